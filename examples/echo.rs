@@ -1,0 +1,72 @@
+//! The smallest driver: a WebSocket server that sends every message back.
+//!
+//! `cargo run --release --example echo -- --listen 127.0.0.1:9001`
+//!
+//! One thread a connection, blocking reads with a time-out, and for each read one write.
+
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Instant as Clock;
+
+use roomwire::{Instant, Stream, ws};
+
+fn main() -> io::Result<()> {
+    let mut args = std::env::args().skip_while(|arg| arg != "--listen").skip(1);
+    let listener = TcpListener::bind(args.next().unwrap_or_else(|| "127.0.0.1:9001".into()))?;
+    println!("listening on {}", listener.local_addr()?);
+    let config = Arc::new(ws::Config::default());
+    for stream in listener.incoming().flatten() {
+        let config = config.clone();
+        std::thread::spawn(move || serve(stream, config));
+    }
+    Ok(())
+}
+
+fn serve(mut stream: TcpStream, config: Arc<ws::Config>) -> io::Result<()> {
+    let origin = Clock::now();
+    let now = || Instant::from(origin.elapsed());
+    let mut conn = ws::Connection::server(config, now());
+    let mut buffer = vec![0; 64 * 1024];
+    stream.set_nodelay(true)?;
+    loop {
+        while conn.outgoing_len() > 0 {
+            let pieces: Vec<_> = conn.outgoing().map(IoSlice::new).collect();
+            let written = stream.write_vectored(&pieces)?;
+            conn.sent(now(), written);
+        }
+        match conn.stream() {
+            Stream::Open => {}
+            Stream::HalfClosed => stream.shutdown(Shutdown::Write)?,
+            Stream::Closed => return Ok(()),
+        }
+        let patience = conn.poll_timeout().map(|at| at.saturating_since(now()));
+        stream.set_read_timeout(patience.map(|span| span.max(std::time::Duration::from_millis(1))))?;
+        let mut event = match stream.read(&mut buffer) {
+            Ok(0) => conn.receive_eof(now()),
+            Ok(count) => {
+                let mut input = &mut buffer[..count];
+                while let Some(event) = conn.receive(now(), &mut input) {
+                    answer(&mut conn, now(), event);
+                }
+                None
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                conn.handle_timeout(now())
+            }
+            Err(error) => return Err(error),
+        };
+        if let Some(event) = event.take() {
+            answer(&mut conn, now(), event);
+        }
+    }
+}
+
+fn answer(conn: &mut ws::Connection, now: Instant, event: ws::Event<'_>) {
+    match event {
+        ws::Event::Upgrade(_) => drop(conn.accept(now, &ws::Accept::new())),
+        // A peer that does not read its echoes has to do without some of them.
+        ws::Event::Message(message) => drop(conn.send(now, message)),
+        _ => {}
+    }
+}

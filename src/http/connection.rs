@@ -1,0 +1,390 @@
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::reader::{Limits, LimitsError, RequestReader};
+use super::{Error, Request, Response};
+use crate::outbox::Outbox;
+use crate::stream::Stream;
+use crate::time::Instant;
+
+/// How a [`Connection`] behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// What a peer may make the connection hold.
+    pub limits: Limits,
+    /// From the beginning of the stream, or of a later request, to the end of its head. It is absolute: bytes
+    /// that trickle do not extend it. Default 10 s.
+    pub head_timeout: Duration,
+    /// From the end of a head to the end of its body. Default 30 s.
+    pub body_timeout: Duration,
+    /// Between an answer and the first byte of the next request. Default 60 s.
+    pub idle_timeout: Duration,
+    /// How long the application may take to answer; then the peer gets a 503. Default 60 s.
+    pub answer_timeout: Duration,
+    /// How long a peer may leave everything that is sent to it unread. Default 30 s.
+    pub write_timeout: Duration,
+    /// After the last answer: how long to wait for the peer to end the stream. Default 2 s.
+    pub linger_timeout: Duration,
+    /// Bytes kept of what is sent behind a request that is not answered yet. Default 65,536.
+    pub pipelined_bytes_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            head_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(60),
+            answer_timeout: Duration::from_secs(60),
+            write_timeout: Duration::from_secs(30),
+            linger_timeout: Duration::from_secs(2),
+            pipelined_bytes_max: 65_536,
+        }
+    }
+}
+
+impl Config {
+    /// Whether these settings can work.
+    ///
+    /// # Errors
+    /// The first limit that is out of its range.
+    pub fn validate(&self) -> Result<(), LimitsError> {
+        self.limits.validate()
+    }
+}
+
+/// What happened on a [`Connection`].
+#[derive(Debug)]
+pub enum Event {
+    /// A request has arrived whole: answer it with [`Connection::respond`]. The next one comes only after that.
+    Request(Box<Request>),
+    /// The connection is over; always the last event, exactly once. Without an error both sides
+    /// were done.
+    Closed {
+        /// What went wrong, if anything did.
+        error: Option<Error>,
+    },
+}
+
+/// The answer cannot be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RespondError {
+    /// No request awaits an answer.
+    #[error("no request awaits an answer")]
+    NoRequest,
+}
+
+/// The server's side of one HTTP/1.1 byte stream.
+///
+/// ```text
+///            request whole              respond
+///  Reading ────────────────▶ Answering ─────────▶ Reading (keep-alive)
+///     │  error, time-out         │ respond (last)
+///     └───────────▶ Draining ◀───┘
+///                      │ peer's end, or linger_timeout
+///                      ▼
+///                    Closed
+/// ```
+#[derive(Debug)]
+pub struct Connection {
+    config: Arc<Config>,
+    phase: Phase,
+    reader: RequestReader,
+    /// What came behind the request that is not answered yet, then the input of the next ones.
+    pipelined: Vec<u8>,
+    outbox: Outbox,
+    now: Instant,
+    /// The end of the present phase.
+    deadline: Instant,
+    /// When the peer must have read something of what is in the outbox.
+    stalled: Instant,
+    /// The end that is still to be told.
+    closing: Option<Option<Error>>,
+    peer_ended: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Reading,
+    Answering { keep_alive: bool, head_only: bool },
+    Draining,
+    Closed,
+}
+
+impl Connection {
+    /// A connection at the beginning of its byte stream.
+    #[must_use]
+    pub fn new(config: Arc<Config>, now: Instant) -> Self {
+        let deadline = now.saturating_add(config.head_timeout);
+        Self {
+            config,
+            phase: Phase::Reading,
+            reader: RequestReader::new(),
+            pipelined: Vec::new(),
+            outbox: Outbox::new(),
+            now,
+            deadline,
+            stalled: Instant::NEVER,
+            closing: None,
+            peer_ended: false,
+        }
+    }
+
+    /// Takes bytes off the front of `input` until there is something to tell; `None` when all are consumed.
+    pub fn receive(&mut self, now: Instant, input: &mut &[u8]) -> Option<Event> {
+        self.clock(now);
+        if let Some(event) = self.poll_event() {
+            return Some(event);
+        }
+        while self.phase == Phase::Reading {
+            let mut kept = core::mem::take(&mut self.pipelined);
+            let mut early = kept.as_slice();
+            let from_kept = !early.is_empty();
+            let outcome = if from_kept { self.read(&mut early) } else { self.read(input) };
+            if from_kept && self.phase != Phase::Draining {
+                let used = kept.len().saturating_sub(early.len());
+                kept.drain(..used);
+                self.pipelined = kept;
+            }
+            match outcome {
+                Some(event) => return Some(event),
+                None if from_kept => {}
+                None => return None,
+            }
+        }
+        if matches!(self.phase, Phase::Answering { .. }) {
+            let room = self.config.pipelined_bytes_max.saturating_sub(self.pipelined.len());
+            if input.len() > room {
+                *input = &[];
+                self.fail(Error::Pipelined);
+                return self.poll_event();
+            }
+            self.pipelined.extend_from_slice(input);
+        }
+        *input = &[];
+        None
+    }
+
+    /// One step in phase `Reading`.
+    fn read(&mut self, input: &mut &[u8]) -> Option<Event> {
+        let (was_idle, was_head) = (!self.reader.is_mid_request(), !self.reader.is_in_body());
+        if was_idle && !input.is_empty() {
+            // Of the first request the time runs from the beginning of the stream.
+            self.deadline = self.deadline.min(self.now.saturating_add(self.config.head_timeout));
+        }
+        match self.reader.read(&self.config.limits, input) {
+            Ok(Some(request)) => {
+                let (keep_alive, head_only) = (request.keep_alive(), request.method() == "HEAD");
+                self.phase = Phase::Answering { keep_alive, head_only };
+                self.deadline = self.now.saturating_add(self.config.answer_timeout);
+                Some(Event::Request(Box::new(request)))
+            }
+            Ok(None) => {
+                if was_head && self.reader.is_in_body() {
+                    self.deadline = self.now.saturating_add(self.config.body_timeout);
+                    if self.reader.awaits_continue() {
+                        self.outbox.push(b"HTTP/1.1 100 Continue\r\n\r\n");
+                        self.watch_writes();
+                    }
+                }
+                None
+            }
+            Err(error) => {
+                self.fail(error);
+                self.poll_event()
+            }
+        }
+    }
+
+    /// The peer will send no more.
+    pub fn receive_eof(&mut self, now: Instant) -> Option<Event> {
+        self.clock(now);
+        match self.phase {
+            Phase::Reading if self.reader.is_mid_request() => self.fail(Error::UnexpectedEof),
+            // An end in place of a further request is how a kept-alive stream ends.
+            Phase::Reading => self.end(None),
+            // It may still read the answer.
+            Phase::Answering { head_only, .. } => self.phase = Phase::Answering { keep_alive: false, head_only },
+            Phase::Draining | Phase::Closed => {}
+        }
+        self.peer_ended = true;
+        if self.phase == Phase::Draining {
+            // Nothing is left to wait for but what is still to be written.
+            self.phase = Phase::Closed;
+            self.deadline = Instant::NEVER;
+        }
+        self.poll_event()
+    }
+
+    /// What happened without input: the end by a time-out or by the last answer.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.closing.take().map(|error| Event::Closed { error })
+    }
+
+    /// Answers the request that was told last.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn respond(&mut self, now: Instant, response: Response) -> Result<(), RespondError> {
+        self.clock(now);
+        let Phase::Answering { keep_alive, head_only } = self.phase else { return Err(RespondError::NoRequest) };
+        self.write(&response, !keep_alive, head_only);
+        if keep_alive {
+            self.phase = Phase::Reading;
+            self.deadline = self.now.saturating_add(self.config.idle_timeout);
+        } else {
+            self.end(None);
+        }
+        Ok(())
+    }
+
+    /// Answers and ends the stream, whether it might have carried more or not.
+    ///
+    /// # Errors
+    /// If no request awaits an answer.
+    pub fn respond_last(&mut self, now: Instant, response: Response) -> Result<(), RespondError> {
+        if let Phase::Answering { head_only, .. } = self.phase {
+            self.phase = Phase::Answering { keep_alive: false, head_only };
+        }
+        self.respond(now, response)
+    }
+
+    /// Ends the stream after what is already queued.
+    pub fn close(&mut self, now: Instant) {
+        self.clock(now);
+        if !matches!(self.phase, Phase::Draining | Phase::Closed) {
+            self.end(None);
+        }
+    }
+
+    /// Bytes to be written, in order.
+    pub fn outgoing(&self) -> impl Iterator<Item = &[u8]> {
+        self.outbox.chunks()
+    }
+
+    /// How many bytes are to be written.
+    #[must_use]
+    pub const fn outgoing_len(&self) -> usize {
+        self.outbox.len()
+    }
+
+    /// So many bytes of [`outgoing`](Self::outgoing) were written.
+    pub fn sent(&mut self, now: Instant, count: usize) {
+        self.clock(now);
+        self.outbox.advance(count);
+        self.stalled = Instant::NEVER;
+        self.watch_writes();
+    }
+
+    /// Whether it is worth while to read: false while a request is unanswered, or its answers unread.
+    #[must_use]
+    pub fn wants_read(&self) -> bool {
+        match self.phase {
+            Phase::Reading => self.outbox.len() < self.config.pipelined_bytes_max,
+            Phase::Answering { .. } => false,
+            Phase::Draining => true,
+            Phase::Closed => false,
+        }
+    }
+
+    /// What is to be done with the byte stream once everything is written.
+    #[must_use]
+    pub const fn stream(&self) -> Stream {
+        match self.phase {
+            Phase::Reading | Phase::Answering { .. } => Stream::Open,
+            Phase::Draining => Stream::HalfClosed,
+            Phase::Closed => Stream::Closed,
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called, at the latest.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.deadline.min(self.stalled).finite()
+    }
+
+    /// Does what is due at `now`; afterwards [`poll_timeout`](Self::poll_timeout) is later than `now`.
+    pub fn handle_timeout(&mut self, now: Instant) -> Option<Event> {
+        self.clock(now);
+        if self.stalled <= self.now {
+            self.fail(Error::WriteTimeout);
+            self.abandon();
+        } else if self.deadline <= self.now {
+            match self.phase {
+                Phase::Reading if self.reader.is_mid_request() => self.fail(Error::Timeout),
+                Phase::Reading => self.end(None),
+                Phase::Answering { .. } => self.fail(Error::AnswerTimeout),
+                Phase::Draining | Phase::Closed => self.abandon(),
+            }
+        }
+        self.poll_event()
+    }
+
+    /// The bytes still to be written and those read too early: the stream speaks another protocol now.
+    pub(crate) fn into_upgraded(mut self) -> (Outbox, Vec<u8>) {
+        (core::mem::take(&mut self.outbox), core::mem::take(&mut self.pipelined))
+    }
+
+    pub(crate) const fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    /// Where an upgrade writes its answer.
+    pub(crate) const fn outbox_mut(&mut self) -> &mut Outbox {
+        &mut self.outbox
+    }
+
+    fn write(&mut self, response: &Response, close: bool, head_only: bool) {
+        self.outbox.push_with(|out| response.write_head(close, out));
+        if !head_only && !response.is_bodiless() {
+            self.outbox.push_shared(response.body_bytes());
+        }
+        self.watch_writes();
+    }
+
+    fn watch_writes(&mut self) {
+        if self.outbox.is_empty() {
+            self.stalled = Instant::NEVER;
+        } else if self.stalled == Instant::NEVER {
+            self.stalled = self.now.saturating_add(self.config.write_timeout);
+        }
+    }
+
+    fn fail(&mut self, error: Error) {
+        if matches!(self.phase, Phase::Draining | Phase::Closed) {
+            return;
+        }
+        if let Some(response) = error.response() {
+            self.write(&response, true, false);
+        }
+        self.end(Some(error));
+    }
+
+    /// No further request is read; what is queued still goes out.
+    fn end(&mut self, error: Option<Error>) {
+        self.closing = Some(error);
+        self.reader = RequestReader::new();
+        self.pipelined = Vec::new();
+        (self.phase, self.deadline) = if self.peer_ended {
+            (Phase::Closed, Instant::NEVER)
+        } else {
+            (Phase::Draining, self.now.saturating_add(self.config.linger_timeout))
+        };
+    }
+
+    /// Nothing more goes out either.
+    fn abandon(&mut self) {
+        self.phase = Phase::Closed;
+        self.outbox.clear();
+        self.deadline = Instant::NEVER;
+        self.stalled = Instant::NEVER;
+    }
+
+    fn clock(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+}

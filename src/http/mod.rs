@@ -1,0 +1,45 @@
+//! HTTP/1.1 as values: requests are read from bytes, responses are written as bytes.
+//!
+//! [`Connection`] is the server's side of one byte stream: it reads requests one at a time, keeps
+//! the stream alive between them, and holds all its time-outs. [`RequestReader`] below it only
+//! turns bytes into [`Request`]s.
+//!
+//! ```
+//! use roomwire::{Instant, http};
+//!
+//! let now = Instant::ORIGIN;
+//! let mut conn = http::Connection::new(http::Config::default().into(), now);
+//! let mut input: &[u8] = b"GET /hello?name=ann HTTP/1.1\r\nHost: localhost\r\n\r\n";
+//! while let Some(event) = conn.receive(now, &mut input) {
+//!     if let http::Event::Request(request) = event {
+//!         assert_eq!((request.path(), request.query_value("name").as_deref()), ("/hello", Some("ann")));
+//!         conn.respond(now, http::Response::new(200).text("hi")).unwrap();
+//!     }
+//! }
+//! let answer = conn.outgoing().collect::<Vec<_>>().concat();
+//! assert!(answer.starts_with(b"HTTP/1.1 200 OK\r\n") && answer.ends_with(b"\r\n\r\nhi"));
+//! conn.sent(now, answer.len());
+//! ```
+//!
+//! # Invariants
+//! - A head is scanned once as it arrives and parsed once, when its blank line is in.
+//! - What could mean two things to two readers is refused (RFC 9112 section 11.2): repeated or
+//!   malformed `Content-Length`, any `Transfer-Encoding`, bare CR or LF, folded lines, names that
+//!   are no tokens. After such an error nothing more is read.
+//! - At most one request is with the application; what a peer sends after it waits, within a bound.
+//! - No response can be split: names and values are checked where they enter.
+
+mod connection;
+mod error;
+mod reader;
+mod request;
+mod response;
+mod token;
+
+pub use connection::{Config, Connection, Event, RespondError};
+pub use error::Error;
+pub use reader::{Limits, LimitsError, RequestReader};
+pub use request::Request;
+pub(crate) use response::push_header;
+pub use response::{HeaderError, Response};
+pub(crate) use token::{is_token, list};

@@ -1,0 +1,263 @@
+use alloc::vec::Vec;
+
+use super::Error;
+use super::request::{Request, Span};
+
+/// What a peer may make a [`RequestReader`] hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a request head, its blank line included. Default 8,192, the figure that nginx,
+    /// Apache and Node's 16 KiB stand around.
+    pub head_bytes_max: usize,
+    /// Header lines of a request. Default 64.
+    pub headers_max: usize,
+    /// Bytes of a request target. Default 4,096 (RFC 9110 section 4.1 asks for 8,000 in general; the targets
+    /// of these protocols have less than 300).
+    pub target_bytes_max: usize,
+    /// Bytes of a request body. Default 1,000,000, Socket.IO's `maxHttpBufferSize`.
+    pub body_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { head_bytes_max: 8192, headers_max: 64, target_bytes_max: 4096, body_bytes_max: 1_000_000 }
+    }
+}
+
+/// A limit that cannot work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name} must be from {least} to {most}")]
+pub struct LimitsError {
+    /// The field's name.
+    pub name: &'static str,
+    /// The least value that works.
+    pub least: usize,
+    /// The greatest value that works.
+    pub most: usize,
+}
+
+impl LimitsError {
+    pub(crate) const fn check(name: &'static str, value: usize, least: usize, most: usize) -> Result<(), Self> {
+        if least <= value && value <= most { Ok(()) } else { Err(Self { name, least, most }) }
+    }
+}
+
+impl Limits {
+    /// Whether these limits let any request through and fit the reader.
+    ///
+    /// # Errors
+    /// The first field that is out of its range.
+    pub fn validate(&self) -> Result<(), LimitsError> {
+        LimitsError::check("head_bytes_max", self.head_bytes_max, 64, 1 << 20)?;
+        LimitsError::check("headers_max", self.headers_max, 1, 1024)?;
+        LimitsError::check("target_bytes_max", self.target_bytes_max, 1, 1 << 20)?;
+        LimitsError::check("body_bytes_max", self.body_bytes_max, 0, isize::MAX as usize)
+    }
+}
+
+/// Reads requests out of bytes that arrive in any pieces.
+///
+/// It consumes exactly the bytes of one request and yields it; what follows stays in the input.
+/// After an error it consumes no more.
+#[derive(Debug, Default)]
+pub struct RequestReader {
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Head(Head),
+    Body { request: Request, left: usize },
+    Failed,
+}
+
+/// A head of which the blank line is still to come.
+#[derive(Debug, Default)]
+struct Head {
+    buffer: Vec<u8>,
+    /// Lines ended so far, the request line included.
+    lines: usize,
+    /// Bytes of the line that has not ended.
+    line_bytes: usize,
+    after_cr: bool,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Head(Head::default())
+    }
+}
+
+impl RequestReader {
+    /// A reader that awaits the first byte of a request.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether part of a request has arrived.
+    #[must_use]
+    pub const fn is_mid_request(&self) -> bool {
+        match &self.state {
+            State::Head(head) => !head.buffer.is_empty(),
+            State::Body { .. } => true,
+            State::Failed => false,
+        }
+    }
+
+    /// Whether the peer waits for `100 Continue` before it sends the body (RFC 9110 section 10.1.1).
+    #[must_use]
+    pub fn awaits_continue(&self) -> bool {
+        matches!(&self.state, State::Body { request, .. }
+            if request.body.is_empty() && request.count("expect") > 0 && request.minor_version >= 1)
+    }
+
+    /// Whether a head is complete and its body is still to come.
+    #[must_use]
+    pub const fn is_in_body(&self) -> bool {
+        matches!(self.state, State::Body { .. })
+    }
+
+    /// Takes bytes off the front of `input` until a request is whole.
+    ///
+    /// # Errors
+    /// On the first byte that makes the request unacceptable; from then on nothing is consumed.
+    pub fn read(&mut self, limits: &Limits, input: &mut &[u8]) -> Result<Option<Request>, Error> {
+        let result = self.step(limits, input);
+        if result.is_err() {
+            self.state = State::Failed;
+        }
+        result
+    }
+
+    fn step(&mut self, limits: &Limits, input: &mut &[u8]) -> Result<Option<Request>, Error> {
+        if let State::Head(head) = &mut self.state {
+            if !head.read(limits, input)? {
+                return Ok(None);
+            }
+            let request = parse(core::mem::take(&mut head.buffer), head.lines, limits)?;
+            let left = body_length(&request)?;
+            if left > limits.body_bytes_max {
+                return Err(Error::BodyTooLarge);
+            }
+            self.state = State::Body { request, left };
+        }
+        let State::Body { request, left } = &mut self.state else { return Ok(None) };
+        let (now, later) = input.split_at(input.len().min(*left));
+        request.body.extend_from_slice(now);
+        *input = later;
+        *left = left.saturating_sub(now.len());
+        if *left > 0 {
+            return Ok(None);
+        }
+        let request = core::mem::take(request);
+        self.state = State::default();
+        Ok(Some(request))
+    }
+}
+
+impl Head {
+    /// Moves bytes from `input` to the buffer; true when the blank line is in.
+    fn read(&mut self, limits: &Limits, input: &mut &[u8]) -> Result<bool, Error> {
+        let room = limits.head_bytes_max.saturating_sub(self.buffer.len());
+        let mut taken = 0_usize;
+        let mut complete = false;
+        for &byte in input.iter().take(room) {
+            taken = taken.saturating_add(1);
+            if self.scan(byte, limits)? {
+                complete = true;
+                break;
+            }
+        }
+        let (head, rest) = input.split_at(taken);
+        self.buffer.extend_from_slice(head);
+        if !complete && taken == room && !rest.is_empty() {
+            return Err(Error::HeadTooLarge);
+        }
+        *input = rest;
+        // One empty line before the request is ignored (RFC 9112 section 2.2).
+        if complete && self.lines == 0 {
+            *self = Self { lines: 0, ..Self::default() };
+            return if input.is_empty() { Ok(false) } else { self.read(limits, input) };
+        }
+        Ok(complete)
+    }
+
+    /// Whether this byte completes a blank line.
+    fn scan(&mut self, byte: u8, limits: &Limits) -> Result<bool, Error> {
+        match (core::mem::replace(&mut self.after_cr, byte == b'\r'), byte) {
+            (true, b'\n') => {
+                if self.line_bytes == 0 {
+                    return Ok(true);
+                }
+                self.lines = self.lines.saturating_add(1);
+                self.line_bytes = 0;
+                if self.lines > limits.headers_max.saturating_add(1) {
+                    return Err(Error::TooManyHeaders);
+                }
+            }
+            (true, _) | (false, b'\n') => return Err(Error::BareLineEnd),
+            (false, b'\r') => {}
+            (false, _) => {
+                self.line_bytes = self.line_bytes.saturating_add(1);
+                // The longest method and version around the target.
+                if self.lines == 0 && self.line_bytes > limits.target_bytes_max.saturating_add(32) {
+                    return Err(Error::TargetTooLong);
+                }
+            }
+        }
+        Ok(false)
+    }
+}
+
+fn parse(buffer: Vec<u8>, lines: usize, limits: &Limits) -> Result<Request, Error> {
+    let mut lines = alloc::vec![httparse::EMPTY_HEADER; lines.saturating_sub(1)];
+    let mut parsed = httparse::Request::new(&mut lines);
+    match parsed.parse(&buffer) {
+        Ok(httparse::Status::Complete(size)) if size == buffer.len() => {}
+        Err(httparse::Error::Version) => return Err(Error::Version),
+        _ => return Err(Error::MalformedHead),
+    }
+    let (Some(method), Some(target), Some(minor_version)) = (parsed.method, parsed.path, parsed.version) else {
+        return Err(Error::MalformedHead);
+    };
+    if target.len() > limits.target_bytes_max {
+        return Err(Error::TargetTooLong);
+    }
+    if !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Error::MalformedHead);
+    }
+    let span = |part: &[u8]| Span::of(part, &buffer);
+    let (method, target) = (span(method.as_bytes()), span(target.as_bytes()));
+    let headers = parsed.headers.iter().map(|line| (span(line.name.as_bytes()), span(line.value))).collect();
+    let request = Request { head: buffer, method, target, minor_version, headers, body: Vec::new() };
+    match request.count("host") {
+        1 => {}
+        0 if minor_version == 0 => {}
+        _ => return Err(Error::Host),
+    }
+    if request.header_values("expect").any(|value| !value.eq_ignore_ascii_case("100-continue")) {
+        return Err(Error::Expectation);
+    }
+    Ok(request)
+}
+
+/// RFC 9112 section 6: the length of the body, where it can mean only one thing.
+fn body_length(request: &Request) -> Result<usize, Error> {
+    let lengths = request.count("content-length");
+    match request.count("transfer-encoding") {
+        0 if lengths == 0 => return Ok(0),
+        0 => {}
+        1 if lengths == 0 => {
+            let chunked = request.header("transfer-encoding").is_some_and(|v| v.eq_ignore_ascii_case("chunked"));
+            return Err(if chunked { Error::LengthRequired } else { Error::TransferCoding });
+        }
+        _ => return Err(Error::AmbiguousLength),
+    }
+    // A repeated line reads as `None` here, as does anything beyond one run of digits.
+    let digits = request.header("content-length").filter(|v| !v.is_empty() && v.bytes().all(|b| b.is_ascii_digit()));
+    match digits.ok_or(Error::AmbiguousLength)?.parse::<u64>() {
+        Ok(length) => usize::try_from(length).map_err(|_| Error::BodyTooLarge),
+        Err(_) => Err(Error::BodyTooLarge),
+    }
+}

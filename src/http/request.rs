@@ -1,0 +1,227 @@
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use core::ops::Range;
+
+use super::token::list;
+
+/// A place within the head.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Span {
+    start: u32,
+    end: u32,
+}
+
+impl Span {
+    /// Where `part`, which lies within `whole`, is.
+    pub(super) fn of(part: &[u8], whole: &[u8]) -> Self {
+        let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
+        let clamp = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        Self { start: clamp(start), end: clamp(start.saturating_add(part.len())) }
+    }
+
+    const fn range(self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// A request that has arrived whole: its head, checked, and its body.
+#[derive(Clone, Default)]
+pub struct Request {
+    /// The head as it came; everything below points into it.
+    pub(super) head: Vec<u8>,
+    pub(super) method: Span,
+    pub(super) target: Span,
+    pub(super) minor_version: u8,
+    pub(super) headers: Vec<(Span, Span)>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Request {
+    /// The method, case-sensitive (RFC 9110 section 9.1).
+    #[must_use]
+    pub fn method(&self) -> &str {
+        self.text(self.method)
+    }
+
+    /// The request target as it was sent: printable ASCII without spaces.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        self.text(self.target)
+    }
+
+    /// The path of the target, still percent-encoded. The authority of a target in absolute form
+    /// is left out (RFC 9112 section 3.2.2).
+    #[must_use]
+    pub fn path(&self) -> &str {
+        let origin_form = self.origin_form();
+        origin_form.split_once('?').map_or(origin_form, |(path, _)| path)
+    }
+
+    /// What follows the first `?` of the target, still percent-encoded.
+    #[must_use]
+    pub fn query(&self) -> &str {
+        self.origin_form().split_once('?').map_or("", |(_, query)| query)
+    }
+
+    /// The members of the query in their order, percent-decoded (`+` is a space).
+    pub fn query_pairs(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        self.query().split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            (decode(name), decode(value))
+        })
+    }
+
+    /// The value of a query member that stands there exactly once.
+    #[must_use]
+    pub fn query_value(&self, name: &str) -> Option<Cow<'_, str>> {
+        let mut values = self.query_pairs().filter(|(found, _)| found == name).map(|(_, value)| value);
+        let first = values.next()?;
+        values.next().is_none().then_some(first)
+    }
+
+    /// The digit after `HTTP/1.`.
+    #[must_use]
+    pub const fn minor_version(&self) -> u8 {
+        self.minor_version
+    }
+
+    /// The header lines in their order. Values may hold bytes beyond ASCII.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.headers.iter().map(|&(name, value)| (self.text(name), self.bytes(value)))
+    }
+
+    /// The values of all lines with this name (in any case) that are UTF-8, in their order.
+    pub fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.headers()
+            .filter(move |(found, _)| found.eq_ignore_ascii_case(name))
+            .filter_map(|(_, value)| core::str::from_utf8(value).ok())
+    }
+
+    /// The value of the only line with this name (in any case). `None` if there is none, if there
+    /// are several (take [`header_values`](Self::header_values) for lists) or if it is not UTF-8.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.headers().filter(|(found, _)| found.eq_ignore_ascii_case(name));
+        let (_, value) = lines.next()?;
+        if lines.next().is_some() {
+            return None;
+        }
+        core::str::from_utf8(value).ok()
+    }
+
+    /// Whether a header that is a comma-separated list has this member, in any case.
+    #[must_use]
+    pub fn header_lists(&self, name: &str, member: &str) -> bool {
+        self.header_values(name).flat_map(list).any(|found| found.eq_ignore_ascii_case(member))
+    }
+
+    pub(super) fn count(&self, name: &str) -> usize {
+        self.headers().filter(|(found, _)| found.eq_ignore_ascii_case(name)).count()
+    }
+
+    /// The body; empty if there is none.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Whether the stream may carry another request after this one (RFC 9112 section 9.3).
+    #[must_use]
+    pub fn keep_alive(&self) -> bool {
+        if self.header_lists("connection", "close") {
+            return false;
+        }
+        self.minor_version >= 1 || self.header_lists("connection", "keep-alive")
+    }
+
+    /// Bytes of memory that this request holds.
+    #[must_use]
+    pub fn retained_bytes(&self) -> usize {
+        let headers = self.headers.capacity().saturating_mul(size_of::<(Span, Span)>());
+        self.head.capacity().saturating_add(self.body.capacity()).saturating_add(headers)
+    }
+
+    fn origin_form(&self) -> &str {
+        let target = self.target();
+        let Some((scheme, rest)) = target.split_once("://") else { return target };
+        if scheme.contains(['/', '?']) {
+            return target;
+        }
+        match rest.find(['/', '?']) {
+            Some(at) => rest.get(at..).unwrap_or("/"),
+            None => "/",
+        }
+    }
+
+    fn bytes(&self, span: Span) -> &[u8] {
+        self.head.get(span.range()).unwrap_or_default()
+    }
+
+    fn text(&self, span: Span) -> &str {
+        core::str::from_utf8(self.bytes(span)).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Request {
+    /// Shows neither the query nor header values, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method())
+            .field("path", &self.path())
+            .field("headers", &self.headers.len())
+            .field("body_bytes", &self.body.len())
+            .finish()
+    }
+}
+
+/// Percent-decoding that leaves alone what is no escape and replaces what is no UTF-8.
+fn decode(text: &str) -> Cow<'_, str> {
+    if !text.contains(['%', '+']) {
+        return Cow::Borrowed(text);
+    }
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => match after {
+                [high, low, after @ ..] => match (hex(*high), hex(*low)) {
+                    (Some(high), Some(low)) => {
+                        rest = after;
+                        high << 4 | low
+                    }
+                    _ => byte,
+                },
+                _ => byte,
+            },
+            _ => byte,
+        });
+    }
+    Cow::Owned(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+}
+
+const fn hex(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit.wrapping_sub(b'0')),
+        b'a'..=b'f' => Some(digit.wrapping_sub(b'a').wrapping_add(10)),
+        b'A'..=b'F' => Some(digit.wrapping_sub(b'A').wrapping_add(10)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percent_decoding() {
+        for (text, expected) in
+            [("a+b", "a b"), ("%41%e2%82%ac", "A€"), ("100%", "100%"), ("%zz%4", "%zz%4"), ("%ff", "\u{fffd}")]
+        {
+            assert_eq!(decode(text), expected);
+        }
+    }
+}

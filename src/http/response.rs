@@ -1,0 +1,160 @@
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use bytes::Bytes;
+
+use super::token::is_token;
+
+/// A response that is still a value: status, headers, body.
+///
+/// `Content-Length` and `Connection` are written by the [`Connection`](super::Connection).
+///
+/// ```
+/// use roomwire::http::Response;
+/// let page = Response::new(200).header("content-type", "text/html")?.body("<!doctype html>");
+/// assert!(Response::new(200).header("x-name", "a\r\nset-cookie: b=c").is_err());
+/// # Ok::<(), roomwire::http::HeaderError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Response {
+    status: u16,
+    /// Header lines as they are written, each with its line end.
+    headers: String,
+    body: Bytes,
+}
+
+/// A header that must not be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HeaderError {
+    /// The name is no token (RFC 9110 section 5.1).
+    #[error("header name is not a token")]
+    Name,
+    /// The value holds CR, LF, NUL or another control character, which could split the response
+    /// (RFC 9110 section 5.5).
+    #[error("header value has a control character")]
+    Value,
+    /// The header belongs to the writer: `Content-Length`, `Transfer-Encoding`, `Connection`.
+    #[error("header is written by the connection itself")]
+    Reserved,
+}
+
+impl Response {
+    /// An empty response. `status` has three digits; anything else is sent as 500.
+    #[must_use]
+    pub const fn new(status: u16) -> Self {
+        let status = if matches!(status, 100..=999) { status } else { 500 };
+        Self { status, headers: String::new(), body: Bytes::new() }
+    }
+
+    /// Adds a header line.
+    ///
+    /// # Errors
+    /// If the name or value could break the head, or the header is not the application's to write.
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, HeaderError> {
+        if ["content-length", "transfer-encoding", "connection"].iter().any(|own| name.eq_ignore_ascii_case(own)) {
+            return Err(HeaderError::Reserved);
+        }
+        push_header(&mut self.headers, name, value)?;
+        Ok(self)
+    }
+
+    /// Sets the body. Take `Bytes::from_static` for what is embedded in the program: it is not copied.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Sets a plain text body with its `content-type`.
+    #[must_use]
+    pub fn text(mut self, text: &str) -> Self {
+        self.headers.push_str("content-type: text/plain; charset=utf-8\r\n");
+        self.body(Bytes::copy_from_slice(text.as_bytes()))
+    }
+
+    /// The status code.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The body.
+    #[must_use]
+    pub const fn body_bytes(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// Whether responses of this status have neither body nor length (RFC 9110 section 6.4.1).
+    pub(super) const fn is_bodiless(&self) -> bool {
+        matches!(self.status, 100..=199 | 204 | 304)
+    }
+
+    pub(super) fn write_head(&self, close: bool, out: &mut Vec<u8>) {
+        let _ = fmt::write(&mut Text(out), format_args!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status)));
+        out.extend_from_slice(self.headers.as_bytes());
+        if !self.is_bodiless() {
+            let _ = fmt::write(&mut Text(out), format_args!("content-length: {}\r\n", self.body.len()));
+        }
+        out.extend_from_slice(if close { b"connection: close\r\n\r\n" } else { b"\r\n" });
+    }
+}
+
+/// Appends a header line that was checked.
+pub(crate) fn push_header(lines: &mut String, name: &str, value: &str) -> Result<(), HeaderError> {
+    if !is_token(name) {
+        return Err(HeaderError::Name);
+    }
+    if value.chars().any(|c| c.is_control() && c != '\t') {
+        return Err(HeaderError::Value);
+    }
+    for part in [name, ": ", value, "\r\n"] {
+        lines.push_str(part);
+    }
+    Ok(())
+}
+
+/// Lets `core::fmt` append to bytes; it never fails.
+pub(crate) struct Text<'a>(pub(crate) &'a mut Vec<u8>);
+
+impl fmt::Write for Text<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// The reason phrase (RFC 9110 section 15); clients ignore it, people read it.
+const fn reason(status: u16) -> &'static str {
+    match status {
+        101 => "Switching Protocols",
+        200 => "OK",
+        201 => "Created",
+        204 => "No Content",
+        301 => "Moved Permanently",
+        302 => "Found",
+        303 => "See Other",
+        304 => "Not Modified",
+        307 => "Temporary Redirect",
+        308 => "Permanent Redirect",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        411 => "Length Required",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        417 => "Expectation Failed",
+        426 => "Upgrade Required",
+        429 => "Too Many Requests",
+        431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
+        _ => "",
+    }
+}

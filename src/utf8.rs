@@ -1,0 +1,138 @@
+//! UTF-8, whole and in pieces. In pieces it fails at the first byte that cannot belong to any
+//! valid text (RFC 6455 section 8.1 asks for no more than an error in the end; a server that waits
+//! for the end of a message lets a peer keep it busy with rubbish).
+
+use alloc::string::String;
+
+/// The bytes are not UTF-8.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invalid UTF-8")]
+pub struct InvalidUtf8;
+
+/// The bytes as text, if they are UTF-8.
+pub fn check(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
+    #[cfg(feature = "std")]
+    {
+        // The vector code loses on short text and on ASCII; both are the common case.
+        if bytes.len() >= 64 && !bytes.is_ascii() {
+            return simdutf8::basic::from_utf8(bytes).map_err(|_| InvalidUtf8);
+        }
+    }
+    core::str::from_utf8(bytes).map_err(|_| InvalidUtf8)
+}
+
+/// The beginning of a character whose end has not come yet: at most three bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Utf8Tail {
+    bytes: [u8; 4],
+    len: u8,
+}
+
+impl Utf8Tail {
+    /// Appends the characters that `piece` completes to `text` and keeps the rest of it.
+    ///
+    /// # Errors
+    /// As soon as what was given cannot be the beginning of valid text any more.
+    pub fn push(&mut self, mut piece: &[u8], text: &mut String) -> Result<(), InvalidUtf8> {
+        while self.len > 0 {
+            let Some((&byte, rest)) = piece.split_first() else { return Ok(()) };
+            piece = rest;
+            let len = usize::from(self.len);
+            *self.bytes.get_mut(len).ok_or(InvalidUtf8)? = byte;
+            self.len = self.len.saturating_add(1);
+            let begun = self.bytes.get(..len.saturating_add(1)).ok_or(InvalidUtf8)?;
+            match core::str::from_utf8(begun) {
+                Ok(character) => {
+                    text.push_str(character);
+                    self.len = 0;
+                }
+                Err(error) if error.error_len().is_some() => return Err(InvalidUtf8),
+                Err(_) => {}
+            }
+        }
+        if let Ok(valid) = check(piece) {
+            text.push_str(valid);
+            return Ok(());
+        }
+        let Err(error) = core::str::from_utf8(piece) else { return Err(InvalidUtf8) };
+        if error.error_len().is_some() {
+            return Err(InvalidUtf8);
+        }
+        let (valid, begun) = piece.split_at_checked(error.valid_up_to()).ok_or(InvalidUtf8)?;
+        text.push_str(core::str::from_utf8(valid).map_err(|_| InvalidUtf8)?);
+        self.bytes.get_mut(..begun.len()).ok_or(InvalidUtf8)?.copy_from_slice(begun);
+        self.len = u8::try_from(begun.len()).map_err(|_| InvalidUtf8)?;
+        Ok(())
+    }
+
+    /// How many bytes wait for the end of their character.
+    #[must_use]
+    pub const fn len(&self) -> usize {
+        self.len as usize
+    }
+
+    /// Whether the text may end here, that is between two characters.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    /// Feeds `bytes` cut at `cuts`; the text, or how many bytes were given when it failed.
+    fn feed(bytes: &[u8], cuts: &[usize]) -> Result<String, usize> {
+        let (mut tail, mut text, mut at) = (Utf8Tail::default(), String::new(), 0);
+        let mut ends: Vec<usize> = cuts.iter().map(|cut| cut % (bytes.len() + 1)).collect();
+        ends.push(bytes.len());
+        ends.sort_unstable();
+        for end in ends {
+            tail.push(&bytes[at..end], &mut text).map_err(|_| end)?;
+            at = end;
+        }
+        if tail.is_empty() { Ok(text) } else { Err(bytes.len()) }
+    }
+
+    fn nearly_utf8() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            any::<char>().prop_map(|c| {
+                let mut b = [0; 4];
+                c.encode_utf8(&mut b).as_bytes().to_vec()
+            }),
+            prop::sample::select(alloc::vec![
+                alloc::vec![0xC0u8, 0x80],
+                alloc::vec![0xED, 0xA0, 0x80],
+                alloc::vec![0xF4, 0x90, 0x80, 0x80],
+                alloc::vec![0xF0, 0x9F],
+                alloc::vec![0x80],
+                alloc::vec![0xFF],
+                alloc::vec![0xE2, 0x82, 0xAC],
+            ]),
+        ];
+        prop::collection::vec(prop_oneof![9 => piece, 1 => prop::collection::vec(any::<u8>(), 0..3)], 0..40)
+            .prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_agree_with_the_whole(bytes in nearly_utf8(), cuts in prop::collection::vec(any::<usize>(), 0..8)) {
+            prop_assert_eq!(feed(&bytes, &cuts).ok().as_deref(), core::str::from_utf8(&bytes).ok());
+            prop_assert_eq!(check(&bytes).ok(), core::str::from_utf8(&bytes).ok());
+        }
+
+        #[test]
+        fn fails_at_the_first_bad_byte(bytes in nearly_utf8()) {
+            let every: Vec<usize> = (0..=bytes.len()).collect();
+            if let Err(error) = core::str::from_utf8(&bytes) && error.error_len().is_some() {
+                // The shortest prefix that no continuation can mend.
+                let bad = (0..=bytes.len())
+                    .find(|&n| matches!(core::str::from_utf8(&bytes[..n]), Err(e) if e.error_len().is_some()));
+                prop_assert_eq!(feed(&bytes, &every).err(), bad);
+            }
+        }
+    }
+}

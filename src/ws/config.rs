@@ -1,0 +1,77 @@
+use alloc::sync::Arc;
+use core::time::Duration;
+
+use crate::http::{self, LimitsError};
+
+/// What a peer may make a [`Connection`](super::Connection) hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Payload bytes of a message over all its fragments. Default 16 MiB, the size of a frame that most
+    /// servers take (tungstenite 16 MiB a frame, ws 100 MiB a message). More is answered by 1009.
+    pub message_bytes_max: usize,
+    /// Frames of a message. Default 131,072: 16 MiB in pieces of 128 bytes. Empty fragments count too.
+    pub fragments_max: u32,
+    /// Bytes in the outbox above which a message is refused with
+    /// [`SendError::OutboxFull`](super::SendError::OutboxFull). Default 32 MiB. Control frames do
+    /// not count: of them at most about 1.3 KiB are ever queued.
+    pub outbox_bytes_max: usize,
+    /// Bytes in the outbox above which [`wants_read`](super::Connection::wants_read) is false: who does not read
+    /// its answers is not asked for more. Default 65,536.
+    pub read_pause_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message_bytes_max: 16 << 20,
+            fragments_max: 1 << 17,
+            outbox_bytes_max: 32 << 20,
+            read_pause_bytes: 65_536,
+        }
+    }
+}
+
+/// How a [`Connection`](super::Connection) behaves. Shared by all that behave alike.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What a peer may make the connection hold.
+    pub limits: Limits,
+    /// The limits and time-outs of the opening handshake.
+    pub http: Arc<http::Config>,
+    /// After so long without a byte from the peer it gets a ping. Default 30 s; `None` for never.
+    pub ping_interval: Option<Duration>,
+    /// After a ping: how long to wait for any byte before the connection is given up. Default 20 s.
+    pub ping_timeout: Duration,
+    /// How long to wait for the peer's close frame, and after that for its end of the stream. Default 5 s.
+    pub close_timeout: Duration,
+    /// How long a peer may leave everything that is sent to it unread. Default 30 s.
+    pub write_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            http: Arc::default(),
+            ping_interval: Some(Duration::from_secs(30)),
+            ping_timeout: Duration::from_secs(20),
+            close_timeout: Duration::from_secs(5),
+            write_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Config {
+    /// Whether these settings can work.
+    ///
+    /// # Errors
+    /// The first limit that is out of its range.
+    pub fn validate(&self) -> Result<(), LimitsError> {
+        self.http.validate()?;
+        let limits = &self.limits;
+        LimitsError::check("message_bytes_max", limits.message_bytes_max, 1, isize::MAX as usize)?;
+        LimitsError::check("fragments_max", limits.fragments_max as usize, 1, u32::MAX as usize)?;
+        LimitsError::check("outbox_bytes_max", limits.outbox_bytes_max, 1024, isize::MAX as usize)?;
+        LimitsError::check("read_pause_bytes", limits.read_pause_bytes, 1, isize::MAX as usize)
+    }
+}

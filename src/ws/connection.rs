@@ -1,0 +1,633 @@
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::Error;
+use super::close::{self, CONTROL_BYTES_MAX, CloseCode, Closed, Endpoint};
+use super::config::Config;
+use super::frame::{HEADER_BYTES_MAX, Header, Opcode, Role};
+use super::handshake::{Accept, AcceptError, HandshakeError, Upgrade};
+use super::mask::apply_mask;
+use super::message::{Message, Prepared};
+use super::reader::{Inbound, MessageReader};
+use crate::entropy::Entropy;
+use crate::http::{self, Response};
+use crate::outbox::Outbox;
+use crate::stream::Stream;
+use crate::time::Instant;
+
+/// What happened on a [`Connection`]. Payloads are lent from the input where they lay whole in it.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// The opening handshake is in order: answer with [`Connection::accept`] or [`Connection::reject`].
+    Upgrade(Upgrade),
+    /// A message.
+    Message(Message<'a>),
+    /// A ping; it is answered already.
+    Ping(Cow<'a, [u8]>),
+    /// A pong.
+    Pong(Cow<'a, [u8]>),
+    /// The connection is over; always the last event, exactly once. Go on driving it until
+    /// [`Connection::stream`] says [`Stream::Closed`].
+    Closed(Box<Closed>),
+}
+
+/// A message cannot be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// Before the handshake is accepted, or after a close frame was sent or received.
+    #[error("connection is not open")]
+    NotOpen,
+    /// The payload of a ping has more than 125 bytes (RFC 6455 section 5.5), or a message alone is more
+    /// than the outbox may ever hold.
+    #[error("payload too long")]
+    TooLong,
+    /// The peer does not read fast enough, see [`Limits::outbox_bytes_max`](super::Limits::outbox_bytes_max).
+    #[error("outbox is full")]
+    OutboxFull,
+}
+
+/// Pongs queued since the outbox was last empty, in bytes. Beyond that only the newest ping is
+/// owed an answer (section 5.5.3), so that pings of who reads nothing cost nothing.
+const PONG_BYTES_MAX: u16 = 1024;
+
+/// One WebSocket connection, either end of it.
+///
+/// ```text
+///               accept              close              peer's close
+///  Handshake ───────────▶ Open ──────────────▶ Closing ─────┐
+///      │ reject, error     │ peer's close, error            │ answer, close_timeout
+///      └───────────────────┴──────────▶ Draining ◀──────────┘
+///                                          │ peer's end of the stream, close_timeout
+///                                          ▼
+///                                        Closed
+/// ```
+///
+/// It has at most 128 bytes, and owns no buffer while nothing is partial and everything is written.
+#[derive(Debug)]
+pub struct Connection {
+    config: Arc<Config>,
+    state: State,
+    outbox: Outbox,
+    now: Instant,
+    /// The end of the present state's patience; in state `Open` when a ping, or its answer, is due.
+    deadline: Instant,
+    /// When the peer must have read something of what is in the outbox.
+    stalled: Instant,
+    /// The end that is still to be told.
+    closed: Option<Box<Closed>>,
+    /// The newest ping that is owed an answer beyond those already queued.
+    pong: Option<Box<Pong>>,
+    /// Where masking keys come from: a client's only.
+    masks: Option<Box<Entropy>>,
+    pong_bytes: u16,
+    awaits_pong: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    Handshake(Box<Handshake>),
+    Open(MessageReader),
+    /// Our close frame is queued, the peer's is awaited.
+    Closing(MessageReader),
+    /// Over; what the peer still sends is discarded.
+    Draining,
+    Closed,
+}
+
+#[derive(Debug)]
+struct Handshake {
+    http: http::Connection,
+    upgrade: Option<Upgrade>,
+    /// Whether the end is told; the response may still be on its way.
+    ended: bool,
+}
+
+#[derive(Debug)]
+struct Pong {
+    payload: [u8; CONTROL_BYTES_MAX],
+    len: usize,
+}
+
+impl Connection {
+    /// The server's end, at the beginning of the byte stream: the opening handshake comes first.
+    #[must_use]
+    pub fn server(config: Arc<Config>, now: Instant) -> Self {
+        let http = http::Connection::new(config.http.clone(), now);
+        let handshake = Handshake { http, upgrade: None, ended: false };
+        Self::new(config, State::Handshake(Box::new(handshake)), Outbox::new(), None, now)
+    }
+
+    /// The server's end of a stream on which somebody else has answered the opening handshake.
+    #[must_use]
+    pub fn server_after_upgrade(config: Arc<Config>, now: Instant) -> Self {
+        Self::open(config, Outbox::new(), Vec::new(), None, now)
+    }
+
+    /// The client's end of a stream on which somebody else has made the opening handshake. Masking keys (RFC
+    /// 6455 section 10.3) are drawn from `seed`, which must be secret and fresh.
+    #[must_use]
+    pub fn client_after_upgrade(config: Arc<Config>, seed: [u8; 32], now: Instant) -> Self {
+        Self::open(config, Outbox::new(), Vec::new(), Some(Box::new(Entropy::new(seed))), now)
+    }
+
+    /// Goes on behind an HTTP connection whose last request is `upgrade`.
+    pub(crate) fn upgrade_http(
+        mut http: http::Connection,
+        upgrade: &Upgrade,
+        accept: &Accept,
+        config: Arc<Config>,
+        now: Instant,
+    ) -> Result<Self, AcceptError> {
+        http.outbox_mut().push_with(|out| upgrade.write(accept, out))?;
+        let (outbox, early) = http.into_upgraded();
+        Ok(Self::open(config, outbox, early, None, now))
+    }
+
+    fn open(config: Arc<Config>, outbox: Outbox, early: Vec<u8>, masks: Option<Box<Entropy>>, now: Instant) -> Self {
+        let mut conn = Self::new(config, State::Open(MessageReader::with_early(early)), outbox, masks, now);
+        conn.heard();
+        conn.watch_writes();
+        conn
+    }
+
+    const fn new(config: Arc<Config>, state: State, outbox: Outbox, masks: Option<Box<Entropy>>, now: Instant) -> Self {
+        Self {
+            config,
+            state,
+            outbox,
+            now,
+            deadline: Instant::NEVER,
+            stalled: Instant::NEVER,
+            closed: None,
+            pong: None,
+            masks,
+            pong_bytes: 0,
+            awaits_pong: false,
+        }
+    }
+
+    /// Which end this is.
+    #[must_use]
+    pub const fn role(&self) -> Role {
+        if self.masks.is_some() { Role::Client } else { Role::Server }
+    }
+
+    /// Whether messages can be sent.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        matches!(self.state, State::Open(_))
+    }
+
+    /// Takes bytes off the front of `input` until there is something to tell; `None` when all are
+    /// consumed. Violations by the peer are answered and told as [`Event::Closed`].
+    pub fn receive<'a>(&mut self, now: Instant, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
+        self.clock(now);
+        if let Some(event) = self.poll_event() {
+            return Some(event);
+        }
+        if !input.is_empty() {
+            self.heard();
+        }
+        loop {
+            let role = self.role();
+            let (State::Open(reader) | State::Closing(reader)) = &mut self.state else { break };
+            match reader.read(role, &self.config.limits, input) {
+                Ok(None) => return None,
+                Ok(Some(inbound)) => {
+                    if let Some(event) = self.inbound(inbound) {
+                        return Some(event);
+                    }
+                }
+                Err(error) => self.fail(error),
+            }
+        }
+        let event = match &mut self.state {
+            State::Handshake(handshake) => {
+                let mut rest: &[u8] = input;
+                let event = handshake.http.receive(self.now, &mut rest);
+                let used = input.len().saturating_sub(rest.len());
+                *input = core::mem::take(input).get_mut(used..).unwrap_or_default();
+                event
+            }
+            _ => {
+                *input = &mut [];
+                None
+            }
+        };
+        match event {
+            Some(event) => self.handshake_event(event, Error::UnexpectedEof),
+            None => self.poll_event(),
+        }
+    }
+
+    /// The peer will send no more.
+    pub fn receive_eof<'a>(&mut self, now: Instant) -> Option<Event<'a>> {
+        self.clock(now);
+        match &mut self.state {
+            State::Handshake(handshake) => {
+                let event = handshake.http.receive_eof(self.now)?;
+                return self.handshake_event(event, Error::UnexpectedEof);
+            }
+            State::Open(_) => self.end(CloseCode::ABNORMAL, "", Endpoint::Peer, Some(Error::UnexpectedEof)),
+            State::Closing(_) => self.end(CloseCode::ABNORMAL, "", Endpoint::Local, Some(Error::UnexpectedEof)),
+            State::Draining | State::Closed => {}
+        }
+        self.enter(State::Closed);
+        self.poll_event()
+    }
+
+    /// What happened without input: the end.
+    pub fn poll_event<'a>(&mut self) -> Option<Event<'a>> {
+        self.closed.take().map(Event::Closed)
+    }
+
+    /// Accepts the opening handshake that was told by [`Event::Upgrade`].
+    ///
+    /// # Errors
+    /// If there is none, or the subprotocol was not offered; nothing is sent then.
+    pub fn accept(&mut self, now: Instant, accept: &Accept) -> Result<(), AcceptError> {
+        self.clock(now);
+        let State::Handshake(handshake) = &mut self.state else { return Err(AcceptError::NotAwaited) };
+        let upgrade = handshake.upgrade.as_ref().ok_or(AcceptError::NotAwaited)?;
+        handshake.http.outbox_mut().push_with(|out| upgrade.write(accept, out))?;
+        if let State::Handshake(handshake) = core::mem::replace(&mut self.state, State::Closed) {
+            let (outbox, early) = handshake.http.into_upgraded();
+            *self = Self::open(self.config.clone(), outbox, early, None, self.now);
+        }
+        Ok(())
+    }
+
+    /// Answers the opening handshake with another response, and ends.
+    ///
+    /// # Errors
+    /// If no handshake awaits an answer.
+    pub fn reject(&mut self, now: Instant, response: Response) -> Result<(), AcceptError> {
+        self.clock(now);
+        let State::Handshake(handshake) = &mut self.state else { return Err(AcceptError::NotAwaited) };
+        handshake.upgrade.take().ok_or(AcceptError::NotAwaited)?;
+        self.refuse(HandshakeError::Rejected, response);
+        Ok(())
+    }
+
+    /// Queues a message.
+    ///
+    /// # Errors
+    /// If the connection is not open or the outbox has no room; nothing is queued then.
+    pub fn send<'m>(&mut self, now: Instant, message: impl Into<Message<'m>>) -> Result<(), SendError> {
+        self.clock(now);
+        let message = message.into();
+        self.require_room(message.as_bytes().len())?;
+        let opcode = message.opcode();
+        if self.role() == Role::Client {
+            self.write_frame(opcode, message.as_bytes());
+        } else {
+            let payload_len = message.as_bytes().len() as u64;
+            let (header, size) = Header { fin: true, opcode, mask: None, payload_len }.encode();
+            self.outbox.push(header.get(..size).unwrap_or_default());
+            match message {
+                Message::Text(Cow::Borrowed(text)) => self.outbox.push(text.as_bytes()),
+                Message::Binary(Cow::Borrowed(bytes)) => self.outbox.push(bytes),
+                owned => self.outbox.push_owned(owned.take_owned().unwrap_or_default()),
+            }
+            self.watch_writes();
+        }
+        Ok(())
+    }
+
+    /// Queues a message that was encoded before, by reference.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send).
+    pub fn send_prepared(&mut self, now: Instant, prepared: &Prepared) -> Result<(), SendError> {
+        self.clock(now);
+        self.require_room(prepared.payload().len())?;
+        match self.role() {
+            Role::Server => {
+                self.outbox.push_shared(prepared.frame());
+                self.watch_writes();
+            }
+            Role::Client => self.write_frame(prepared.opcode(), prepared.payload()),
+        }
+        Ok(())
+    }
+
+    /// Queues a ping; the answer comes as [`Event::Pong`].
+    ///
+    /// # Errors
+    /// If the connection is not open, the payload has more than 125 bytes or the outbox has no room.
+    pub fn ping(&mut self, now: Instant, payload: &[u8]) -> Result<(), SendError> {
+        self.clock(now);
+        if payload.len() > CONTROL_BYTES_MAX {
+            return Err(SendError::TooLong);
+        }
+        self.require_room(payload.len())?;
+        self.write_frame(Opcode::Ping, payload);
+        Ok(())
+    }
+
+    /// Begins the closing handshake. A code that must not be sent leaves the frame empty; a reason of more
+    /// than 123 bytes is cut. Messages that the peer sent before its answer are still told.
+    ///
+    /// # Errors
+    /// If the connection is not open.
+    pub fn close(&mut self, now: Instant, code: CloseCode, reason: &str) -> Result<(), SendError> {
+        self.clock(now);
+        match core::mem::replace(&mut self.state, State::Closed) {
+            State::Open(reader) => {
+                self.enter(State::Closing(reader));
+                self.write_frame(Opcode::Close, &close::encode(code, reason));
+                Ok(())
+            }
+            other => {
+                self.state = other;
+                Err(SendError::NotOpen)
+            }
+        }
+    }
+
+    /// Gives the connection up at once: nothing queued is written any more. [`Event::Closed`] is still told,
+    /// unless it was.
+    pub fn abort(&mut self, now: Instant) {
+        self.clock(now);
+        self.abandon(None);
+    }
+
+    /// Bytes to be written, in order: all answers to what was received stand gathered here.
+    pub fn outgoing(&self) -> impl Iterator<Item = &[u8]> {
+        self.outbox().chunks()
+    }
+
+    /// How many bytes are to be written.
+    #[must_use]
+    pub fn outgoing_len(&self) -> usize {
+        self.outbox().len()
+    }
+
+    /// So many bytes of [`outgoing`](Self::outgoing) were written.
+    pub fn sent(&mut self, now: Instant, count: usize) {
+        self.clock(now);
+        if let State::Handshake(handshake) = &mut self.state {
+            return handshake.http.sent(self.now, count);
+        }
+        self.outbox.advance(count);
+        self.stalled = Instant::NEVER;
+        if self.outbox.is_empty() {
+            self.pong_bytes = 0;
+            if let Some(pong) = self.pong.take()
+                && self.is_open()
+            {
+                self.write_pong(pong.payload.get(..pong.len).unwrap_or_default());
+            }
+        }
+        self.watch_writes();
+    }
+
+    /// Whether it is worth while to read: false while too much that the peer should read is unwritten.
+    #[must_use]
+    pub fn wants_read(&self) -> bool {
+        match &self.state {
+            State::Handshake(handshake) => handshake.http.wants_read(),
+            State::Open(_) => self.outbox.len() < self.config.limits.read_pause_bytes,
+            State::Closing(_) | State::Draining => true,
+            State::Closed => false,
+        }
+    }
+
+    /// What is to be done with the byte stream once everything is written. After the closing handshake
+    /// the server closes it first (section 7.1.1).
+    #[must_use]
+    pub const fn stream(&self) -> Stream {
+        match &self.state {
+            State::Handshake(handshake) => handshake.http.stream(),
+            State::Open(_) | State::Closing(_) => Stream::Open,
+            State::Draining => Stream::HalfClosed,
+            State::Closed => Stream::Closed,
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called, at the latest.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match &self.state {
+            State::Handshake(handshake) => handshake.http.poll_timeout(),
+            _ => self.deadline.min(self.stalled).finite(),
+        }
+    }
+
+    /// Does what is due at `now`; afterwards [`poll_timeout`](Self::poll_timeout) is later than `now`.
+    pub fn handle_timeout<'a>(&mut self, now: Instant) -> Option<Event<'a>> {
+        self.clock(now);
+        if let State::Handshake(handshake) = &mut self.state {
+            let event = handshake.http.handle_timeout(self.now)?;
+            return self.handshake_event(event, Error::Http(http::Error::Timeout));
+        }
+        if self.stalled <= self.now {
+            self.abandon(Some(Error::WriteTimeout));
+        } else if self.deadline <= self.now {
+            match self.state {
+                State::Open(_) if self.awaits_pong => self.fail(Error::PingTimeout),
+                State::Open(_) => {
+                    self.awaits_pong = true;
+                    self.deadline = self.now.saturating_add(self.config.ping_timeout);
+                    self.write_frame(Opcode::Ping, &[]);
+                }
+                State::Closing(_) => {
+                    self.end(CloseCode::ABNORMAL, "", Endpoint::Local, Some(Error::CloseTimeout));
+                    self.enter(State::Closed);
+                }
+                State::Draining => self.enter(State::Closed),
+                State::Handshake(_) | State::Closed => self.deadline = Instant::NEVER,
+            }
+        }
+        self.poll_event()
+    }
+
+    /// What a frame means for the connection, and what of it is told.
+    fn inbound<'a>(&mut self, inbound: Inbound<'a>) -> Option<Event<'a>> {
+        match inbound {
+            Inbound::Message(message) => Some(Event::Message(message)),
+            Inbound::Ping(payload) => {
+                self.owe_pong(&payload);
+                Some(Event::Ping(payload))
+            }
+            Inbound::Pong(payload) => Some(Event::Pong(payload)),
+            Inbound::Close(payload) => {
+                match close::parse(&payload) {
+                    Ok((code, reason)) => self.peer_closed(code, reason),
+                    Err(error) => self.fail(error),
+                }
+                self.poll_event()
+            }
+        }
+    }
+
+    /// Answers the peer's close frame (section 5.5.1), or takes it as the answer to ours.
+    fn peer_closed(&mut self, code: CloseCode, reason: &str) {
+        let by = if self.is_open() {
+            // The code is sent back; there is nothing to add to the reason.
+            self.write_frame(Opcode::Close, &close::encode(code, ""));
+            Endpoint::Peer
+        } else {
+            Endpoint::Local
+        };
+        self.end(code, reason, by, None);
+        self.enter(match self.role() {
+            Role::Server => State::Closed,
+            Role::Client => State::Draining,
+        });
+    }
+
+    /// Fails the connection (section 7.1.7): one close frame with the code, if none was sent, and the end.
+    fn fail(&mut self, error: Error) {
+        let code = error.close_code().unwrap_or(CloseCode::ABNORMAL);
+        let reason = alloc::format!("{error}");
+        if self.is_open() && code.is_sendable() {
+            self.write_frame(Opcode::Close, &close::encode(code, &reason));
+        }
+        self.end(code, &reason, Endpoint::Local, Some(error));
+        self.enter(State::Draining);
+    }
+
+    /// Ends without another byte.
+    fn abandon(&mut self, error: Option<Error>) {
+        self.end(CloseCode::ABNORMAL, "", Endpoint::Local, error);
+        self.enter(State::Closed);
+        self.outbox.clear();
+        self.stalled = Instant::NEVER;
+    }
+
+    /// Notes the end, unless it was noted before.
+    fn end(&mut self, code: CloseCode, reason: &str, by: Endpoint, error: Option<Error>) {
+        let told = match &mut self.state {
+            State::Handshake(handshake) => core::mem::replace(&mut handshake.ended, true),
+            State::Open(_) | State::Closing(_) => false,
+            State::Draining | State::Closed => true,
+        };
+        if !told {
+            self.closed = Some(Box::new(Closed { code, reason: reason.into(), by, error }));
+        }
+    }
+
+    fn enter(&mut self, state: State) {
+        self.deadline = match state {
+            State::Closing(_) | State::Draining => self.now.saturating_add(self.config.close_timeout),
+            _ => Instant::NEVER,
+        };
+        self.state = state;
+        self.pong = None;
+    }
+
+    fn handshake_event<'a>(&mut self, event: http::Event, silence: Error) -> Option<Event<'a>> {
+        match event {
+            http::Event::Request(request) => match Upgrade::check(*request) {
+                Ok(upgrade) => {
+                    if let State::Handshake(handshake) = &mut self.state {
+                        handshake.upgrade = Some(upgrade.clone());
+                    }
+                    Some(Event::Upgrade(upgrade))
+                }
+                Err(error) => {
+                    self.refuse(error, error.response());
+                    self.poll_event()
+                }
+            },
+            http::Event::Closed { error } => {
+                let error = error.map_or(silence, Error::Http);
+                let by = if error == Error::UnexpectedEof { Endpoint::Peer } else { Endpoint::Local };
+                self.end(CloseCode::ABNORMAL, "", by, Some(error));
+                self.poll_event()
+            }
+        }
+    }
+
+    fn refuse(&mut self, error: HandshakeError, response: Response) {
+        if let State::Handshake(handshake) = &mut self.state {
+            // It is awaited, since the request was just told; that this ends the stream is told below.
+            let _ = handshake.http.respond_last(self.now, response);
+            let _ = handshake.http.poll_event();
+        }
+        self.end(CloseCode::ABNORMAL, "", Endpoint::Local, Some(Error::Handshake(error)));
+    }
+
+    fn owe_pong(&mut self, payload: &[u8]) {
+        if !self.is_open() {
+            return;
+        }
+        let size = u16::try_from(payload.len().saturating_add(HEADER_BYTES_MAX)).unwrap_or(u16::MAX);
+        if self.pong_bytes.saturating_add(size) <= PONG_BYTES_MAX {
+            self.pong_bytes = self.pong_bytes.saturating_add(size);
+            return self.write_pong(payload);
+        }
+        let pong = self.pong.get_or_insert_with(|| Box::new(Pong { payload: [0; CONTROL_BYTES_MAX], len: 0 }));
+        for (to, from) in pong.payload.iter_mut().zip(payload) {
+            *to = *from;
+        }
+        pong.len = payload.len();
+    }
+
+    fn write_pong(&mut self, payload: &[u8]) {
+        self.write_frame(Opcode::Pong, payload);
+    }
+
+    fn write_frame(&mut self, opcode: Opcode, payload: &[u8]) {
+        let mask = self.masks.as_mut().map(|entropy| entropy.bytes::<4>());
+        let (header, size) = Header { fin: true, opcode, mask, payload_len: payload.len() as u64 }.encode();
+        self.outbox.push_with(|out| {
+            out.extend_from_slice(header.get(..size).unwrap_or_default());
+            let start = out.len();
+            out.extend_from_slice(payload);
+            if let (Some(key), Some(payload)) = (mask, out.get_mut(start..)) {
+                apply_mask(payload, key);
+            }
+        });
+        self.watch_writes();
+    }
+
+    fn require_room(&self, payload_len: usize) -> Result<(), SendError> {
+        if !self.is_open() {
+            return Err(SendError::NotOpen);
+        }
+        let room = self.config.limits.outbox_bytes_max;
+        let size = payload_len.saturating_add(HEADER_BYTES_MAX);
+        if size > room {
+            Err(SendError::TooLong)
+        } else if self.outbox.len().saturating_add(size) > room {
+            Err(SendError::OutboxFull)
+        } else {
+            Ok(())
+        }
+    }
+
+    const fn outbox(&self) -> &Outbox {
+        match &self.state {
+            State::Handshake(handshake) => handshake.http.outbox(),
+            _ => &self.outbox,
+        }
+    }
+
+    fn watch_writes(&mut self) {
+        if self.outbox.is_empty() {
+            self.stalled = Instant::NEVER;
+        } else if self.stalled == Instant::NEVER {
+            self.stalled = self.now.saturating_add(self.config.write_timeout);
+        }
+    }
+
+    /// A sign of life.
+    fn heard(&mut self) {
+        if self.is_open() {
+            self.awaits_pong = false;
+            let interval = self.config.ping_interval;
+            self.deadline = interval.map_or(Instant::NEVER, |interval| self.now.saturating_add(interval));
+        }
+    }
+
+    fn clock(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+}
+
+const _: () = assert!(size_of::<Connection>() <= 128);

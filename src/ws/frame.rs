@@ -1,0 +1,205 @@
+use super::Error;
+use super::close::CONTROL_BYTES_MAX;
+
+/// Which end of the connection this is; frames from the client are masked (RFC 6455 section 5.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Accepts the opening handshake; sends frames without a mask.
+    Server,
+    /// Begins the opening handshake; masks its frames.
+    Client,
+}
+
+/// What a frame is (section 5.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Opcode {
+    /// A further fragment of the message that has begun.
+    Continuation,
+    /// A text message or its first fragment.
+    Text,
+    /// A binary message or its first fragment.
+    Binary,
+    /// The close frame.
+    Close,
+    /// Ping.
+    Ping,
+    /// Pong.
+    Pong,
+}
+
+impl Opcode {
+    /// The four bits, or `None` if they are reserved.
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Option<Self> {
+        Some(match bits {
+            0 => Self::Continuation,
+            1 => Self::Text,
+            2 => Self::Binary,
+            8 => Self::Close,
+            9 => Self::Ping,
+            10 => Self::Pong,
+            _ => return None,
+        })
+    }
+
+    /// The four bits.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        match self {
+            Self::Continuation => 0,
+            Self::Text => 1,
+            Self::Binary => 2,
+            Self::Close => 8,
+            Self::Ping => 9,
+            Self::Pong => 10,
+        }
+    }
+
+    /// Close, ping and pong (section 5.5).
+    #[must_use]
+    pub const fn is_control(self) -> bool {
+        matches!(self, Self::Close | Self::Ping | Self::Pong)
+    }
+}
+
+/// The header of a frame (section 5.2), without extensions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Whether this is the last fragment.
+    pub fin: bool,
+    /// What the frame is.
+    pub opcode: Opcode,
+    /// The masking key, if the payload is masked.
+    pub mask: Option<[u8; 4]>,
+    /// Bytes of payload, less than 2⁶³.
+    pub payload_len: u64,
+}
+
+/// The longest header: two bytes, eight of length, four of mask.
+pub(super) const HEADER_BYTES_MAX: usize = 14;
+
+const FIN: u8 = 0x80;
+const RESERVED: u8 = 0x70;
+const MASKED: u8 = 0x80;
+
+impl Header {
+    /// Reads a header that the other end than `role` sent: it and its length in bytes, or `None` if it is not
+    /// complete yet.
+    ///
+    /// # Errors
+    /// On the first byte that breaks section 5: reserved bits and opcodes, a mask where it must not be or none
+    /// where it must, control frames that are fragmented or too long, lengths that are not minimal.
+    pub fn parse(bytes: &[u8], role: Role) -> Result<Option<(Self, usize)>, Error> {
+        let Some((&first, rest)) = bytes.split_first() else { return Ok(None) };
+        if first & RESERVED != 0 {
+            return Err(Error::ReservedBits);
+        }
+        let opcode = Opcode::from_bits(first & 0x0F).ok_or(Error::ReservedOpcode)?;
+        let fin = first & FIN != 0;
+        if opcode.is_control() && !fin {
+            return Err(Error::FragmentedControl);
+        }
+        let Some((&second, rest)) = rest.split_first() else { return Ok(None) };
+        match (role, second & MASKED != 0) {
+            (Role::Server, false) => return Err(Error::Unmasked),
+            (Role::Client, true) => return Err(Error::Masked),
+            _ => {}
+        }
+        if opcode.is_control() && usize::from(second & 0x7F) > CONTROL_BYTES_MAX {
+            return Err(Error::ControlTooLong);
+        }
+        let (payload_len, rest) = match second & 0x7F {
+            126 => {
+                let Some((length, rest)) = rest.split_first_chunk() else { return Ok(None) };
+                (u64::from(u16::from_be_bytes(*length)), rest)
+            }
+            127 => {
+                let Some((length, rest)) = rest.split_first_chunk() else { return Ok(None) };
+                (u64::from_be_bytes(*length), rest)
+            }
+            length => (u64::from(length), rest),
+        };
+        match second & 0x7F {
+            126 if payload_len < 126 => return Err(Error::LengthNotMinimal),
+            127 if payload_len >> 63 != 0 => return Err(Error::LengthOutOfRange),
+            127 if payload_len <= 0xFFFF => return Err(Error::LengthNotMinimal),
+            _ => {}
+        }
+        let (mask, rest) = match role {
+            Role::Client => (None, rest),
+            Role::Server => {
+                let Some((key, rest)) = rest.split_first_chunk() else { return Ok(None) };
+                (Some(*key), rest)
+            }
+        };
+        let header = Self { fin, opcode, mask, payload_len };
+        Ok(Some((header, bytes.len().saturating_sub(rest.len()))))
+    }
+
+    /// The header as bytes: an array and how many of them count.
+    #[must_use]
+    pub fn encode(&self) -> ([u8; 14], usize) {
+        let mut bytes = [0; HEADER_BYTES_MAX];
+        let mut len = 0_usize;
+        let mut put = |part: &[u8]| {
+            for (to, from) in bytes.iter_mut().skip(len).zip(part) {
+                *to = *from;
+            }
+            len = len.saturating_add(part.len());
+        };
+        let masked = if self.mask.is_some() { MASKED } else { 0 };
+        put(&[if self.fin { FIN } else { 0 } | self.opcode.bits()]);
+        match (u8::try_from(self.payload_len), u16::try_from(self.payload_len)) {
+            (Ok(length @ ..126), _) => put(&[masked | length]),
+            (_, Ok(length)) => {
+                put(&[masked | 126]);
+                put(&length.to_be_bytes());
+            }
+            _ => {
+                put(&[masked | 127]);
+                put(&self.payload_len.to_be_bytes());
+            }
+        }
+        if let Some(key) = self.mask {
+            put(&key);
+        }
+        (bytes, len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn header() -> impl Strategy<Value = Header> {
+        let length = prop_oneof![
+            0u64..130,
+            65_530u64..65_540,
+            0u64..=i64::MAX as u64,
+            Just(125),
+            Just(126),
+            Just(65_535),
+            Just(65_536),
+            Just(i64::MAX as u64),
+        ];
+        let opcode = prop::sample::select(alloc::vec![0u8, 1, 2, 8, 9, 10]);
+        (any::<bool>(), opcode, any::<Option<[u8; 4]>>(), length).prop_map(|(fin, bits, mask, length)| {
+            let opcode = Opcode::from_bits(bits).unwrap();
+            let control = opcode.is_control();
+            Header { fin: fin || control, opcode, mask, payload_len: if control { length % 126 } else { length } }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn parse_inverts_encode(header in header()) {
+            let (bytes, len) = header.encode();
+            let role = if header.mask.is_some() { Role::Server } else { Role::Client };
+            prop_assert_eq!(Header::parse(&bytes[..len], role), Ok(Some((header, len))));
+            for short in 0..len {
+                prop_assert_eq!(Header::parse(&bytes[..short], role), Ok(None));
+            }
+        }
+    }
+}

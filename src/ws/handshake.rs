@@ -1,0 +1,215 @@
+//! The server's side of the opening handshake (RFC 6455 section 4.2), as values.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha1::{Digest as _, Sha1};
+
+use crate::http::{self, HeaderError, Request, Response, is_token, list};
+
+/// Section 1.3.
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// `Sec-WebSocket-Accept` for a `Sec-WebSocket-Key` (section 4.2.2).
+#[must_use]
+pub fn accept_key(key: &str) -> [u8; 28] {
+    let digest = Sha1::new().chain_update(key.as_bytes()).chain_update(GUID).finalize();
+    let mut accept = [b'='; 28];
+    let written = STANDARD.encode_slice(digest, &mut accept);
+    debug_assert_eq!(written, Ok(28));
+    accept
+}
+
+/// Why a request is no acceptable opening handshake (section 4.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// The method is not GET.
+    #[error("method is not GET")]
+    Method,
+    /// Older than HTTP/1.1.
+    #[error("HTTP/1.1 required")]
+    HttpVersion,
+    /// `Upgrade` does not name `websocket`.
+    #[error("Upgrade: websocket required")]
+    Upgrade,
+    /// `Connection` does not name `Upgrade`.
+    #[error("Connection: Upgrade required")]
+    Connection,
+    /// `Sec-WebSocket-Key` is not the base64 form of 16 bytes, missing or repeated.
+    #[error("invalid Sec-WebSocket-Key")]
+    Key,
+    /// `Sec-WebSocket-Version` is not 13.
+    #[error("Sec-WebSocket-Version 13 required")]
+    Version,
+    /// The application declined.
+    #[error("rejected by the application")]
+    Rejected,
+}
+
+impl HandshakeError {
+    /// The response that answers this error; for the wrong version it names the right one (section 4.2.2).
+    #[must_use]
+    pub fn response(self) -> Response {
+        let response = Response::new(match self {
+            Self::Version | Self::Upgrade => 426,
+            _ => 400,
+        });
+        let hint = match self {
+            Self::Version => Some(("sec-websocket-version", "13")),
+            Self::Upgrade => Some(("upgrade", "websocket")),
+            _ => None,
+        };
+        let response = match hint {
+            Some((name, value)) => response.header(name, value).unwrap_or_else(|_| Response::new(426)),
+            None => response,
+        };
+        response.text(&alloc::format!("{self}\n"))
+    }
+}
+
+/// An opening handshake that is in order and awaits the application's answer.
+#[derive(Clone, Debug)]
+pub struct Upgrade {
+    request: Arc<Request>,
+    accept: [u8; 28],
+}
+
+impl Upgrade {
+    /// Whether a request asks for an upgrade to WebSocket at all, in order or not.
+    #[must_use]
+    pub fn is_asked(request: &Request) -> bool {
+        request.header_lists("upgrade", "websocket")
+    }
+
+    /// Checks a request against section 4.2.1.
+    ///
+    /// # Errors
+    /// The first requirement that it fails.
+    pub fn check(request: impl Into<Arc<Request>>) -> Result<Self, HandshakeError> {
+        let request = request.into();
+        Err(if request.method() != "GET" {
+            HandshakeError::Method
+        } else if request.minor_version() < 1 {
+            HandshakeError::HttpVersion
+        } else if !Self::is_asked(&request) {
+            HandshakeError::Upgrade
+        } else if !request.header_lists("connection", "upgrade") {
+            HandshakeError::Connection
+        } else if request.header("sec-websocket-version") != Some("13") {
+            HandshakeError::Version
+        } else {
+            match request.header("sec-websocket-key") {
+                Some(key) if STANDARD.decode(key).is_ok_and(|nonce| nonce.len() == 16) => {
+                    let accept = accept_key(key);
+                    return Ok(Self { request, accept });
+                }
+                _ => HandshakeError::Key,
+            }
+        })
+    }
+
+    /// The request: target, headers, cookies.
+    #[must_use]
+    pub const fn request(&self) -> &Arc<Request> {
+        &self.request
+    }
+
+    /// The origin of the page that asks, as browsers send it (section 10.2). A server that knows its
+    /// users by cookies must compare it; other clients leave it out or lie.
+    #[must_use]
+    pub fn origin(&self) -> Option<&str> {
+        self.request.header("origin")
+    }
+
+    /// The subprotocols that the client offers, in its order of preference (section 4.1).
+    pub fn protocols(&self) -> impl Iterator<Item = &str> {
+        self.request.header_values("sec-websocket-protocol").flat_map(list).filter(|name| is_token(name))
+    }
+
+    /// The extensions that the client offers, as they were sent (section 9.1).
+    pub fn extensions(&self) -> impl Iterator<Item = &str> {
+        self.request.header_values("sec-websocket-extensions").flat_map(list)
+    }
+
+    /// Writes the 101 response (section 4.2.2).
+    pub(super) fn write(&self, accept: &Accept, out: &mut Vec<u8>) -> Result<(), AcceptError> {
+        if let Some(chosen) = &accept.protocol
+            && !self.protocols().any(|offered| offered == chosen)
+        {
+            return Err(AcceptError::ProtocolNotOffered);
+        }
+        out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n");
+        out.extend_from_slice(b"sec-websocket-accept: ");
+        out.extend_from_slice(&self.accept);
+        if let Some(chosen) = &accept.protocol {
+            out.extend_from_slice(b"\r\nsec-websocket-protocol: ");
+            out.extend_from_slice(chosen.as_bytes());
+        }
+        out.extend_from_slice(b"\r\n");
+        out.extend_from_slice(accept.headers.as_bytes());
+        out.extend_from_slice(b"\r\n");
+        Ok(())
+    }
+}
+
+/// How an opening handshake is accepted.
+#[derive(Clone, Debug, Default)]
+pub struct Accept {
+    protocol: Option<String>,
+    headers: String,
+}
+
+/// The handshake cannot be accepted so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AcceptError {
+    /// No handshake awaits an answer.
+    #[error("no handshake awaits an answer")]
+    NotAwaited,
+    /// The client did not offer this subprotocol; it would fail the connection (section 4.1).
+    #[error("subprotocol was not offered")]
+    ProtocolNotOffered,
+}
+
+impl Accept {
+    /// Accepts without subprotocol and further headers.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { protocol: None, headers: String::new() }
+    }
+
+    /// Chooses one of the offered subprotocols.
+    #[must_use]
+    pub fn protocol(mut self, name: &str) -> Self {
+        self.protocol = Some(name.into());
+        self
+    }
+
+    /// Adds a header line to the response, like `Set-Cookie`.
+    ///
+    /// # Errors
+    /// If the name or the value could break the head, or the header belongs to the handshake.
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, HeaderError> {
+        let own = ["upgrade", "connection", "content-length", "transfer-encoding"];
+        let prefix = name.get(..14).is_some_and(|start| start.eq_ignore_ascii_case("sec-websocket-"));
+        if prefix || own.iter().any(|own| name.eq_ignore_ascii_case(own)) {
+            return Err(HeaderError::Reserved);
+        }
+        http::push_header(&mut self.headers, name, value)?;
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_of_section_1_3() {
+        assert_eq!(&accept_key("dGhlIHNhbXBsZSBub25jZQ=="), b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+}

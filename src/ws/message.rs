@@ -1,0 +1,139 @@
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::frame::{HEADER_BYTES_MAX, Header, Opcode};
+
+/// A message: text or binary, lent or owned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message<'a> {
+    /// Text; on the wire it is UTF-8.
+    Text(Cow<'a, str>),
+    /// Bytes.
+    Binary(Cow<'a, [u8]>),
+}
+
+impl Message<'_> {
+    /// The payload.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Binary(bytes) => bytes,
+        }
+    }
+
+    /// The opcode of its first frame.
+    #[must_use]
+    pub const fn opcode(&self) -> Opcode {
+        match self {
+            Self::Text(_) => Opcode::Text,
+            Self::Binary(_) => Opcode::Binary,
+        }
+    }
+
+    /// The message on its own, copied if it was lent.
+    #[must_use]
+    pub fn into_owned(self) -> Message<'static> {
+        match self {
+            Self::Text(text) => Message::Text(Cow::Owned(text.into_owned())),
+            Self::Binary(bytes) => Message::Binary(Cow::Owned(bytes.into_owned())),
+        }
+    }
+
+    /// The payload if it was owned anyway.
+    pub(super) fn take_owned(self) -> Option<Vec<u8>> {
+        match self {
+            Self::Text(Cow::Owned(text)) => Some(text.into_bytes()),
+            Self::Binary(Cow::Owned(bytes)) => Some(bytes),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> From<&'a str> for Message<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+}
+
+impl From<String> for Message<'_> {
+    fn from(text: String) -> Self {
+        Self::Text(Cow::Owned(text))
+    }
+}
+
+impl<'a> From<&'a [u8]> for Message<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self::Binary(Cow::Borrowed(bytes))
+    }
+}
+
+impl From<Vec<u8>> for Message<'_> {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Binary(Cow::Owned(bytes))
+    }
+}
+
+/// A message encoded once, to be queued on any number of connections by reference.
+///
+/// ```
+/// use roomwire::ws::Prepared;
+/// let prepared = Prepared::text("to all");
+/// assert_eq!(prepared.frame().as_ref(), b"\x81\x06to all");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    opcode: Opcode,
+    /// The frame as a server sends it.
+    frame: Bytes,
+    payload: Bytes,
+}
+
+impl Prepared {
+    /// Prepares a text message.
+    #[must_use]
+    pub fn text(text: &str) -> Self {
+        Self::with(Opcode::Text, text.len(), |out| out.extend_from_slice(text.as_bytes()))
+    }
+
+    /// Prepares a binary message.
+    #[must_use]
+    pub fn binary(bytes: &[u8]) -> Self {
+        Self::with(Opcode::Binary, bytes.len(), |out| out.extend_from_slice(bytes))
+    }
+
+    /// Prepares a message that `write` appends; its header is put before it without moving it.
+    /// For a text message `write` must append UTF-8.
+    pub(crate) fn with(opcode: Opcode, capacity: usize, write: impl FnOnce(&mut Vec<u8>)) -> Self {
+        let mut bytes = Vec::with_capacity(capacity.saturating_add(HEADER_BYTES_MAX));
+        bytes.resize(HEADER_BYTES_MAX, 0);
+        write(&mut bytes);
+        let payload_len = bytes.len().saturating_sub(HEADER_BYTES_MAX) as u64;
+        let (header, len) = Header { fin: true, opcode, mask: None, payload_len }.encode();
+        let start = HEADER_BYTES_MAX.saturating_sub(len);
+        for (to, from) in bytes.iter_mut().skip(start).zip(header.iter().take(len)) {
+            *to = *from;
+        }
+        let bytes = Bytes::from(bytes);
+        Self { opcode, frame: bytes.slice(start..), payload: bytes.slice(HEADER_BYTES_MAX..) }
+    }
+
+    /// The frame as a server sends it.
+    #[must_use]
+    pub const fn frame(&self) -> &Bytes {
+        &self.frame
+    }
+
+    /// The payload alone.
+    #[must_use]
+    pub const fn payload(&self) -> &Bytes {
+        &self.payload
+    }
+
+    pub(super) const fn opcode(&self) -> Opcode {
+        self.opcode
+    }
+}

@@ -1,0 +1,62 @@
+//! WebSocket (RFC 6455): opening handshake, frames, messages, close, keepalive.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use roomwire::{Instant, ws};
+//!
+//! let now = Instant::ORIGIN;
+//! let mut conn = ws::Connection::server(Arc::new(ws::Config::default()), now);
+//!
+//! // What a client sends: the opening handshake, and behind it a masked frame with "Hi".
+//! let mut received = b"GET /chat HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+//!     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\x81\x82\0\0\0\0Hi".to_vec();
+//!
+//! let mut input = &mut received[..];
+//! while let Some(event) = conn.receive(now, &mut input) {
+//!     match event {
+//!         ws::Event::Upgrade(_) => conn.accept(now, &ws::Accept::new()).unwrap(),
+//!         ws::Event::Message(message) => conn.send(now, message).unwrap(),
+//!         _ => {}
+//!     }
+//! }
+//! // Both answers stand gathered for one write.
+//! let answer = conn.outgoing().collect::<Vec<_>>().concat();
+//! assert!(answer.starts_with(b"HTTP/1.1 101 ") && answer.ends_with(b"\r\n\r\n\x81\x02Hi"));
+//! conn.sent(now, answer.len());
+//! ```
+//!
+//! # The run loop
+//! 1. [`receive`](Connection::receive) what was read, until it yields `None`; answer while the event is held.
+//! 2. Write [`outgoing`](Connection::outgoing), and say how much with [`sent`](Connection::sent).
+//! 3. Do to the byte stream what [`stream`](Connection::stream) says.
+//! 4. Wait until there is something to read (if [`wants_read`](Connection::wants_read)), room to
+//!    write (if there is outgoing), or [`poll_timeout`](Connection::poll_timeout) has come; for the last call
+//!    [`handle_timeout`](Connection::handle_timeout). At the stream's end call [`receive_eof`](Connection::receive_eof).
+//!
+//! # Invariants
+//! - [`Event::Closed`] is the last event, exactly once, whatever happens.
+//! - A message that lies whole in the caller's buffer is lent from there; nothing is allocated for it.
+//! - Whatever violates the protocol is answered by one close frame with its code (RFC 6455
+//!   section 7.1.7), and nothing that comes after it is looked at.
+//! - What is kept of a peer's bytes is at most `message_bytes_max` and a few hundred bytes more,
+//!   and it grows with what was received, not with what was announced.
+
+mod close;
+mod config;
+mod connection;
+mod error;
+mod frame;
+mod handshake;
+mod mask;
+mod message;
+mod reader;
+
+pub use close::{CloseCode, Closed, Endpoint};
+pub use config::{Config, Limits};
+pub use connection::{Connection, Event, SendError};
+pub use error::Error;
+pub use frame::{Header, Opcode, Role};
+pub use handshake::{Accept, AcceptError, HandshakeError, Upgrade, accept_key};
+pub use mask::apply_mask;
+pub use message::{Message, Prepared};
+pub use reader::{Inbound, MessageReader};

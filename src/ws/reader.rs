@@ -1,0 +1,352 @@
+//! Bytes to messages, without time and without answers.
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::close::CONTROL_BYTES_MAX;
+use super::config::Limits;
+use super::frame::{HEADER_BYTES_MAX, Header, Opcode, Role};
+use super::mask::{apply_mask, rotate};
+use super::{Error, Message};
+use crate::utf8::{self, Utf8Tail};
+
+/// Reads messages and control frames out of bytes that arrive in any pieces.
+///
+/// Between messages it owns nothing. A frame that lies whole in the input is unmasked in place and
+/// lent; everything else is gathered here.
+#[derive(Debug, Default)]
+pub struct MessageReader {
+    partial: Option<Box<Partial>>,
+}
+
+/// What a [`MessageReader`] found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Inbound<'a> {
+    /// A whole message.
+    Message(Message<'a>),
+    /// A ping with its payload.
+    Ping(Cow<'a, [u8]>),
+    /// A pong with its payload.
+    Pong(Cow<'a, [u8]>),
+    /// A close frame with its payload.
+    Close(Cow<'a, [u8]>),
+}
+
+/// What is not complete yet.
+#[derive(Debug)]
+struct Partial {
+    /// Bytes that came before anybody could take them; they stand before all other input.
+    early: Vec<u8>,
+    header: [u8; HEADER_BYTES_MAX],
+    header_len: usize,
+    frame: Option<Frame>,
+    assembly: Option<Assembly>,
+    control: Vec<u8>,
+}
+
+/// A frame of which the payload is arriving.
+#[derive(Clone, Copy, Debug)]
+struct Frame {
+    header: Header,
+    /// The masking key, turned to the next byte.
+    key: [u8; 4],
+    left: usize,
+}
+
+/// A message of which some fragments are there.
+#[derive(Debug)]
+struct Assembly {
+    content: Content,
+    fragments: u32,
+}
+
+#[derive(Debug)]
+enum Content {
+    Text(String, Utf8Tail),
+    Binary(Vec<u8>),
+}
+
+impl Content {
+    const fn len(&self) -> usize {
+        match self {
+            Self::Text(text, tail) => text.len().saturating_add(tail.len()),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    fn push(&mut self, piece: &[u8]) -> Result<(), Error> {
+        match self {
+            Self::Text(text, tail) => tail.push(piece, text).map_err(|_| Error::InvalidUtf8),
+            Self::Binary(bytes) => {
+                bytes.extend_from_slice(piece);
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(self) -> Result<Message<'static>, Error> {
+        match self {
+            Self::Text(text, tail) if tail.is_empty() => Ok(text.into()),
+            Self::Text(..) => Err(Error::InvalidUtf8),
+            Self::Binary(bytes) => Ok(bytes.into()),
+        }
+    }
+}
+
+impl MessageReader {
+    /// A reader at the beginning of a frame.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { partial: None }
+    }
+
+    /// A reader that has some bytes already.
+    pub(super) fn with_early(early: Vec<u8>) -> Self {
+        let mut reader = Self::new();
+        if !early.is_empty() {
+            reader.partial().early = early;
+        }
+        reader
+    }
+
+    /// Takes bytes off the front of `input` until a message or a control frame is whole; `None` when
+    /// all are consumed. `role` is the end that reads.
+    ///
+    /// # Errors
+    /// On the first byte that violates RFC 6455 or a limit. What the reader says after that means nothing.
+    pub fn read<'a>(
+        &mut self,
+        role: Role,
+        limits: &Limits,
+        input: &mut &'a mut [u8],
+    ) -> Result<Option<Inbound<'a>>, Error> {
+        if let Some(partial) = &mut self.partial
+            && !partial.early.is_empty()
+        {
+            let mut early = core::mem::take(&mut partial.early);
+            let mut rest = early.as_mut_slice();
+            let found = self.read_input(role, limits, &mut rest)?.map(Inbound::into_owned);
+            let left = rest.len();
+            early.drain(..early.len().saturating_sub(left));
+            if !early.is_empty() {
+                self.partial().early = early;
+            }
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        self.read_input(role, limits, input)
+    }
+
+    fn read_input<'a>(
+        &mut self,
+        role: Role,
+        limits: &Limits,
+        input: &mut &'a mut [u8],
+    ) -> Result<Option<Inbound<'a>>, Error> {
+        loop {
+            let found = match self.partial.as_mut().and_then(|partial| partial.frame) {
+                Some(frame) => self.read_payload(frame, input)?,
+                None => {
+                    let Some(header) = self.read_header(role, input)? else { return Ok(None) };
+                    let size = self.admit(&header, limits)?;
+                    match split(input, size) {
+                        Some(payload) => self.read_frame(&header, payload)?,
+                        None => {
+                            let frame = Frame { header, key: header.mask.unwrap_or_default(), left: size };
+                            self.partial().frame = Some(frame);
+                            None
+                        }
+                    }
+                }
+            };
+            if found.is_some() {
+                self.release();
+                return Ok(found);
+            }
+            if input.is_empty() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Takes a header off the input, or keeps the part of it that is there.
+    fn read_header(&mut self, role: Role, input: &mut &mut [u8]) -> Result<Option<Header>, Error> {
+        if let Some(partial) = &mut self.partial
+            && partial.header_len > 0
+        {
+            while let Some(slot) = partial.header.get_mut(partial.header_len) {
+                let Some(byte) = split(input, 1).and_then(|byte| byte.first()) else { return Ok(None) };
+                *slot = *byte;
+                partial.header_len = partial.header_len.saturating_add(1);
+                let begun = partial.header.get(..partial.header_len).unwrap_or_default();
+                if let Some((header, _)) = Header::parse(begun, role)? {
+                    partial.header_len = 0;
+                    return Ok(Some(header));
+                }
+            }
+            return Ok(None);
+        }
+        if let Some((header, size)) = Header::parse(input, role)? {
+            split(input, size);
+            return Ok(Some(header));
+        }
+        if !input.is_empty() {
+            let begun = core::mem::take(input);
+            let partial = self.partial();
+            for (to, from) in partial.header.iter_mut().zip(begun.iter()) {
+                *to = *from;
+            }
+            partial.header_len = begun.len();
+        }
+        Ok(None)
+    }
+
+    /// Whether a frame may come now, and its payload's size if it is not too much.
+    fn admit(&mut self, header: &Header, limits: &Limits) -> Result<usize, Error> {
+        let assembly = self.partial.as_mut().and_then(|partial| partial.assembly.as_mut());
+        let gathered = match (header.opcode, assembly) {
+            (Opcode::Close | Opcode::Ping | Opcode::Pong, _) | (Opcode::Text | Opcode::Binary, None) => 0,
+            (Opcode::Text | Opcode::Binary, Some(_)) => return Err(Error::UnfinishedMessage),
+            (Opcode::Continuation, None) => return Err(Error::UnexpectedContinuation),
+            (Opcode::Continuation, Some(assembly)) => {
+                assembly.fragments = assembly.fragments.saturating_add(1);
+                if assembly.fragments > limits.fragments_max {
+                    return Err(Error::TooManyFragments);
+                }
+                assembly.content.len()
+            }
+        };
+        let room = limits.message_bytes_max.saturating_sub(gathered);
+        match usize::try_from(header.payload_len) {
+            Ok(size) if size <= room || header.opcode.is_control() => Ok(size),
+            _ => Err(Error::MessageTooBig),
+        }
+    }
+
+    /// A frame that lies whole in the input.
+    fn read_frame<'a>(&mut self, header: &Header, payload: &'a mut [u8]) -> Result<Option<Inbound<'a>>, Error> {
+        if let Some(key) = header.mask {
+            apply_mask(payload, key);
+        }
+        let payload: &'a [u8] = payload;
+        Ok(Some(match header.opcode {
+            Opcode::Text if header.fin => {
+                Inbound::Message(utf8::check(payload).map_err(|_| Error::InvalidUtf8)?.into())
+            }
+            Opcode::Binary if header.fin => Inbound::Message(payload.into()),
+            Opcode::Text | Opcode::Binary | Opcode::Continuation => {
+                self.assembly(header.opcode).content.push(payload)?;
+                return self.end_fragment(header.fin);
+            }
+            control => Inbound::control(control, Cow::Borrowed(payload)),
+        }))
+    }
+
+    /// The next piece of a payload that did not lie whole in the input.
+    fn read_payload<'a>(&mut self, mut frame: Frame, input: &mut &'a mut [u8]) -> Result<Option<Inbound<'a>>, Error> {
+        let size = frame.left.min(input.len());
+        let piece = split(input, size).unwrap_or_default();
+        if frame.header.mask.is_some() {
+            apply_mask(piece, frame.key);
+            frame.key = rotate(frame.key, size);
+        }
+        frame.left = frame.left.saturating_sub(size);
+        let opcode = frame.header.opcode;
+        if opcode.is_control() {
+            self.partial().control.extend_from_slice(piece);
+        } else {
+            self.assembly(opcode).content.push(piece)?;
+        }
+        let partial = self.partial();
+        if frame.left > 0 {
+            partial.frame = Some(frame);
+            return Ok(None);
+        }
+        partial.frame = None;
+        if opcode.is_control() {
+            let payload = core::mem::take(&mut partial.control);
+            return Ok(Some(Inbound::control(opcode, Cow::Owned(payload))));
+        }
+        self.end_fragment(frame.header.fin)
+    }
+
+    fn end_fragment(&mut self, fin: bool) -> Result<Option<Inbound<'static>>, Error> {
+        if !fin {
+            return Ok(None);
+        }
+        match self.partial().assembly.take() {
+            Some(assembly) => Ok(Some(Inbound::Message(assembly.content.finish()?))),
+            None => Ok(None),
+        }
+    }
+
+    fn partial(&mut self) -> &mut Partial {
+        self.partial.get_or_insert_with(|| {
+            Box::new(Partial {
+                early: Vec::new(),
+                header: [0; HEADER_BYTES_MAX],
+                header_len: 0,
+                frame: None,
+                assembly: None,
+                control: Vec::new(),
+            })
+        })
+    }
+
+    /// The message that is being gathered, begun if this frame begins it.
+    fn assembly(&mut self, opcode: Opcode) -> &mut Assembly {
+        self.partial().assembly.get_or_insert_with(|| Assembly {
+            content: match opcode {
+                Opcode::Text => Content::Text(String::new(), Utf8Tail::default()),
+                _ => Content::Binary(Vec::new()),
+            },
+            fragments: 1,
+        })
+    }
+
+    /// Gives the memory back when nothing is partial.
+    fn release(&mut self) {
+        if let Some(partial) = &self.partial
+            && partial.assembly.is_none()
+            && partial.frame.is_none()
+            && partial.header_len == 0
+            && partial.early.is_empty()
+        {
+            self.partial = None;
+        }
+    }
+}
+
+impl<'a> Inbound<'a> {
+    fn control(opcode: Opcode, payload: Cow<'a, [u8]>) -> Self {
+        debug_assert!(payload.len() <= CONTROL_BYTES_MAX);
+        match opcode {
+            Opcode::Ping => Self::Ping(payload),
+            Opcode::Pong => Self::Pong(payload),
+            _ => Self::Close(payload),
+        }
+    }
+
+    fn into_owned(self) -> Inbound<'static> {
+        let own = |payload: Cow<'_, [u8]>| Cow::Owned(payload.into_owned());
+        match self {
+            Self::Message(message) => Inbound::Message(message.into_owned()),
+            Self::Ping(payload) => Inbound::Ping(own(payload)),
+            Self::Pong(payload) => Inbound::Pong(own(payload)),
+            Self::Close(payload) => Inbound::Close(own(payload)),
+        }
+    }
+}
+
+/// Takes `size` bytes off the front, if there are as many.
+fn split<'a>(input: &mut &'a mut [u8], size: usize) -> Option<&'a mut [u8]> {
+    if input.len() < size {
+        return None;
+    }
+    let (front, rest) = core::mem::take(input).split_at_mut_checked(size)?;
+    *input = rest;
+    Some(front)
+}
