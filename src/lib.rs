@@ -18,9 +18,11 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod engineio;
 pub mod entropy;
 pub mod http;
 pub mod outbox;
+pub mod socketio;
 pub mod stream;
 pub mod time;
 pub mod utf8;

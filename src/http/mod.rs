@@ -40,6 +40,6 @@ pub use connection::{Config, Connection, Event, RespondError};
 pub use error::Error;
 pub use reader::{Limits, LimitsError, RequestReader};
 pub use request::Request;
-pub(crate) use response::push_header;
 pub use response::{HeaderError, Response};
+pub(crate) use response::{Text, push_header};
 pub(crate) use token::{is_token, list};

@@ -1,0 +1,24 @@
+//! Engine.IO, revisions 3 and 4: packets, the opening request, sessions and their heartbeat.
+//!
+//! Nothing here knows sockets or time of its own: a [`Session`] is told what was received and when.
+//!
+//! ```
+//! use roomwire::engineio::{Config, Received, Revision, Session, Sid};
+//! use roomwire::{Entropy, Instant};
+//!
+//! let (config, now) = (Config::default(), Instant::ORIGIN);
+//! let mut session = Session::new(Sid::new(&mut Entropy::new([7; 32])), Revision::V4, &config, now);
+//! assert!(session.open_packet(&config).starts_with(r#"0{"sid":""#));
+//! assert_eq!(session.receive(now, &config, "4hello"), Ok(Received::Message("hello")));
+//! assert!(session.receive(now, &config, "2").is_err(), "in revision 4 it is the server that pings");
+//! ```
+
+mod config;
+mod packet;
+mod request;
+mod session;
+
+pub use config::Config;
+pub use packet::{Packet, PacketError, PacketType, Revision};
+pub use request::{RequestError, SessionRequest, Transport};
+pub use session::{Due, Received, Session, SessionError, Sid};

@@ -1,0 +1,113 @@
+//! The request that opens a session, and the protocol's own errors.
+
+use bytes::Bytes;
+
+use super::{Config, Revision, Sid};
+use crate::http::{Request, Response};
+
+/// How a session's packets travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// HTTP long polling.
+    Polling,
+    /// WebSocket.
+    WebSocket,
+}
+
+/// Why a request is refused; the numbers are the protocol's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// 0: `transport` is missing or names none that is served.
+    #[error("Transport unknown")]
+    UnknownTransport,
+    /// 1: there is no such session.
+    #[error("Session ID unknown")]
+    UnknownSession,
+    /// 2: a session opens with GET.
+    #[error("Bad handshake method")]
+    BadHandshakeMethod,
+    /// 3: the request does not fit the session or the transport.
+    #[error("Bad request")]
+    BadRequest,
+    /// 4: the application or the origin policy says no.
+    #[error("Forbidden")]
+    Forbidden,
+    /// 5: `EIO` names a revision that is not served.
+    #[error("Unsupported protocol version")]
+    UnsupportedVersion,
+}
+
+impl RequestError {
+    /// The protocol's number for it.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::UnknownTransport => 0,
+            Self::UnknownSession => 1,
+            Self::BadHandshakeMethod => 2,
+            Self::BadRequest => 3,
+            Self::Forbidden => 4,
+            Self::UnsupportedVersion => 5,
+        }
+    }
+
+    /// The response: a JSON object with code and message, or for a WebSocket handshake the message alone.
+    #[must_use]
+    pub fn response(self, upgrade: bool) -> Response {
+        let status = if self == Self::Forbidden { 403 } else { 400 };
+        let (kind, body) = if upgrade {
+            ("text/html", alloc::format!("{self}"))
+        } else {
+            ("application/json", alloc::format!(r#"{{"code":{},"message":"{self}"}}"#, self.code()))
+        };
+        let response = Response::new(status).header("content-type", kind);
+        response.unwrap_or_else(|_| Response::new(status)).body(Bytes::from(body))
+    }
+}
+
+/// A request of this protocol, parsed into types; whether its session exists is not asked here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionRequest {
+    /// The revision that it speaks.
+    pub revision: Revision,
+    /// The transport that it travels on.
+    pub transport: Transport,
+    /// The session that it belongs to; `None` opens one.
+    pub sid: Option<Sid>,
+}
+
+impl SessionRequest {
+    /// Reads the query of a request, in the order in which the official server checks it. `upgrade` tells
+    /// whether it asks for WebSocket.
+    ///
+    /// # Errors
+    /// The first of the protocol's errors that applies. A parameter that stands there twice is as bad as none.
+    pub fn parse(request: &Request, config: &Config, upgrade: bool) -> Result<Self, RequestError> {
+        let transport = match request.query_value("transport").as_deref() {
+            Some("polling") => Transport::Polling,
+            Some("websocket") => Transport::WebSocket,
+            _ => return Err(RequestError::UnknownTransport),
+        };
+        let sid = if request.query_pairs().any(|(name, _)| name == "sid") {
+            let sid = request.query_value("sid").ok_or(RequestError::UnknownSession)?;
+            Some(Sid::parse(&sid).ok_or(RequestError::UnknownSession)?)
+        } else {
+            if request.method() != "GET" {
+                return Err(RequestError::BadHandshakeMethod);
+            }
+            None
+        };
+        if upgrade != (transport == Transport::WebSocket) {
+            return Err(RequestError::BadRequest);
+        }
+        let versions = request.query_pairs().filter(|(name, _)| name == "EIO").count();
+        let revision = match (versions, request.query_value("EIO").as_deref()) {
+            (1, Some("4")) => Revision::V4,
+            // The clients of revision 3 may leave it out.
+            (0, _) | (1, Some("3")) if config.allow_revision_3 => Revision::V3,
+            _ => return Err(RequestError::UnsupportedVersion),
+        };
+        Ok(Self { revision, transport, sid })
+    }
+}

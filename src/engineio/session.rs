@@ -1,0 +1,232 @@
+use alloc::format;
+use alloc::string::String;
+use core::fmt;
+
+use super::{Config, Packet, PacketType, Revision};
+use crate::entropy::Entropy;
+use crate::time::Instant;
+
+/// The id of a session: a secret of 120 random bits, since who knows it may speak for the client.
+/// It is not shown by `Debug`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Sid([u8; 20]);
+
+impl Sid {
+    /// Draws a new one.
+    #[must_use]
+    pub fn new(entropy: &mut Entropy) -> Self {
+        Self(entropy.id())
+    }
+
+    /// The id that a client sent, if it has the form of one.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = <[u8; 20]>::try_from(text.as_bytes()).ok()?;
+        bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')).then_some(Self(bytes))
+    }
+
+    /// Its 20 characters.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Sid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sid(..)")
+    }
+}
+
+/// A session: its identity, its revision, and its heartbeat.
+///
+/// In revision 4 the server pings one interval after the session's opening and after each pong; in revision 3
+/// the client does, and the server waits for an interval and a time-out.
+#[derive(Clone, Debug)]
+pub struct Session {
+    sid: Sid,
+    revision: Revision,
+    /// In revision 4: whether a ping awaits its pong.
+    awaits_pong: bool,
+    /// When the next ping, or its pong, is due.
+    deadline: Instant,
+}
+
+/// What a packet means to whoever keeps the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Received<'a> {
+    /// A message for the layer above.
+    Message(&'a str),
+    /// Send this packet back.
+    Answer(&'static str),
+    /// The client closes the session.
+    Close,
+    /// Nothing.
+    Nothing,
+}
+
+/// Why a session cannot go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// A text that is no packet.
+    #[error("not an Engine.IO packet")]
+    Packet,
+    /// A ping from the side that has to answer pings, or a pong from the other.
+    #[error("heartbeat in the wrong direction")]
+    HeartbeatDirection,
+    /// A message longer than [`Config::max_payload`].
+    #[error("message too long")]
+    TooLong,
+}
+
+/// What is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Send a ping packet.
+    Ping,
+    /// The client is gone.
+    Expired,
+}
+
+impl Session {
+    /// A session that opens now.
+    #[must_use]
+    pub fn new(sid: Sid, revision: Revision, config: &Config, now: Instant) -> Self {
+        let mut session = Self { sid, revision, awaits_pong: false, deadline: Instant::NEVER };
+        session.alive(now, config);
+        session
+    }
+
+    /// Its id.
+    #[must_use]
+    pub const fn sid(&self) -> &Sid {
+        &self.sid
+    }
+
+    /// Its revision.
+    #[must_use]
+    pub const fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// The packet that opens it, for a session that begins on WebSocket.
+    #[must_use]
+    pub fn open_packet(&self, config: &Config) -> String {
+        format!(
+            r#"0{{"sid":"{}","upgrades":[],"pingInterval":{},"pingTimeout":{},"maxPayload":{}}}"#,
+            self.sid.as_str(),
+            config.ping_interval.as_millis(),
+            config.ping_timeout.as_millis(),
+            config.max_payload
+        )
+    }
+
+    /// What the text of one packet means.
+    ///
+    /// # Errors
+    /// If the session must end.
+    pub fn receive<'a>(&mut self, now: Instant, config: &Config, text: &'a str) -> Result<Received<'a>, SessionError> {
+        if text.len() > config.max_payload {
+            return Err(SessionError::TooLong);
+        }
+        let packet = Packet::parse(text).map_err(|_| SessionError::Packet)?;
+        match (packet.kind, self.revision) {
+            (PacketType::Message, _) => Ok(Received::Message(packet.data)),
+            (PacketType::Ping, Revision::V3) => {
+                self.alive(now, config);
+                // Not what the ping carried: that is for probes, which come on another connection.
+                Ok(Received::Answer("3"))
+            }
+            (PacketType::Pong, Revision::V4) => {
+                self.alive(now, config);
+                Ok(Received::Nothing)
+            }
+            (PacketType::Ping | PacketType::Pong, _) => Err(SessionError::HeartbeatDirection),
+            (PacketType::Close, _) => Ok(Received::Close),
+            (PacketType::Open | PacketType::Upgrade | PacketType::Noop, _) => Ok(Received::Nothing),
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called.
+    #[must_use]
+    pub const fn poll_timeout(&self) -> Instant {
+        self.deadline
+    }
+
+    /// What is due at `now`.
+    pub fn handle_timeout(&mut self, now: Instant, config: &Config) -> Option<Due> {
+        if now < self.deadline {
+            return None;
+        }
+        if self.revision == Revision::V3 || self.awaits_pong {
+            self.deadline = Instant::NEVER;
+            return Some(Due::Expired);
+        }
+        self.awaits_pong = true;
+        self.deadline = now.saturating_add(config.ping_timeout);
+        Some(Due::Ping)
+    }
+
+    fn alive(&mut self, now: Instant, config: &Config) {
+        self.awaits_pong = false;
+        self.deadline = now.saturating_add(match self.revision {
+            Revision::V4 => config.ping_interval,
+            Revision::V3 => config.ping_interval.saturating_add(config.ping_timeout),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::time::Duration;
+
+    fn at(seconds: u64) -> Instant {
+        Instant::from(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn revision_4_pings_and_expires() {
+        let config = Config::default();
+        let mut session = Session::new(Sid::new(&mut Entropy::new([0; 32])), Revision::V4, &config, at(0));
+        assert_eq!(session.handle_timeout(at(24), &config), None);
+        assert_eq!(session.handle_timeout(at(25), &config), Some(Due::Ping));
+        assert_eq!(session.receive(at(40), &config, "3"), Ok(Received::Nothing));
+        assert_eq!(session.poll_timeout(), at(65), "one interval after the pong");
+        assert_eq!(session.handle_timeout(at(65), &config), Some(Due::Ping));
+        assert_eq!(session.handle_timeout(at(84), &config), None);
+        assert_eq!(session.handle_timeout(at(85), &config), Some(Due::Expired));
+    }
+
+    #[test]
+    fn revision_3_answers_and_expires() {
+        let config = Config::default();
+        let mut session = Session::new(Sid::new(&mut Entropy::new([0; 32])), Revision::V3, &config, at(0));
+        assert_eq!(session.receive(at(30), &config, "2probe"), Ok(Received::Answer("3")));
+        assert_eq!(session.receive(at(60), &config, "4x"), Ok(Received::Message("x")));
+        assert_eq!(session.handle_timeout(at(74), &config), None);
+        assert_eq!(session.handle_timeout(at(75), &config), Some(Due::Expired), "a message is no heartbeat");
+    }
+
+    #[test]
+    fn e15_heartbeat_in_the_wrong_direction() {
+        let config = Config::default();
+        for (revision, text) in [(Revision::V4, "2"), (Revision::V4, "2probe"), (Revision::V3, "3")] {
+            let mut session = Session::new(Sid::new(&mut Entropy::new([0; 32])), revision, &config, at(0));
+            assert_eq!(session.receive(at(1), &config, text), Err(SessionError::HeartbeatDirection));
+        }
+    }
+
+    #[test]
+    fn e06_ids_have_one_form() {
+        for text in
+            ["", "__proto__", "constructor", "0123456789012345678é", "012345678901234567890", "0123456789 123456789"]
+        {
+            assert!(Sid::parse(text).is_none(), "{text}");
+        }
+        let sid = Sid::new(&mut Entropy::new([0; 32]));
+        assert_eq!(Sid::parse(sid.as_str()), Some(sid));
+        assert_eq!(format!("{sid:?}"), "Sid(..)");
+    }
+}

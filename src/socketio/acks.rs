@@ -1,0 +1,53 @@
+use alloc::collections::{BTreeMap, BTreeSet};
+
+use crate::time::Instant;
+
+/// The acknowledgements that one side awaits, each with its deadline.
+#[derive(Debug, Default)]
+pub(crate) struct Acks {
+    next: u64,
+    deadlines: BTreeMap<u64, Instant>,
+    order: BTreeSet<(Instant, u64)>,
+}
+
+impl Acks {
+    /// How many are awaited.
+    pub(crate) fn len(&self) -> usize {
+        self.deadlines.len()
+    }
+
+    /// Awaits a further one; its id.
+    pub(crate) fn expect(&mut self, deadline: Instant) -> u64 {
+        let id = self.next;
+        self.next = self.next.saturating_add(1);
+        self.deadlines.insert(id, deadline);
+        self.order.insert((deadline, id));
+        id
+    }
+
+    /// Whether `id` was awaited. It is not awaited any more: an answer counts once.
+    pub(crate) fn take(&mut self, id: u64) -> bool {
+        let Some(deadline) = self.deadlines.remove(&id) else { return false };
+        self.order.remove(&(deadline, id));
+        true
+    }
+
+    /// When the next one is given up.
+    pub(crate) fn poll_timeout(&self) -> Instant {
+        self.order.first().map_or(Instant::NEVER, |&(deadline, _)| deadline)
+    }
+
+    /// The next one that is given up at `now`.
+    pub(crate) fn expire(&mut self, now: Instant) -> Option<u64> {
+        let &(deadline, id) = self.order.first().filter(|(deadline, _)| *deadline <= now)?;
+        self.order.remove(&(deadline, id));
+        self.deadlines.remove(&id);
+        Some(id)
+    }
+
+    /// All that are still awaited, in the order in which they were asked for.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = u64> {
+        self.order.clear();
+        core::mem::take(&mut self.deadlines).into_keys()
+    }
+}
