@@ -21,6 +21,7 @@ extern crate std;
 pub mod engineio;
 pub mod entropy;
 pub mod http;
+pub mod hub;
 pub mod outbox;
 pub mod socketio;
 pub mod stream;

@@ -261,6 +261,12 @@ impl Connection {
         }
     }
 
+    /// Gives the connection up at once: nothing queued is written any more.
+    pub fn abort(&mut self, now: Instant) {
+        self.close(now);
+        self.abandon();
+    }
+
     /// Bytes to be written, in order.
     pub fn outgoing(&self) -> impl Iterator<Item = &[u8]> {
         self.outbox.chunks()

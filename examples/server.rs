@@ -1,0 +1,275 @@
+//! A chat server for browsers and Socket.IO clients, page and protocol on one port, with nothing
+//! but `std::net` around the library.
+//!
+//! `cargo run --release --example server`, then open http://127.0.0.1:8888 in two windows.
+//!
+//! Options: `--listen ADDR` (127.0.0.1:8888), `--admin TOKEN` (serves the namespace `/admin`),
+//! `--grace SECONDS` (how long a lost session can come back, 30), `--origin ORIGIN` (refuses other pages).
+//!
+//! Each connection has two threads, one that reads and one that writes, and a third thread keeps the time for all.
+//! They share one hub behind a mutex, and hold it only to pass bytes in or out: never while they wait for
+//! the network, so that nobody waits for a slow reader but itself.
+
+mod chat;
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::exit;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant as Clock};
+
+use chat::Chat;
+use roomwire::hub::{Config, ConnId, Hub, Namespaces, Origins};
+use roomwire::{Instant, Stream};
+
+/// What one read or write takes at the most.
+const BUFFER_BYTES: usize = 16 * 1024;
+
+fn main() -> io::Result<()> {
+    let options = Options::parse();
+    let listener = TcpListener::bind(&options.listen)?;
+    let mut config = Config::new(match options.origin {
+        Some(origin) => Origins::Listed(vec![origin]),
+        // Nobody is known by a cookie here, so that a page from elsewhere can do nothing that a program could not.
+        None => Origins::Any,
+    });
+    config.away_timeout = options.grace;
+    let admin = options.admin.as_ref().map(|_| "/admin".to_owned());
+    config.namespaces = Namespaces::Listed([Some("/".to_owned()), admin].into_iter().flatten().collect());
+    let hub = Hub::new(config, seed(), Instant::ORIGIN).map_err(io::Error::other)?;
+    let server = Arc::new(Server {
+        origin: Clock::now(),
+        state: Mutex::new(State { hub, chat: Chat::new(options.admin), peers: HashMap::new() }),
+        changed: Condvar::new(),
+    });
+
+    let timing = server.clone();
+    thread::spawn(move || timing.keep_time());
+    let stopping = server.clone();
+    ctrlc::set_handler(move || stopping.stop()).map_err(io::Error::other)?;
+
+    println!("listening on http://{}", listener.local_addr()?);
+    for stream in listener.incoming() {
+        match stream {
+            Ok(stream) => server.clone().serve(stream),
+            Err(error) => {
+                // Mostly too many open files, which passes.
+                eprintln!("accept: {error}");
+                thread::sleep(Duration::from_millis(100));
+            }
+        }
+    }
+    Ok(())
+}
+
+struct Server {
+    origin: Clock,
+    state: Mutex<State>,
+    /// Told whenever the hub may want something else than before.
+    changed: Condvar,
+}
+
+struct State {
+    hub: Hub,
+    chat: Chat,
+    peers: HashMap<ConnId, Peer>,
+}
+
+struct Peer {
+    stream: TcpStream,
+    writer: Thread,
+}
+
+impl Server {
+    fn now(&self) -> Instant {
+        Instant::from(self.origin.elapsed())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts the two threads of a connection.
+    fn serve(self: Arc<Self>, stream: TcpStream) {
+        let started = self.clone().try_serve(stream);
+        if let Err(error) = started {
+            eprintln!("connect: {error}");
+        }
+    }
+
+    fn try_serve(self: Arc<Self>, stream: TcpStream) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        let address = stream.peer_addr()?;
+        let (reading, writing) = (stream.try_clone()?, stream.try_clone()?);
+        let mut state = self.lock();
+        let conn = state.hub.connect(self.now()).map_err(io::Error::other)?;
+        state.chat.connected(conn, address);
+        let (reader, writer) = (self.clone(), self.clone());
+        let writer = thread::Builder::new().spawn(move || writer.write(conn, writing))?.thread().clone();
+        state.peers.insert(conn, Peer { stream, writer });
+        thread::Builder::new().spawn(move || reader.read(conn, reading))?;
+        self.settle(state);
+        Ok(())
+    }
+
+    /// Passes what a peer sends to the hub.
+    fn read(&self, conn: ConnId, mut stream: TcpStream) {
+        let mut buffer = vec![0; BUFFER_BYTES];
+        loop {
+            let mut state = self.lock();
+            while state.hub.stream(conn) == Stream::Open && !state.hub.wants_read(conn) {
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            }
+            drop(state);
+            let received = stream.read(&mut buffer);
+            let (mut state, now) = (self.lock(), self.now());
+            match received {
+                Ok(0) => state.hub.receive_eof(now, conn),
+                Ok(count) => {
+                    let State { hub, chat, .. } = &mut *state;
+                    let mut input = &mut buffer[..count];
+                    while let Some(event) = hub.receive(now, conn, &mut input) {
+                        chat.handle(hub, now, event);
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(_) => state.hub.abort(now, conn),
+            }
+            self.settle(state);
+            if !matches!(received, Ok(1..)) {
+                return;
+            }
+        }
+    }
+
+    /// Writes what the hub has for a peer, and ends the stream when it says so.
+    fn write(&self, conn: ConnId, mut stream: TcpStream) {
+        let mut buffer = vec![0; BUFFER_BYTES];
+        loop {
+            let state = self.lock();
+            let (count, then) = (state.hub.copy_outgoing(conn, &mut buffer), state.hub.stream(conn));
+            drop(state);
+            if count == 0 {
+                match then {
+                    Stream::Open => thread::park(),
+                    Stream::HalfClosed => {
+                        // It may be gone already; the hub waits for that a short while only.
+                        let _ = stream.shutdown(Shutdown::Write);
+                        thread::park();
+                    }
+                    Stream::Closed => break,
+                }
+                continue;
+            }
+            let written = stream.write(&buffer[..count]);
+            let (mut state, now) = (self.lock(), self.now());
+            match written {
+                Ok(count) => state.hub.sent(now, conn, count),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => state.hub.abort(now, conn),
+            }
+            self.settle(state);
+        }
+        // This ends the reading thread too.
+        let _ = stream.shutdown(Shutdown::Both);
+        self.lock().peers.remove(&conn);
+        self.changed.notify_all();
+    }
+
+    /// After every call to the hub: takes the events that are left and wakes whoever has something to do.
+    fn settle(&self, mut state: MutexGuard<'_, State>) {
+        let State { hub, chat, peers } = &mut *state;
+        while let Some(event) = hub.poll_event() {
+            chat.handle(hub, self.now(), event);
+        }
+        while let Some(conn) = hub.poll_transmit() {
+            let Some(peer) = peers.get(&conn) else { continue };
+            if hub.stream(conn) == Stream::Closed && hub.outgoing_len(conn) == 0 {
+                // The writing thread may hang in a write that never ends.
+                let _ = peer.stream.shutdown(Shutdown::Both);
+            }
+            peer.writer.unpark();
+        }
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Does what is due, when it is due.
+    fn keep_time(&self) {
+        let mut state = self.lock();
+        loop {
+            let due = state.hub.poll_timeout();
+            let now = self.now();
+            if due.is_some_and(|due| due <= now) {
+                state.hub.handle_timeout(now);
+                self.settle(state);
+                state = self.lock();
+                continue;
+            }
+            let patience = due.map_or(Duration::from_secs(60), |due| due.saturating_since(now));
+            (state, _) = self.changed.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Ends in order: everybody is told, and has a few seconds to hear it.
+    fn stop(&self) {
+        eprintln!("stopping");
+        let mut state = self.lock();
+        state.hub.shutdown(self.now());
+        self.settle(state);
+        let mut state = self.lock();
+        while !state.hub.is_finished() || !state.peers.is_empty() {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        exit(0);
+    }
+}
+
+/// 32 bytes out of the one random source that `std` offers: the keys of `RandomState` come from the operating system.
+fn seed() -> [u8; 32] {
+    let mut seed = [0; 32];
+    let keyed = RandomState::new();
+    for (at, part) in seed.chunks_exact_mut(8).enumerate() {
+        let mut hasher = keyed.build_hasher();
+        hasher.write_usize(at);
+        part.copy_from_slice(&hasher.finish().to_ne_bytes());
+    }
+    seed
+}
+
+struct Options {
+    listen: String,
+    admin: Option<String>,
+    grace: Duration,
+    origin: Option<String>,
+}
+
+impl Options {
+    fn parse() -> Self {
+        let mut options =
+            Self { listen: "127.0.0.1:8888".into(), admin: None, grace: Duration::from_secs(30), origin: None };
+        let mut args = std::env::args().skip(1);
+        while let Some(name) = args.next() {
+            let value = args.next().unwrap_or_else(|| usage(&name));
+            match name.as_str() {
+                "--listen" => options.listen = value,
+                "--admin" => options.admin = Some(value),
+                "--origin" => options.origin = Some(value),
+                "--grace" => {
+                    let seconds = value.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+                    options.grace = seconds.unwrap_or_else(|| usage(&name));
+                }
+                _ => usage(&name),
+            }
+        }
+        options
+    }
+}
+
+fn usage(wrong: &str) -> ! {
+    eprintln!("{wrong}: not understood\nserver [--listen ADDR] [--admin TOKEN] [--grace SECONDS] [--origin ORIGIN]");
+    exit(2);
+}

@@ -1,0 +1,163 @@
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::engineio;
+use crate::http::{self, LimitsError, Request};
+
+/// Which pages may connect (RFC 6455 section 10.2). Browsers say truthfully from where a page came; a server
+/// that knows its users by cookies must refuse all but its own pages, or any page can speak for them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origins {
+    /// All. Right where nothing that the browser adds by itself, like a cookie, identifies anybody.
+    Any,
+    /// Those that were served under the host and port that the request itself names.
+    SameHost,
+    /// These, each written as browsers write it: `https://example.org`, with the port only if it is not the
+    /// scheme's own.
+    Listed(Vec<String>),
+}
+
+impl Origins {
+    /// Whether a request may pass. One without `Origin` comes from no page and may.
+    #[must_use]
+    pub fn allow(&self, request: &Request) -> bool {
+        let mut origins = request.headers().filter(|(name, _)| name.eq_ignore_ascii_case("origin"));
+        let Some((_, first)) = origins.next() else { return true };
+        let origin = match (core::str::from_utf8(first), origins.next()) {
+            (Ok(origin), None) => origin,
+            _ => return *self == Self::Any,
+        };
+        match self {
+            Self::Any => true,
+            Self::SameHost => {
+                let authority = origin.split_once("://").map(|(_, authority)| authority);
+                authority.is_some() && authority == request.header("host")
+            }
+            Self::Listed(listed) => listed.iter().any(|allowed| allowed == origin),
+        }
+    }
+}
+
+/// Which namespaces clients may connect to; the application still accepts or refuses each client.
+#[derive(Clone, Debug)]
+pub enum Namespaces {
+    /// These.
+    Listed(Vec<String>),
+    /// Those for which the function says so.
+    Matching(fn(&str) -> bool),
+}
+
+impl Namespaces {
+    pub(super) fn contain(&self, name: &str) -> bool {
+        match self {
+            Self::Listed(listed) => listed.iter().any(|own| own == name),
+            Self::Matching(matches) => matches(name),
+        }
+    }
+}
+
+/// What peers, and the application for them, may make a [`Hub`](super::Hub) hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Byte streams at once. Default 100,000.
+    pub connections_max: usize,
+    /// Sockets that are away at once; beyond that a lost socket has left. Default 100,000.
+    pub away_max: usize,
+    /// Bytes that wait to be written to one connection; who falls behind further is cut off and may resume. Default 1 MiB (the
+    /// official server has no limit here, which is what its users suffer from most).
+    pub outbox_bytes_max: usize,
+    /// Bytes that wait to be written above which a connection is
+    /// [`Congested`](super::Event::Congested), and volatile events are dropped. Default 65,536.
+    pub congested_bytes: usize,
+    /// Namespaces of one session. Default 16.
+    pub namespaces_per_session_max: usize,
+    /// Bytes of a namespace's name. Default 128.
+    pub namespace_bytes_max: usize,
+    /// Rooms of one socket. Default 256.
+    pub rooms_per_socket_max: usize,
+    /// Bytes of a room's or a user's name. Default 256.
+    pub name_bytes_max: usize,
+    /// Acknowledgements awaited from one socket. Default 1,024.
+    pub acks_per_socket_max: usize,
+    /// Bytes of what is shown of a user in a room. Default 1,024.
+    pub meta_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 100_000,
+            away_max: 100_000,
+            outbox_bytes_max: 1 << 20,
+            congested_bytes: 65_536,
+            namespaces_per_session_max: 16,
+            namespace_bytes_max: 128,
+            rooms_per_socket_max: 256,
+            name_bytes_max: 256,
+            acks_per_socket_max: 1024,
+            meta_bytes_max: 1024,
+        }
+    }
+}
+
+/// How a [`Hub`](super::Hub) behaves.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Which pages may connect: a choice that has to be made.
+    pub origins: Origins,
+    /// Which namespaces there are. Default `/` alone.
+    pub namespaces: Namespaces,
+    /// Path, heartbeat and message size.
+    pub engine: engineio::Config,
+    /// Limits and time-outs of HTTP.
+    pub http: http::Config,
+    /// What peers may make the hub hold.
+    pub limits: Limits,
+    /// How long a client may take to connect a namespace, and the application to accept it. Default 45 s, the official server's.
+    pub connect_timeout: Duration,
+    /// How long a socket whose transport is lost stays away before it has left; zero for not at all. Default 30 s.
+    pub away_timeout: Duration,
+    /// How long changes of presence are gathered. Default 50 ms.
+    pub presence_window: Duration,
+    /// How long to wait for the answer to a close frame. Default 5 s.
+    pub close_timeout: Duration,
+    /// How long a peer may leave everything that is sent to it unread. Default 30 s.
+    pub write_timeout: Duration,
+}
+
+impl Config {
+    /// The defaults, with the one choice that has none.
+    #[must_use]
+    pub fn new(origins: Origins) -> Self {
+        Self {
+            origins,
+            namespaces: Namespaces::Listed(alloc::vec!["/".into()]),
+            engine: engineio::Config::default(),
+            http: http::Config::default(),
+            limits: Limits::default(),
+            connect_timeout: Duration::from_secs(45),
+            away_timeout: Duration::from_secs(30),
+            presence_window: Duration::from_millis(50),
+            close_timeout: Duration::from_secs(5),
+            write_timeout: Duration::from_secs(30),
+        }
+    }
+
+    /// Whether these settings can work.
+    ///
+    /// # Errors
+    /// The first limit that is out of its range.
+    pub fn validate(&self) -> Result<(), LimitsError> {
+        self.http.validate()?;
+        let limits = &self.limits;
+        LimitsError::check("max_payload", self.engine.max_payload, 128, isize::MAX as usize)?;
+        LimitsError::check("connections_max", limits.connections_max, 1, u32::MAX as usize)?;
+        LimitsError::check("outbox_bytes_max", limits.outbox_bytes_max, 1024, isize::MAX as usize)?;
+        LimitsError::check("congested_bytes", limits.congested_bytes, 1, limits.outbox_bytes_max)?;
+        LimitsError::check("namespaces_per_session_max", limits.namespaces_per_session_max, 1, 1 << 16)?;
+        LimitsError::check("namespace_bytes_max", limits.namespace_bytes_max, 1, 1 << 16)?;
+        LimitsError::check("rooms_per_socket_max", limits.rooms_per_socket_max, 0, 1 << 20)?;
+        LimitsError::check("name_bytes_max", limits.name_bytes_max, 1, 1 << 16)
+    }
+}

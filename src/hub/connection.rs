@@ -1,0 +1,354 @@
+//! One byte stream: HTTP first, WebSocket after an upgrade.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use super::event::{DisconnectReason, Error, Event};
+use super::front::Hub;
+use super::ids::{ConnId, SessionId};
+use super::timers::{Scheduled, Timer};
+use crate::engineio::{RequestError, SessionRequest};
+use crate::http::{self, Request, Response};
+use crate::stream::Stream;
+use crate::time::Instant;
+use crate::ws::{self, Accept, CloseCode, Prepared, SendError, Upgrade};
+
+#[derive(Debug)]
+pub(super) struct Conn {
+    link: Link,
+    pub(super) session: Option<SessionId>,
+    /// What went wrong, before the connection's own end is told.
+    error: Option<Error>,
+    pub(super) scheduled: Scheduled,
+    /// Whether it stands in the hub's queue of connections to serve.
+    pub(super) queued: bool,
+    pub(super) congested: bool,
+    /// Whether its end was told.
+    ended: bool,
+    /// What the driver was last asked to do.
+    told: Stream,
+}
+
+#[derive(Debug)]
+enum Link {
+    Http(Box<http::Connection>),
+    WebSocket(ws::Connection),
+}
+
+/// What a byte stream yields.
+#[derive(Debug)]
+pub(super) enum Received<'a> {
+    Http(http::Event),
+    WebSocket(ws::Event<'a>),
+}
+
+impl Conn {
+    pub(super) fn new(config: Arc<http::Config>, now: Instant) -> Self {
+        Self {
+            link: Link::Http(Box::new(http::Connection::new(config, now))),
+            session: None,
+            error: None,
+            scheduled: Scheduled::default(),
+            queued: false,
+            congested: false,
+            ended: false,
+            told: Stream::Open,
+        }
+    }
+
+    pub(super) fn receive<'a>(&mut self, now: Instant, input: &mut &'a mut [u8]) -> Option<Received<'a>> {
+        match &mut self.link {
+            Link::WebSocket(ws) => ws.receive(now, input).map(Received::WebSocket),
+            Link::Http(http) => {
+                let mut rest: &[u8] = input;
+                let event = http.receive(now, &mut rest);
+                let used = input.len().saturating_sub(rest.len());
+                *input = core::mem::take(input).get_mut(used..).unwrap_or_default();
+                event.map(Received::Http)
+            }
+        }
+    }
+
+    pub(super) fn receive_eof(&mut self, now: Instant) -> Option<Received<'static>> {
+        match &mut self.link {
+            Link::WebSocket(ws) => ws.receive_eof(now).map(Received::WebSocket),
+            Link::Http(http) => http.receive_eof(now).map(Received::Http),
+        }
+    }
+
+    pub(super) fn abort(&mut self, now: Instant) -> Option<Received<'static>> {
+        match &mut self.link {
+            Link::WebSocket(ws) => {
+                ws.abort(now);
+                ws.poll_event().map(Received::WebSocket)
+            }
+            Link::Http(http) => {
+                http.abort(now);
+                http.poll_event().map(Received::Http)
+            }
+        }
+    }
+
+    pub(super) fn respond(&mut self, now: Instant, response: Response) -> Option<Received<'static>> {
+        match &mut self.link {
+            Link::WebSocket(_) => None,
+            Link::Http(http) => {
+                // Without a request there is nobody to tell.
+                let _ = http.respond(now, response);
+                http.poll_event().map(Received::Http)
+            }
+        }
+    }
+
+    fn close(&mut self, now: Instant, code: CloseCode, reason: &str) -> Option<Received<'static>> {
+        match &mut self.link {
+            Link::WebSocket(ws) => {
+                // A connection that is closing already goes on with that.
+                let _ = ws.close(now, code, reason);
+                ws.poll_event().map(Received::WebSocket)
+            }
+            Link::Http(http) => {
+                http.close(now);
+                http.poll_event().map(Received::Http)
+            }
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) -> Option<Received<'static>> {
+        match &mut self.link {
+            Link::WebSocket(ws) => ws.handle_timeout(now).map(Received::WebSocket),
+            Link::Http(http) => http.handle_timeout(now).map(Received::Http),
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        match &self.link {
+            Link::WebSocket(ws) => ws.poll_timeout(),
+            Link::Http(http) => http.poll_timeout(),
+        }
+    }
+
+    pub(super) fn send(&mut self, now: Instant, prepared: &Prepared) -> Result<(), SendError> {
+        match &mut self.link {
+            Link::WebSocket(ws) => ws.send_prepared(now, prepared),
+            Link::Http(_) => Err(SendError::NotOpen),
+        }
+    }
+
+    pub(super) fn outgoing(&self) -> impl Iterator<Item = &[u8]> {
+        let (http, ws) = match &self.link {
+            Link::WebSocket(ws) => (None, Some(ws.outgoing())),
+            Link::Http(http) => (Some(http.outgoing()), None),
+        };
+        http.into_iter().flatten().chain(ws.into_iter().flatten())
+    }
+
+    pub(super) fn outgoing_len(&self) -> usize {
+        match &self.link {
+            Link::WebSocket(ws) => ws.outgoing_len(),
+            Link::Http(http) => http.outgoing_len(),
+        }
+    }
+
+    pub(super) fn sent(&mut self, now: Instant, count: usize) {
+        match &mut self.link {
+            Link::WebSocket(ws) => ws.sent(now, count),
+            Link::Http(http) => http.sent(now, count),
+        }
+    }
+
+    pub(super) fn wants_read(&self) -> bool {
+        match &self.link {
+            Link::WebSocket(ws) => ws.wants_read(),
+            Link::Http(http) => http.wants_read(),
+        }
+    }
+
+    pub(super) const fn stream(&self) -> Stream {
+        match &self.link {
+            Link::WebSocket(ws) => ws.stream(),
+            Link::Http(http) => http.stream(),
+        }
+    }
+}
+
+impl Hub {
+    /// What a byte stream yielded means to the hub, and what of it is told.
+    pub(super) fn received<'a>(&mut self, conn: ConnId, received: Received<'a>) -> Option<Event<'a>> {
+        match received {
+            Received::Http(http::Event::Request(request)) => self.http_request(conn, request),
+            Received::Http(http::Event::Closed { error }) => {
+                self.connection_ended(conn, DisconnectReason::TransportClosed, error.map(Error::Http));
+                None
+            }
+            Received::WebSocket(ws::Event::Message(message)) => self.message(conn, message),
+            Received::WebSocket(ws::Event::Closed(closed)) => {
+                // A close frame without a packet before it is how a page ends: it may come back.
+                self.connection_ended(conn, DisconnectReason::TransportClosed, closed.error.map(Error::WebSocket));
+                None
+            }
+            // The upgrade was answered before there was a WebSocket; control frames are not the application's.
+            Received::WebSocket(ws::Event::Upgrade(_) | ws::Event::Ping(_) | ws::Event::Pong(_)) => None,
+        }
+    }
+
+    /// The same where there is no input to lend from.
+    pub(super) fn received_alone(&mut self, conn: ConnId, received: Received<'static>) {
+        let event = self.received(conn, received);
+        self.events.extend(event);
+    }
+
+    pub(super) fn connection_due(&mut self, conn: ConnId) {
+        let now = self.now;
+        if let Some(received) = self.conns.get_mut(conn).and_then(|conn| conn.handle_timeout(now)) {
+            self.received_alone(conn, received);
+        }
+        self.touch(conn);
+    }
+
+    /// Ends a connection from this side: its session at once, its stream after what is queued.
+    pub(super) fn end_connection(
+        &mut self,
+        conn: ConnId,
+        reason: DisconnectReason,
+        error: Option<Error>,
+        code: CloseCode,
+        text: &str,
+    ) {
+        let now = self.now;
+        self.detach(conn, reason, error);
+        if let Some(received) = self.conns.get_mut(conn).and_then(|conn| conn.close(now, code, text)) {
+            self.received_alone(conn, received);
+        }
+        self.touch(conn);
+    }
+
+    /// Cuts a connection off that is too far behind for another word.
+    pub(super) fn cut_off(&mut self, conn: ConnId) {
+        let now = self.now;
+        self.detach(conn, DisconnectReason::SlowConsumer, Some(Error::SlowConsumer));
+        if let Some(received) = self.conns.get_mut(conn).and_then(|conn| conn.abort(now)) {
+            self.received_alone(conn, received);
+        }
+        self.touch(conn);
+    }
+
+    /// Ends the connection's session, and notes why.
+    fn detach(&mut self, conn: ConnId, reason: DisconnectReason, error: Option<Error>) {
+        let Some(entry) = self.conns.get_mut(conn) else { return };
+        entry.error = entry.error.or(error);
+        if let Some(session) = entry.session.take() {
+            self.end_session(session, reason);
+        }
+    }
+
+    /// The stream is over: tells so, once.
+    fn connection_ended(&mut self, conn: ConnId, reason: DisconnectReason, error: Option<Error>) {
+        self.detach(conn, reason, error);
+        if let Some(entry) = self.conns.get_mut(conn)
+            && !core::mem::replace(&mut entry.ended, true)
+        {
+            self.events.push_back(Event::Closed { conn, error: entry.error });
+        }
+    }
+
+    /// A request has arrived whole.
+    fn http_request(&mut self, conn: ConnId, request: Box<Request>) -> Option<Event<'static>> {
+        if !self.config.engine.serves(request.path()) {
+            return Some(Event::Request { conn, request });
+        }
+        let upgrade = Upgrade::is_asked(&request);
+        let checked = SessionRequest::parse(&request, &self.config.engine, upgrade).and_then(|parsed| {
+            if !self.config.origins.allow(&request) {
+                Err(RequestError::Forbidden)
+            } else if let Some(sid) = parsed.sid {
+                // No session waits for an upgrade: those there are have their WebSocket.
+                let known =
+                    self.sessions.keys().any(|id| self.sessions.get(id).is_some_and(|s| *s.engine.sid() == sid));
+                Err(if known { RequestError::BadRequest } else { RequestError::UnknownSession })
+            } else if !upgrade {
+                Err(RequestError::UnknownTransport)
+            } else {
+                Ok(parsed)
+            }
+        });
+        let parsed = match checked {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                self.respond(self.now, conn, error.response(upgrade));
+                return Some(Event::Refused { conn, error });
+            }
+        };
+        match Upgrade::check(*request) {
+            Ok(upgrade) => self.upgrade(conn, &upgrade, parsed.revision),
+            Err(error) => {
+                if let Some(entry) = self.conns.get_mut(conn) {
+                    entry.error = Some(Error::Handshake(error));
+                    if let Link::Http(http) = &mut entry.link {
+                        // It is awaited: the request was just told.
+                        let _ = http.respond_last(self.now, error.response());
+                        if let Some(event) = http.poll_event() {
+                            self.received_alone(conn, Received::Http(event));
+                        }
+                    }
+                }
+                None
+            }
+        }
+    }
+
+    fn upgrade(
+        &mut self,
+        conn: ConnId,
+        upgrade: &Upgrade,
+        revision: crate::engineio::Revision,
+    ) -> Option<Event<'static>> {
+        let entry = self.conns.get_mut(conn)?;
+        let Link::Http(http) = &mut entry.link else { return None };
+        let fresh = http::Connection::new(self.http_config.clone(), self.now);
+        let http = core::mem::replace(&mut **http, fresh);
+        // Without a chosen subprotocol it cannot fail.
+        let ws = ws::Connection::upgrade_http(http, upgrade, &Accept::new(), self.ws_config.clone(), self.now).ok()?;
+        entry.link = Link::WebSocket(ws);
+        self.open_session(conn, upgrade.request().clone(), revision)
+    }
+
+    /// After anything that may have changed a connection: asks the driver to serve it if there is need, keeps its time,
+    /// and forgets it when nothing is left of it.
+    pub(super) fn touch(&mut self, id: ConnId) {
+        let Some(conn) = self.conns.get_mut(id) else { return };
+        let stream = conn.stream();
+        if (conn.outgoing_len() > 0 || stream != conn.told) && !conn.queued {
+            conn.queued = true;
+            self.transmit.push_back(id);
+        }
+        conn.told = stream;
+        if stream == Stream::Closed && conn.outgoing_len() == 0 && conn.ended {
+            self.conns.remove(id);
+            return;
+        }
+        if let Some(at) = conn.poll_timeout() {
+            self.timers.schedule(Timer::Conn(id), &mut conn.scheduled, at);
+        }
+    }
+
+    /// Queues a packet on a connection, and cuts it off if that is too much.
+    pub(super) fn send_to(&mut self, conn: ConnId, prepared: &Prepared) {
+        let now = self.now;
+        let Some(entry) = self.conns.get_mut(conn) else { return };
+        match entry.send(now, prepared) {
+            Ok(()) => self.note_congestion(conn),
+            Err(SendError::NotOpen) => {}
+            Err(_) => return self.cut_off(conn),
+        }
+        self.touch(conn);
+    }
+
+    pub(super) fn note_congestion(&mut self, conn: ConnId) {
+        let Some(entry) = self.conns.get_mut(conn) else { return };
+        if entry.outgoing_len() > self.config.limits.congested_bytes && !core::mem::replace(&mut entry.congested, true)
+        {
+            self.events.push_back(Event::Congested { conn });
+        }
+    }
+}

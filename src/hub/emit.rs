@@ -1,0 +1,301 @@
+//! Events to clients: to one or to many, and the acknowledgements both ways.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::error::{EmitError, SocketError};
+use super::front::Hub;
+use super::groups::Scope;
+use super::ids::{AckId, ConnId, Reply, SocketId};
+use super::session::socket_place;
+use super::socket::Phase;
+use super::target::{Receipt, Target, To};
+use crate::engineio;
+use crate::socketio::{Acks, Arguments, Packet, PacketType, is_reserved, write_name};
+use crate::ws::{Opcode, Prepared, SendError};
+
+/// One event on its way to many: encoded for each namespace when the first socket there needs it.
+struct Broadcast<'b> {
+    body: &'b str,
+    volatile: bool,
+    /// Which sockets it has dealt with: those marked so.
+    mark: u64,
+    encoded: Vec<(u32, Prepared)>,
+    receipt: Receipt,
+    /// Connections that have no room for it; they are cut off when nobody walks over members any more.
+    full: Vec<ConnId>,
+}
+
+impl Hub {
+    /// Sends an event. Who is meant is one order: everybody gets it after all that was emitted before.
+    ///
+    /// Sockets that are away do not get it. A connection whose outbox has no room for it is cut off (its session may resume),
+    /// unless the event is [`volatile`](Target::volatile).
+    ///
+    /// # Errors
+    /// If the event cannot be sent at all, or a target that is one socket cannot take it. A room or a user that does
+    /// not exist is nobody.
+    pub fn emit<'t>(
+        &mut self,
+        now: crate::Instant,
+        target: impl Into<Target<'t>>,
+        name: &str,
+        args: impl Arguments,
+    ) -> Result<Receipt, EmitError> {
+        self.clock(now);
+        let target = target.into();
+        if let To::Socket(socket) = target.to {
+            match self.require_accepted(socket)?.phase {
+                Phase::Away { .. } => return Err(SocketError::Away.into()),
+                Phase::Live | Phase::Connecting { .. } => {}
+            }
+        }
+        let body = self.event_body(name, &args)?;
+        Ok(self.broadcast(&target, &body))
+    }
+
+    /// Sends an event to one socket and asks for an acknowledgement, which comes as [`Event::Ack`](super::Event::Ack).
+    ///
+    /// # Errors
+    /// If the event cannot be sent, or too many acknowledgements are awaited already.
+    pub fn emit_with_ack(
+        &mut self,
+        now: crate::Instant,
+        socket: SocketId,
+        name: &str,
+        args: impl Arguments,
+        timeout: Duration,
+    ) -> Result<AckId, EmitError> {
+        self.clock(now);
+        let entry = self.require_accepted(socket)?;
+        let (namespace, session) = (entry.namespace, entry.session.ok_or(SocketError::Away)?);
+        if entry.acks.as_ref().map_or(0, |acks| acks.len()) >= self.config.limits.acks_per_socket_max {
+            return Err(EmitError::TooManyAcks);
+        }
+        let body = self.event_body(name, &args)?;
+        let deadline = self.now.saturating_add(timeout);
+        let entry = self.sockets.get_mut(socket).ok_or(SocketError::Gone)?;
+        let id = entry.acks.get_or_insert_with(|| Box::new(Acks::default())).expect(deadline);
+        let namespace = self.groups.at(namespace).map(|group| group.name.clone()).unwrap_or_default();
+        let packet = Packet { id: Some(id), data: &body, ..Packet::new(PacketType::Event, &namespace) };
+        self.send_packet(session, &packet);
+        self.touch_socket(socket);
+        Ok(AckId { socket, id })
+    }
+
+    /// Gives a client the acknowledgement that it asked for.
+    ///
+    /// # Errors
+    /// If its transport is gone, or an argument has no form in JSON.
+    pub fn ack(&mut self, now: crate::Instant, reply: Reply, args: impl Arguments) -> Result<(), EmitError> {
+        self.clock(now);
+        let entry = self.require_accepted(reply.socket)?;
+        let (namespace, session) = (entry.namespace, entry.session.ok_or(SocketError::Away)?);
+        let mut body = alloc::vec![b'['];
+        args.write(&mut body)?;
+        body.push(b']');
+        let body = self.checked_text(body)?;
+        let namespace = self.groups.at(namespace).map(|group| group.name.clone()).unwrap_or_default();
+        let packet = Packet { id: Some(reply.id), data: &body, ..Packet::new(PacketType::Ack, &namespace) };
+        self.send_packet(session, &packet);
+        Ok(())
+    }
+
+    /// The array of an event: its name and its arguments.
+    pub(super) fn event_body(&self, name: &str, args: &impl Arguments) -> Result<String, EmitError> {
+        if is_reserved(name) {
+            return Err(EmitError::ReservedName);
+        }
+        let mut body = alloc::vec![b'['];
+        write_name(name, &mut body);
+        body.push(b',');
+        let empty = body.len();
+        args.write(&mut body)?;
+        if body.len() == empty {
+            body.pop();
+        }
+        body.push(b']');
+        self.checked_text(body)
+    }
+
+    /// What was written as JSON, if an outbox can hold it with its frame.
+    fn checked_text(&self, body: Vec<u8>) -> Result<String, EmitError> {
+        if body.len().saturating_add(512) > self.config.limits.outbox_bytes_max {
+            return Err(EmitError::TooLong);
+        }
+        Ok(String::from_utf8(body).unwrap_or_default())
+    }
+
+    fn broadcast(&mut self, target: &Target<'_>, body: &str) -> Receipt {
+        let mut broadcast = self.begin_broadcast(body, target.volatile);
+        let namespace = target.namespace.map(|name| self.groups.find(Scope::Namespace, name));
+        for socket in &target.except {
+            self.mark(socket_place(*socket), *socket, broadcast.mark);
+        }
+        for room in &target.except_rooms {
+            self.mark_room(namespace.flatten(), room, broadcast.mark);
+        }
+        match &target.to {
+            To::Socket(socket) => self.deliver(&mut broadcast, socket_place(*socket)),
+            To::Rooms(rooms) => {
+                for room in rooms {
+                    let scope = namespace.flatten().map(|namespace| Scope::Room { namespace });
+                    if let Some(group) = scope.and_then(|scope| self.groups.find(scope, room)) {
+                        self.deliver_to_group(&mut broadcast, group, None);
+                    }
+                }
+            }
+            To::User(name) => {
+                if let Some(group) = self.groups.find(Scope::User, name) {
+                    match namespace {
+                        None => self.deliver_to_group(&mut broadcast, group, None),
+                        Some(Some(only)) => self.deliver_to_group(&mut broadcast, group, Some(only)),
+                        Some(None) => {}
+                    }
+                }
+            }
+            To::Everyone => match namespace {
+                Some(group) => {
+                    if let Some(group) = group {
+                        self.deliver_to_group(&mut broadcast, group, None);
+                    }
+                }
+                None => {
+                    let all: Vec<u32> = self.groups.namespaces().collect();
+                    for group in all {
+                        self.deliver_to_group(&mut broadcast, group, None);
+                    }
+                }
+            },
+        }
+        self.finish(broadcast)
+    }
+
+    /// Sends the same to the members of a group, apart from those that are marked already.
+    pub(super) fn broadcast_to_group(&mut self, group: u32, body: &str, apart_from: &[SocketId]) {
+        let mut broadcast = self.begin_broadcast(body, false);
+        for socket in apart_from {
+            self.mark(socket_place(*socket), *socket, broadcast.mark);
+        }
+        self.deliver_to_group(&mut broadcast, group, None);
+        self.finish(broadcast);
+    }
+
+    /// Sends the same to several sockets.
+    pub(super) fn broadcast_to_sockets(&mut self, sockets: &[SocketId], body: &str) {
+        let mut broadcast = self.begin_broadcast(body, false);
+        for socket in sockets {
+            if self.is_live(*socket) {
+                self.deliver(&mut broadcast, socket_place(*socket));
+            }
+        }
+        self.finish(broadcast);
+    }
+
+    const fn begin_broadcast<'b>(&mut self, body: &'b str, volatile: bool) -> Broadcast<'b> {
+        self.broadcasts = self.broadcasts.saturating_add(1);
+        Broadcast {
+            body,
+            volatile,
+            mark: self.broadcasts,
+            encoded: Vec::new(),
+            receipt: Receipt { queued: 0, dropped: 0, away: 0, cut_off: 0 },
+            full: Vec::new(),
+        }
+    }
+
+    fn mark(&mut self, place: u32, socket: SocketId, mark: u64) {
+        if self.sockets.key_at(place) == Some(socket)
+            && let Some(entry) = self.sockets.at_mut(place)
+        {
+            entry.marked = mark;
+        }
+    }
+
+    fn mark_room(&mut self, namespace: Option<u32>, room: &str, mark: u64) {
+        let Some(namespace) = namespace else { return };
+        let Some(group) = self.groups.find(Scope::Room { namespace }, room) else { return };
+        let Some(group) = self.groups.at(group) else { return };
+        for link in &group.members {
+            if let Some(entry) = self.sockets.at_mut(link.place) {
+                entry.marked = mark;
+            }
+        }
+    }
+
+    fn deliver_to_group(&mut self, broadcast: &mut Broadcast<'_>, group: u32, only: Option<u32>) {
+        let mut position = 0_usize;
+        while let Some(link) = self.groups.at(group).and_then(|group| group.members.get(position).copied()) {
+            position = position.saturating_add(1);
+            let passes = only.is_none_or(|only| self.sockets.at(link.place).is_some_and(|s| s.namespace == only));
+            if passes {
+                self.deliver(broadcast, link.place);
+            }
+        }
+    }
+
+    /// Queues the event for one socket, unless that is done.
+    fn deliver(&mut self, broadcast: &mut Broadcast<'_>, place: u32) {
+        let Some(socket) = self.sockets.at_mut(place) else { return };
+        if core::mem::replace(&mut socket.marked, broadcast.mark) == broadcast.mark {
+            return;
+        }
+        let session = match socket.phase {
+            Phase::Connecting { .. } => return,
+            Phase::Live => socket.session,
+            Phase::Away { .. } => None,
+        };
+        let receipt = &mut broadcast.receipt;
+        let Some(conn) = session.and_then(|session| self.sessions.at(session)).map(|session| session.conn) else {
+            receipt.away = receipt.away.saturating_add(1);
+            return;
+        };
+        let Some(entry) = self.conns.get_mut(conn) else { return };
+        if broadcast.volatile && entry.outgoing_len() > self.config.limits.congested_bytes {
+            receipt.dropped = receipt.dropped.saturating_add(1);
+            return;
+        }
+        let namespace = socket.namespace;
+        let at = match broadcast.encoded.iter().position(|(encoded, _)| *encoded == namespace) {
+            Some(at) => at,
+            None => {
+                let name = self.groups.at(namespace).map(|group| group.name.clone()).unwrap_or_default();
+                broadcast.encoded.push((namespace, encode(&name, broadcast.body)));
+                broadcast.encoded.len().saturating_sub(1)
+            }
+        };
+        let Some((_, prepared)) = broadcast.encoded.get(at) else { return };
+        match entry.send(self.now, prepared) {
+            Ok(()) => {
+                receipt.queued = receipt.queued.saturating_add(1);
+                self.note_congestion(conn);
+                self.touch(conn);
+            }
+            Err(SendError::OutboxFull | SendError::TooLong) if broadcast.volatile => {
+                receipt.dropped = receipt.dropped.saturating_add(1);
+            }
+            Err(SendError::OutboxFull | SendError::TooLong) => {
+                receipt.cut_off = receipt.cut_off.saturating_add(1);
+                broadcast.full.push(conn);
+            }
+            Err(SendError::NotOpen) => receipt.away = receipt.away.saturating_add(1),
+        }
+    }
+
+    fn finish(&mut self, broadcast: Broadcast<'_>) -> Receipt {
+        for conn in broadcast.full {
+            self.cut_off(conn);
+        }
+        broadcast.receipt
+    }
+}
+
+/// An event as a text message of the WebSocket transport, which is the same in both revisions.
+fn encode(namespace: &str, body: &str) -> Prepared {
+    Prepared::with(Opcode::Text, body.len().saturating_add(namespace.len()).saturating_add(4), |out| {
+        out.push(engineio::PacketType::Message.digit());
+        Packet { data: body, ..Packet::new(PacketType::Event, namespace) }.write(out);
+    })
+}

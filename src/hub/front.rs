@@ -1,0 +1,317 @@
+//! The front door: time, bytes in, bytes out.
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+
+use super::config::Config;
+use super::connection::Conn;
+use super::error::ConnectError;
+use super::event::{DisconnectReason, Event};
+use super::groups::{Groups, Sockets};
+use super::ids::{ConnId, SessionId, SocketId, Token};
+use super::session::Session;
+use super::slab::Slab;
+use super::timers::{Timer, Timers};
+use crate::entropy::Entropy;
+use crate::http::{self, LimitsError, Response};
+use crate::stream::Stream;
+use crate::time::Instant;
+use crate::ws::{self, CloseCode};
+
+/// Everything that a realtime server keeps, see the [module](super).
+#[derive(Debug)]
+pub struct Hub {
+    pub(super) config: Config,
+    pub(super) http_config: Arc<http::Config>,
+    pub(super) ws_config: Arc<ws::Config>,
+    pub(super) now: Instant,
+    pub(super) entropy: Entropy,
+    pub(super) conns: Slab<ConnId, Conn>,
+    pub(super) sessions: Slab<SessionId, Session>,
+    pub(super) sockets: Sockets,
+    pub(super) groups: Groups,
+    pub(super) tokens: Tokens,
+    pub(super) timers: Timers,
+    /// Connections with something to write or to do, each once.
+    pub(super) transmit: VecDeque<ConnId>,
+    /// What happened, and is not told yet.
+    pub(super) events: VecDeque<Event<'static>>,
+    /// The number of the last broadcast.
+    pub(super) broadcasts: u64,
+    pub(super) away: usize,
+    shutting_down: bool,
+}
+
+/// Places of sockets by their tokens. The tokens are random, and an ordered map needs no key.
+pub(super) type Tokens = alloc::collections::BTreeMap<Token, SocketId>;
+
+/// How much there is in a [`Hub`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Byte streams.
+    pub connections: usize,
+    /// Engine.IO sessions.
+    pub sessions: usize,
+    /// Sockets, those that are away included.
+    pub sockets: usize,
+    /// Sockets that are away.
+    pub away: usize,
+    /// Rooms.
+    pub rooms: usize,
+    /// Users.
+    pub users: usize,
+}
+
+impl Hub {
+    /// A hub without connections. `seed` must be 32 fresh bytes from the operating system's random source: session
+    /// ids and tokens are drawn from it.
+    ///
+    /// # Errors
+    /// If a limit of the configuration is out of its range.
+    pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Result<Self, LimitsError> {
+        config.validate()?;
+        let http_config = Arc::new(config.http);
+        let ws_config = Arc::new(ws::Config {
+            limits: ws::Limits {
+                message_bytes_max: config.engine.max_payload,
+                outbox_bytes_max: config.limits.outbox_bytes_max,
+                read_pause_bytes: config.limits.congested_bytes,
+                ..ws::Limits::default()
+            },
+            http: http_config.clone(),
+            // Engine.IO has a heartbeat of its own.
+            ping_interval: None,
+            close_timeout: config.close_timeout,
+            write_timeout: config.write_timeout,
+            ..ws::Config::default()
+        });
+        let mut entropy = Entropy::new(seed);
+        let groups = Groups::new(&mut entropy);
+        Ok(Self {
+            config,
+            http_config,
+            ws_config,
+            now,
+            entropy,
+            conns: Slab::new(),
+            sessions: Slab::new(),
+            sockets: Sockets::new(),
+            groups,
+            tokens: Tokens::new(),
+            timers: Timers::default(),
+            transmit: VecDeque::new(),
+            events: VecDeque::new(),
+            broadcasts: 0,
+            away: 0,
+            shutting_down: false,
+        })
+    }
+
+    /// Takes a further byte stream, at its beginning.
+    ///
+    /// # Errors
+    /// If there are too many already, or the hub shuts down.
+    pub fn connect(&mut self, now: Instant) -> Result<ConnId, ConnectError> {
+        self.clock(now);
+        if self.shutting_down {
+            return Err(ConnectError::ShuttingDown);
+        }
+        if self.conns.len() >= self.config.limits.connections_max {
+            return Err(ConnectError::Full);
+        }
+        let conn = Conn::new(self.http_config.clone(), self.now);
+        let id = self.conns.insert(conn).ok_or(ConnectError::Full)?;
+        self.touch(id);
+        Ok(id)
+    }
+
+    /// Takes bytes off the front of `input` until there is something to tell; `None` when all are
+    /// consumed. What happened elsewhere in the hub meanwhile is told first.
+    pub fn receive<'a>(&mut self, now: Instant, conn: ConnId, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
+        self.clock(now);
+        loop {
+            if let Some(event) = self.events.pop_front() {
+                return Some(event);
+            }
+            let Some(received) = self.conns.get_mut(conn).and_then(|conn| conn.receive(now, input)) else { break };
+            let event = self.received(conn, received);
+            if event.is_some() {
+                self.touch(conn);
+                return event;
+            }
+        }
+        if self.conns.get(conn).is_none() {
+            *input = &mut [];
+        }
+        self.touch(conn);
+        self.events.pop_front()
+    }
+
+    /// The peer of `conn` will send no more. What happened is told by [`poll_event`](Self::poll_event).
+    pub fn receive_eof(&mut self, now: Instant, conn: ConnId) {
+        self.clock(now);
+        if let Some(received) = self.conns.get_mut(conn).and_then(|conn| conn.receive_eof(now)) {
+            self.received_alone(conn, received);
+        }
+        self.touch(conn);
+    }
+
+    /// The byte stream of `conn` broke: nothing can be read or written any more.
+    pub fn abort(&mut self, now: Instant, conn: ConnId) {
+        self.clock(now);
+        if let Some(received) = self.conns.get_mut(conn).and_then(|conn| conn.abort(now)) {
+            self.received_alone(conn, received);
+        }
+        self.touch(conn);
+    }
+
+    /// The next thing that happened without input of its connection: by a time-out, or by a call.
+    pub fn poll_event(&mut self) -> Option<Event<'static>> {
+        self.events.pop_front()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called, at the latest.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.poll_timeout()
+    }
+
+    /// Does all that is due at `now`; afterwards [`poll_timeout`](Self::poll_timeout) is later than `now`.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.clock(now);
+        while let Some((at, timer)) = self.timers.pop(self.now) {
+            match timer {
+                Timer::Conn(id) => {
+                    if self.conns.get_mut(id).is_some_and(|conn| conn.scheduled.fire(at)) {
+                        self.connection_due(id);
+                    }
+                }
+                Timer::Session(id) => {
+                    if self.sessions.get_mut(id).is_some_and(|session| session.scheduled.fire(at)) {
+                        self.session_due(id);
+                    }
+                }
+                Timer::Socket(id) => {
+                    if self.sockets.get_mut(id).is_some_and(|socket| socket.scheduled.fire(at)) {
+                        self.socket_due(id);
+                    }
+                }
+                Timer::Group(id) => {
+                    if self.groups.get_mut(id).is_some_and(|group| group.scheduled.fire(at)) {
+                        self.tell_presence(Groups::place(id));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The next connection that has something to write, or whose stream is to be ended; each is named once, until
+    /// there is more.
+    pub fn poll_transmit(&mut self) -> Option<ConnId> {
+        let id = self.transmit.pop_front()?;
+        if let Some(conn) = self.conns.get_mut(id) {
+            conn.queued = false;
+        }
+        Some(id)
+    }
+
+    /// Bytes to be written to the stream of `conn`, in order.
+    pub fn outgoing(&self, conn: ConnId) -> impl Iterator<Item = &[u8]> {
+        self.conns.get(conn).into_iter().flat_map(Conn::outgoing)
+    }
+
+    /// How many bytes are to be written.
+    #[must_use]
+    pub fn outgoing_len(&self, conn: ConnId) -> usize {
+        self.conns.get(conn).map_or(0, Conn::outgoing_len)
+    }
+
+    /// Copies as much of [`outgoing`](Self::outgoing) as fits; how much that is. For drivers that must not hold the
+    /// hub while they write.
+    pub fn copy_outgoing(&self, conn: ConnId, buffer: &mut [u8]) -> usize {
+        let mut copied = 0_usize;
+        for piece in self.outgoing(conn) {
+            let room = buffer.get_mut(copied..).unwrap_or_default();
+            let size = piece.len().min(room.len());
+            for (to, from) in room.iter_mut().zip(piece) {
+                *to = *from;
+            }
+            copied = copied.saturating_add(size);
+        }
+        copied
+    }
+
+    /// So many bytes of [`outgoing`](Self::outgoing) were written.
+    pub fn sent(&mut self, now: Instant, conn: ConnId, count: usize) {
+        self.clock(now);
+        let limits = self.config.limits;
+        if let Some(entry) = self.conns.get_mut(conn) {
+            entry.sent(now, count);
+            if entry.congested && entry.outgoing_len() <= limits.congested_bytes / 2 {
+                entry.congested = false;
+                self.events.push_back(Event::Drained { conn });
+            }
+            // The driver is at it: it need not be told of what it has just left.
+            let queued = core::mem::replace(&mut entry.queued, true);
+            self.touch(conn);
+            if let Some(entry) = self.conns.get_mut(conn) {
+                entry.queued = queued;
+            }
+        }
+    }
+
+    /// Whether it is worth while to read from the stream of `conn`.
+    #[must_use]
+    pub fn wants_read(&self, conn: ConnId) -> bool {
+        self.conns.get(conn).is_some_and(Conn::wants_read)
+    }
+
+    /// What is to be done with the stream of `conn` once everything is written.
+    #[must_use]
+    pub fn stream(&self, conn: ConnId) -> Stream {
+        self.conns.get(conn).map_or(Stream::Closed, Conn::stream)
+    }
+
+    /// Answers a request that was told by [`Event::Request`]. Without one it does nothing: the peer may have gone.
+    pub fn respond(&mut self, now: Instant, conn: ConnId, response: Response) {
+        self.clock(now);
+        if let Some(received) = self.conns.get_mut(conn).and_then(|conn| conn.respond(now, response)) {
+            self.received_alone(conn, received);
+        }
+        self.touch(conn);
+    }
+
+    /// Ends everything in order: no further connections, WebSockets are closed with 1001, other streams after what is
+    /// queued. The hub is to be driven on until [`is_finished`](Self::is_finished).
+    pub fn shutdown(&mut self, now: Instant) {
+        self.clock(now);
+        self.shutting_down = true;
+        let all: alloc::vec::Vec<ConnId> = self.conns.keys().collect();
+        for conn in all {
+            self.end_connection(conn, DisconnectReason::Shutdown, None, CloseCode::GOING_AWAY, "");
+        }
+    }
+
+    /// Whether [`shutdown`](Self::shutdown) was called and no connection is left.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.shutting_down && self.conns.len() == 0
+    }
+
+    /// How much there is.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts {
+            connections: self.conns.len(),
+            sessions: self.sessions.len(),
+            sockets: self.sockets.len(),
+            away: self.away,
+            rooms: self.groups.rooms(),
+            users: self.groups.users(),
+        }
+    }
+
+    pub(super) fn clock(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+}

@@ -1,0 +1,76 @@
+//! The whole server but for the bytes' way in and out: connections, rooms, users, presence.
+//!
+//! One [`Hub`] serves any number of byte streams. Each may speak HTTP, to which the application
+//! answers, or Socket.IO over WebSocket, in either protocol.
+//!
+//! ```
+//! use roomwire::hub::{Config, Event, Hub, Origins, Target};
+//! use roomwire::{Instant, http::Response};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let now = Instant::ORIGIN;
+//! let mut hub = Hub::new(Config::new(Origins::SameHost), [7; 32], now)?; // in service: a seed from the system
+//! let conn = hub.connect(now)?; // a byte stream was accepted
+//!
+//! # let mut received = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec();
+//! let mut input = &mut received[..]; // bytes that were read from it
+//! while let Some(event) = hub.receive(now, conn, &mut input) {
+//!     match event {
+//!         Event::Request { conn, .. } => hub.respond(now, conn, Response::new(200).text("a page")),
+//!         Event::Connecting { socket, .. } => hub.accept(now, socket)?,
+//!         Event::Connected { socket, .. } => hub.join(now, socket, "lobby")?,
+//!         Event::Emit { socket, name, args, .. } => {
+//!             hub.emit(now, Target::room("lobby").except(socket), &name, args)?; // passed on as it came
+//!         }
+//!         _ => {}
+//!     }
+//! }
+//! while let Some(conn) = hub.poll_transmit() {
+//!     let bytes = hub.outgoing(conn).collect::<Vec<_>>().concat(); // to be written to its stream
+//!     hub.sent(now, conn, bytes.len());
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! # The run loop
+//! 1. [`connect`](Hub::connect) for each byte stream; its [`ConnId`] names it from then on.
+//! 2. [`receive`](Hub::receive) what was read until it yields `None`; [`receive_eof`](Hub::receive_eof) at its end;
+//!    [`abort`](Hub::abort) when it broke. Read only while [`wants_read`](Hub::wants_read).
+//! 3. After each call that may have done something, take the events that are left ([`poll_event`](Hub::poll_event)), then
+//!    serve each connection that [`poll_transmit`](Hub::poll_transmit) names: write its [`outgoing`](Hub::outgoing), say
+//!    how much with [`sent`](Hub::sent), and do to its stream what [`stream`](Hub::stream) says.
+//! 4. Call [`handle_timeout`](Hub::handle_timeout) when [`poll_timeout`](Hub::poll_timeout) has come.
+//!
+//! # Invariants
+//! - A stale id does nothing and names nobody else.
+//! - [`Event::Closed`] is the last event of a connection, exactly once. A socket that was told by
+//!   [`Event::Connecting`] is told by exactly one end: [`Event::Disconnected`] without `away_until`,
+//!   or [`Event::Left`] (or the application refused it).
+//! - A connection's bytes go out in the order of the calls that queued them.
+//! - An event is encoded once for each namespace, however many sockets it is for.
+//! - What a peer does ends at most its own connection.
+
+mod config;
+mod connection;
+mod emit;
+mod error;
+mod event;
+mod front;
+mod groups;
+mod ids;
+mod packets;
+mod presence;
+mod rooms;
+mod session;
+mod slab;
+mod socket;
+mod target;
+mod timers;
+
+pub use config::{Config, Limits, Namespaces, Origins};
+pub use error::{ConnectError, EmitError, JoinError, ResumeError, SocketError};
+pub use event::{AckError, DisconnectReason, Error, Event, Refusal};
+pub use front::{Counts, Hub};
+pub use ids::{AckId, ConnId, Reply, SocketId, Token};
+pub use presence::{PresenceChange, PresenceState, Present};
+pub use target::{Receipt, Target};

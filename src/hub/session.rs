@@ -1,0 +1,486 @@
+//! Sessions and the life of their sockets.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt::Write as _;
+
+use super::error::{ResumeError, SocketError};
+use super::event::{AckError, DisconnectReason, Error, Event, Refusal};
+use super::front::Hub;
+use super::groups::Sockets;
+use super::ids::{AckId, ConnId, SessionId, SocketId, Token};
+use super::presence::PresenceState;
+use super::slab::Slab;
+use super::socket::{Phase, Socket};
+use super::timers::{Scheduled, Timer};
+use crate::engineio::{self, Due, Revision, Sid};
+use crate::http::{Request, Text};
+use crate::socketio::{self, Packet, PacketType, Protocol, write_name};
+use crate::time::Instant;
+use crate::ws::{CloseCode, Opcode, Prepared};
+
+/// An Engine.IO session and the sockets on it.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) engine: engineio::Session,
+    pub(super) conn: ConnId,
+    /// The places of its sockets, one for each namespace.
+    pub(super) sockets: Vec<u32>,
+    /// The request that opened it, until its first socket is accepted or refused.
+    request: Option<Arc<Request>>,
+    /// When it must have connected to a namespace.
+    connect_by: Instant,
+    pub(super) scheduled: Scheduled,
+}
+
+impl Session {
+    pub(super) const fn protocol(&self) -> Protocol {
+        match self.engine.revision() {
+            Revision::V3 => Protocol::V4,
+            Revision::V4 => Protocol::V5,
+        }
+    }
+}
+
+pub(super) fn session_place(id: SessionId) -> u32 {
+    Slab::<SessionId, Session>::place(id)
+}
+
+pub(super) fn socket_place(id: SocketId) -> u32 {
+    Sockets::place(id)
+}
+
+impl Hub {
+    /// Accepts a client that was told by [`Event::Connecting`]; [`Event::Connected`] follows.
+    ///
+    /// # Errors
+    /// If the socket does not wait for that (any more).
+    pub fn accept(&mut self, now: Instant, socket: SocketId) -> Result<(), SocketError> {
+        self.clock(now);
+        self.require_connecting(socket)?;
+        self.connected(socket, false);
+        Ok(())
+    }
+
+    /// Refuses a client that was told by [`Event::Connecting`]: it gets a `CONNECT_ERROR`.
+    ///
+    /// # Errors
+    /// If the socket does not wait for that (any more).
+    pub fn refuse(&mut self, now: Instant, socket: SocketId, refusal: &Refusal) -> Result<(), SocketError> {
+        self.clock(now);
+        self.require_connecting(socket)?;
+        self.refuse_connecting(socket, refusal);
+        Ok(())
+    }
+
+    /// Puts a client that was told by [`Event::Connecting`] back into the session that `token` names, whether that is
+    /// away or its old transport only seems alive (which is then closed). It keeps its [`SocketId`], which is returned,
+    /// its rooms and its user, and gets a new token; [`Event::Connected`] follows. The id of the connecting socket names
+    /// nothing any more.
+    ///
+    /// Events that were emitted to the session while it was away are lost to it.
+    ///
+    /// # Errors
+    /// If the token is not good; the connecting socket then still waits for [`accept`](Self::accept).
+    pub fn resume(&mut self, now: Instant, socket: SocketId, token: &Token) -> Result<SocketId, ResumeError> {
+        self.clock(now);
+        let connecting = self.require_connecting(socket)?;
+        let (namespace, session) = (connecting.namespace, connecting.session);
+        let old = *self.tokens.get(token).ok_or(ResumeError::UnknownToken)?;
+        let known = self.sockets.get(old).filter(|old| old.namespace == namespace).ok_or(ResumeError::UnknownToken)?;
+        if let Some(session) = known.session.and_then(|place| self.sessions.at(place)) {
+            let conn = session.conn;
+            self.end_connection(conn, DisconnectReason::TakenOver, None, CloseCode::GOING_AWAY, "taken over");
+        }
+        // With no time to be away the taken-over socket is gone now.
+        let place = socket_place(old);
+        let Some(resumed) = self.sockets.get_mut(old) else { return Err(ResumeError::UnknownToken) };
+        resumed.session = session;
+        resumed.phase = Phase::Live;
+        self.away = self.away.saturating_sub(1);
+        if let Some(session) = session.and_then(|place| self.sessions.at_mut(place)) {
+            for at in session.sockets.iter_mut().filter(|at| **at == socket_place(socket)) {
+                *at = place;
+            }
+        }
+        self.forget_socket(socket);
+        self.shift_presence(place, Some(PresenceState::Away), Some(PresenceState::Live));
+        self.owe_snapshots(place);
+        self.connected(old, true);
+        Ok(old)
+    }
+
+    /// Disconnects a socket for good: its client is told so, and does not come back by itself.
+    ///
+    /// # Errors
+    /// If there is no such socket.
+    pub fn disconnect(&mut self, now: Instant, socket: SocketId) -> Result<(), SocketError> {
+        self.clock(now);
+        let place = socket_place(socket);
+        let entry = self.sockets.get(socket).ok_or(SocketError::Gone)?;
+        if let Some(session) = entry.session {
+            let namespace = self.groups.at(entry.namespace).map(|group| group.name.clone()).unwrap_or_default();
+            self.send_packet(session, &Packet::new(PacketType::Disconnect, &namespace));
+            self.leave_session(session, place);
+        }
+        self.lose_socket(place, DisconnectReason::Server);
+        Ok(())
+    }
+
+    /// Closes the byte stream under a socket, in order. Its client may come back; [`disconnect`](Self::disconnect) it
+    /// before if it shall not.
+    ///
+    /// # Errors
+    /// If there is no such socket, or it is away.
+    pub fn close(&mut self, now: Instant, socket: SocketId) -> Result<(), SocketError> {
+        self.clock(now);
+        let conn = self.connection(socket).ok_or(match self.sockets.get(socket) {
+            Some(_) => SocketError::Away,
+            None => SocketError::Gone,
+        })?;
+        self.end_connection(conn, DisconnectReason::Server, None, CloseCode::NO_STATUS, "");
+        Ok(())
+    }
+
+    /// Closes a byte stream in order, whatever it speaks.
+    pub fn close_connection(&mut self, now: Instant, conn: ConnId, code: CloseCode, reason: &str) {
+        self.clock(now);
+        self.end_connection(conn, DisconnectReason::Server, None, code, reason);
+    }
+
+    /// The connection that a socket has now.
+    #[must_use]
+    pub fn connection(&self, socket: SocketId) -> Option<ConnId> {
+        let session = self.sockets.get(socket)?.session?;
+        self.sessions.at(session).map(|session| session.conn)
+    }
+
+    /// The secret with which the client of this socket can resume its session: see [`resume`](Self::resume). It is for that
+    /// client alone.
+    #[must_use]
+    pub fn token(&self, socket: SocketId) -> Option<Token> {
+        self.sockets.get(socket).map(|socket| socket.token)
+    }
+
+    /// The id by which clients of protocol 5 know this socket. It is public, and stays the same when the session is resumed.
+    #[must_use]
+    pub fn sid(&self, socket: SocketId) -> Option<&str> {
+        self.sockets.get(socket).map(Socket::sid)
+    }
+
+    /// The namespace of a socket.
+    #[must_use]
+    pub fn namespace(&self, socket: SocketId) -> Option<&str> {
+        let namespace = self.sockets.get(socket)?.namespace;
+        self.groups.at(namespace).map(|group| &*group.name)
+    }
+
+    /// The protocol that a socket's client speaks; `None` while it is away.
+    #[must_use]
+    pub fn protocol(&self, socket: SocketId) -> Option<Protocol> {
+        let session = self.sockets.get(socket)?.session?;
+        self.sessions.at(session).map(Session::protocol)
+    }
+
+    /// Whether a socket has a transport now.
+    #[must_use]
+    pub fn is_live(&self, socket: SocketId) -> bool {
+        self.sockets.get(socket).is_some_and(|socket| socket.phase == Phase::Live)
+    }
+
+    /// The request that opened a socket's session: headers, query. It is there while the first socket of the session is
+    /// connecting, and given back then: it is by far the largest thing that an idle connection would hold.
+    #[must_use]
+    pub fn request(&self, socket: SocketId) -> Option<Arc<Request>> {
+        let session = self.sockets.get(socket)?.session?;
+        self.sessions.at(session)?.request.clone()
+    }
+
+    /// A WebSocket was opened for a session that begins.
+    pub(super) fn open_session(
+        &mut self,
+        conn: ConnId,
+        request: Arc<Request>,
+        revision: Revision,
+    ) -> Option<Event<'static>> {
+        let engine = engineio::Session::new(Sid::new(&mut self.entropy), revision, &self.config.engine, self.now);
+        let open = Prepared::text(&engine.open_packet(&self.config.engine));
+        let session = Session {
+            engine,
+            conn,
+            sockets: Vec::new(),
+            request: Some(request),
+            connect_by: self.now.saturating_add(self.config.connect_timeout),
+            scheduled: Scheduled::default(),
+        };
+        let id = self.sessions.insert(session)?;
+        if let Some(entry) = self.conns.get_mut(conn) {
+            entry.session = Some(id);
+        }
+        self.send_to(conn, &open);
+        self.touch_session(id);
+        // In protocol 4 a session is connected to the main namespace unasked.
+        if revision == Revision::V3 { self.connecting(id, "/", "".into(), "".into()) } else { None }
+    }
+
+    /// A client asks for a namespace that it may have.
+    pub(super) fn connecting<'a>(
+        &mut self,
+        session: SessionId,
+        namespace: &str,
+        auth: alloc::borrow::Cow<'a, str>,
+        query: alloc::borrow::Cow<'a, str>,
+    ) -> Option<Event<'a>> {
+        let group = self.groups.find_or_make(super::groups::Scope::Namespace, namespace)?;
+        let until = self.now.saturating_add(self.config.connect_timeout);
+        let socket = Socket {
+            phase: Phase::Connecting { until },
+            namespace: group,
+            session: Some(session_place(session)),
+            sid: self.entropy.id(),
+            token: Token::new(&mut self.entropy),
+            user: None,
+            groups: Vec::new(),
+            entered: Vec::new(),
+            acks: None,
+            marked: 0,
+            scheduled: Scheduled::default(),
+        };
+        let id = self.sockets.insert(socket)?;
+        self.groups.join(&mut self.sockets, group, socket_place(id));
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.sockets.push(socket_place(id));
+            session.connect_by = Instant::NEVER;
+        }
+        self.touch_socket(id);
+        let namespace = self.groups.at(group)?.name.clone();
+        Some(Event::Connecting { socket: id, namespace, auth, query })
+    }
+
+    /// A socket is live: tells its client, and the application.
+    fn connected(&mut self, socket: SocketId, resumed: bool) {
+        let token = Token::new(&mut self.entropy);
+        let Some(entry) = self.sockets.get_mut(socket) else { return };
+        entry.phase = Phase::Live;
+        self.tokens.remove(&core::mem::replace(&mut entry.token, token));
+        self.tokens.insert(token, socket);
+        self.events.push_back(Event::Connected { socket, resumed });
+        let mut data = String::new();
+        if let Some(place) = entry.session
+            && let Some(session) = self.sessions.at_mut(place)
+        {
+            session.request = None;
+            if session.protocol() == Protocol::V5 {
+                // Writing to a string does not fail.
+                let _ = write!(data, r#"{{"sid":"{}"}}"#, entry.sid());
+            }
+            let namespace = self.groups.at(entry.namespace).map(|group| group.name.clone()).unwrap_or_default();
+            self.send_packet(place, &Packet { data: &data, ..Packet::new(PacketType::Connect, &namespace) });
+        }
+    }
+
+    fn refuse_connecting(&mut self, socket: SocketId, refusal: &Refusal) {
+        let Some(entry) = self.sockets.get(socket) else { return };
+        let namespace = self.groups.at(entry.namespace).map(|group| group.name.clone()).unwrap_or_default();
+        if let Some(session) = entry.session {
+            self.leave_session(session, socket_place(socket));
+            self.send_connect_error(session, &namespace, refusal);
+        }
+        self.forget_socket(socket);
+    }
+
+    pub(super) fn send_connect_error(&mut self, session: u32, namespace: &str, refusal: &Refusal) {
+        let Some(entry) = self.sessions.at_mut(session) else { return };
+        entry.request = None;
+        let mut data = Vec::new();
+        match (entry.protocol(), &refusal.data) {
+            (Protocol::V4, Some(value)) => data.extend_from_slice(value.as_bytes()),
+            (Protocol::V4, None) => write_name(&refusal.message, &mut data),
+            (Protocol::V5, value) => {
+                data.extend_from_slice(b"{\"message\":");
+                write_name(&refusal.message, &mut data);
+                if let Some(value) = value {
+                    let _ = write!(Text(&mut data), ",\"data\":{value}");
+                }
+                data.push(b'}');
+            }
+        }
+        let data = String::from_utf8(data).unwrap_or_default();
+        self.send_packet(session, &Packet { data: &data, ..Packet::new(PacketType::ConnectError, namespace) });
+        // Who is refused everywhere has to try again, or go.
+        let by = self.now.saturating_add(self.config.connect_timeout);
+        if let Some(entry) = self.sessions.at_mut(session)
+            && entry.sockets.is_empty()
+        {
+            entry.connect_by = entry.connect_by.min(by);
+        }
+        if let Some(id) = self.sessions.key_at(session) {
+            self.touch_session(id);
+        }
+    }
+
+    /// Queues a Socket.IO packet on a session.
+    pub(super) fn send_packet(&mut self, session: u32, packet: &Packet<'_>) {
+        let Some(conn) = self.sessions.at(session).map(|session| session.conn) else { return };
+        let prepared = Prepared::with(Opcode::Text, packet.data.len().saturating_add(32), |out| {
+            out.push(engineio::PacketType::Message.digit());
+            packet.write(out);
+        });
+        self.send_to(conn, &prepared);
+    }
+
+    /// A session is over: its sockets lose their transport.
+    pub(super) fn end_session(&mut self, id: SessionId, reason: DisconnectReason) {
+        let Some(session) = self.sessions.remove(id) else { return };
+        for place in session.sockets {
+            self.lose_socket(place, reason);
+        }
+    }
+
+    fn leave_session(&mut self, session: u32, socket: u32) {
+        if let Some(session) = self.sessions.at_mut(session) {
+            session.sockets.retain(|place| *place != socket);
+        }
+    }
+
+    /// The client left a namespace in order.
+    pub(super) fn client_left(&mut self, session: SessionId, socket: u32) {
+        self.leave_session(session_place(session), socket);
+        self.lose_socket(socket, DisconnectReason::Client);
+    }
+
+    /// A socket has no transport any more: it is away, if it may be, or it has left.
+    fn lose_socket(&mut self, place: u32, reason: DisconnectReason) {
+        let Some(socket) = self.sockets.key_at(place) else { return };
+        let Some(entry) = self.sockets.get_mut(socket) else { return };
+        entry.session = None;
+        if let Some(mut acks) = entry.acks.take() {
+            let lost = |id| Event::Ack { ack: AckId { socket, id }, socket, answer: Err(AckError::Disconnected) };
+            self.events.extend(acks.drain().map(lost));
+        }
+        let timeout = self.config.away_timeout;
+        let may_stay = entry.phase == Phase::Live
+            && reason.is_recoverable()
+            && !timeout.is_zero()
+            && self.away < self.config.limits.away_max;
+        if may_stay {
+            let until = self.now.saturating_add(timeout);
+            entry.phase = Phase::Away { until };
+            self.away = self.away.saturating_add(1);
+            self.events.push_back(Event::Disconnected { socket, reason, away_until: Some(until) });
+            self.shift_presence(place, Some(PresenceState::Live), Some(PresenceState::Away));
+            self.touch_socket(socket);
+        } else {
+            self.events.push_back(Event::Disconnected { socket, reason, away_until: None });
+            self.forget_socket(socket);
+        }
+    }
+
+    /// Takes a socket out of everything.
+    pub(super) fn forget_socket(&mut self, socket: SocketId) {
+        let place = socket_place(socket);
+        let Some(entry) = self.sockets.get(socket) else { return };
+        if matches!(entry.phase, Phase::Away { .. }) {
+            self.away = self.away.saturating_sub(1);
+        }
+        let token = entry.token;
+        if self.tokens.get(&token) == Some(&socket) {
+            self.tokens.remove(&token);
+        }
+        self.exit_all(place);
+        // Rooms go before the namespace that they belong to, which was joined first.
+        while let Some(group) = self.sockets.get(socket).and_then(|entry| entry.groups.last()).map(|link| link.place) {
+            self.groups.leave(&mut self.sockets, group, place);
+            self.release_group(group);
+        }
+        self.sockets.remove(socket);
+    }
+
+    /// Does what is due for a session.
+    pub(super) fn session_due(&mut self, id: SessionId) {
+        let now = self.now;
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        let conn = session.conn;
+        if session.connect_by <= now {
+            let error = Error::SocketIo(socketio::Error::ConnectTimeout);
+            return self.fail_session(conn, error, CloseCode::NO_STATUS);
+        }
+        match session.engine.handle_timeout(now, &self.config.engine) {
+            Some(Due::Ping) => self.send_to(conn, &Prepared::text("2")),
+            Some(Due::Expired) => {
+                let (reason, error) = (DisconnectReason::PingTimeout, Some(Error::PingTimeout));
+                return self.end_connection(conn, reason, error, CloseCode::NO_STATUS, "");
+            }
+            None => {}
+        }
+        self.touch_session(id);
+    }
+
+    /// Ends a session whose client broke the protocol.
+    pub(super) fn fail_session(&mut self, conn: ConnId, error: Error, code: CloseCode) {
+        let reason = alloc::format!("{error}");
+        self.end_connection(conn, DisconnectReason::ProtocolError, Some(error), code, &reason);
+    }
+
+    /// Does what is due for a socket.
+    pub(super) fn socket_due(&mut self, socket: SocketId) {
+        let now = self.now;
+        let Some(entry) = self.sockets.get_mut(socket) else { return };
+        match entry.phase {
+            Phase::Connecting { until } if until <= now => {
+                self.refuse_connecting(socket, &Refusal::new("timeout"));
+                let reason = DisconnectReason::NotAccepted;
+                self.events.push_back(Event::Disconnected { socket, reason, away_until: None });
+                return;
+            }
+            Phase::Away { until } if until <= now => {
+                self.forget_socket(socket);
+                self.events.push_back(Event::Left { socket });
+                return;
+            }
+            _ => {}
+        }
+        if let Some(acks) = &mut entry.acks {
+            while let Some(id) = acks.expire(now) {
+                let ack = AckId { socket, id };
+                self.events.push_back(Event::Ack { ack, socket, answer: Err(AckError::TimedOut) });
+            }
+            if acks.len() == 0 {
+                entry.acks = None;
+            }
+        }
+        self.touch_socket(socket);
+    }
+
+    pub(super) fn touch_session(&mut self, id: SessionId) {
+        if let Some(session) = self.sessions.get_mut(id) {
+            let at = session.engine.poll_timeout().min(session.connect_by);
+            self.timers.schedule(Timer::Session(id), &mut session.scheduled, at);
+        }
+    }
+
+    pub(super) fn touch_socket(&mut self, id: SocketId) {
+        if let Some(socket) = self.sockets.get_mut(id) {
+            let at = socket.poll_timeout();
+            self.timers.schedule(Timer::Socket(id), &mut socket.scheduled, at);
+        }
+    }
+
+    fn require_connecting(&self, socket: SocketId) -> Result<&Socket, SocketError> {
+        let entry = self.sockets.get(socket).ok_or(SocketError::Gone)?;
+        match entry.phase {
+            Phase::Connecting { .. } => Ok(entry),
+            Phase::Live | Phase::Away { .. } => Err(SocketError::NotConnecting),
+        }
+    }
+
+    /// A socket that was accepted, live or away.
+    pub(super) fn require_accepted(&self, socket: SocketId) -> Result<&Socket, SocketError> {
+        let entry = self.sockets.get(socket).ok_or(SocketError::Gone)?;
+        match entry.phase {
+            Phase::Live | Phase::Away { .. } => Ok(entry),
+            Phase::Connecting { .. } => Err(SocketError::NotAccepted),
+        }
+    }
+}

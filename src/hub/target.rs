@@ -1,0 +1,122 @@
+use alloc::vec::Vec;
+
+use super::ids::SocketId;
+
+/// Whom an event is for.
+///
+/// ```
+/// use roomwire::hub::Target;
+/// # fn example(sender: roomwire::hub::SocketId) {
+/// let others = Target::room("lobby").except(sender);
+/// let operators = Target::namespace("/admin").volatile();
+/// let two_rooms = Target::room("red").and_room("blue").except_room("muted");
+/// # let _ = (others, operators, two_rooms); }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Target<'a> {
+    pub(super) to: To<'a>,
+    pub(super) namespace: Option<&'a str>,
+    pub(super) except: Vec<SocketId>,
+    pub(super) except_rooms: Vec<&'a str>,
+    pub(super) volatile: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum To<'a> {
+    Socket(SocketId),
+    Rooms(Vec<&'a str>),
+    User(&'a str),
+    Everyone,
+}
+
+impl<'a> Target<'a> {
+    const fn new(to: To<'a>, namespace: Option<&'a str>) -> Self {
+        Self { to, namespace, except: Vec::new(), except_rooms: Vec::new(), volatile: false }
+    }
+
+    /// One socket.
+    #[must_use]
+    pub const fn socket(socket: SocketId) -> Self {
+        Self::new(To::Socket(socket), None)
+    }
+
+    /// All in a room of the namespace `/`; see [`of`](Self::of) for others.
+    #[must_use]
+    pub fn room(name: &'a str) -> Self {
+        Self::new(To::Rooms(alloc::vec![name]), Some("/"))
+    }
+
+    /// All in a namespace.
+    #[must_use]
+    pub const fn namespace(name: &'a str) -> Self {
+        Self::new(To::Everyone, Some(name))
+    }
+
+    /// All devices of a user, in all namespaces unless [`of`](Self::of) names one.
+    #[must_use]
+    pub const fn user(name: &'a str) -> Self {
+        Self::new(To::User(name), None)
+    }
+
+    /// All, in all namespaces.
+    #[must_use]
+    pub const fn all() -> Self {
+        Self::new(To::Everyone, None)
+    }
+
+    /// Also all in a further room; each socket gets the event once. It adds to nothing but rooms.
+    #[must_use]
+    pub fn and_room(mut self, name: &'a str) -> Self {
+        if let To::Rooms(rooms) = &mut self.to {
+            rooms.push(name);
+        }
+        self
+    }
+
+    /// Names the namespace of the rooms, or of the user's sockets.
+    #[must_use]
+    pub const fn of(mut self, namespace: &'a str) -> Self {
+        self.namespace = Some(namespace);
+        self
+    }
+
+    /// Not this socket.
+    #[must_use]
+    pub fn except(mut self, socket: SocketId) -> Self {
+        self.except.push(socket);
+        self
+    }
+
+    /// Nobody in this room of the same namespace.
+    #[must_use]
+    pub fn except_room(mut self, name: &'a str) -> Self {
+        self.except_rooms.push(name);
+        self
+    }
+
+    /// Only who can take it now: for a congested connection it is dropped, not queued.
+    #[must_use]
+    pub const fn volatile(mut self) -> Self {
+        self.volatile = true;
+        self
+    }
+}
+
+impl From<SocketId> for Target<'_> {
+    fn from(socket: SocketId) -> Self {
+        Self::socket(socket)
+    }
+}
+
+/// What became of an event: how many sockets it was for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// It is queued for so many.
+    pub queued: usize,
+    /// It was volatile, and so many could not take it now.
+    pub dropped: usize,
+    /// So many are away.
+    pub away: usize,
+    /// So many fell too far behind and were cut off.
+    pub cut_off: usize,
+}
