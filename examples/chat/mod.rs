@@ -128,6 +128,10 @@ impl Chat {
     }
 
     fn welcome(&self, hub: &mut Hub, now: Instant, socket: SocketId, resumed: bool) {
+        eprintln!("{socket:?} connected{}", if resumed { " again" } else { "" });
+        if hub.namespace(socket) != Some("/") {
+            return;
+        }
         let token = hub.token(socket).map(String::from);
         let welcome = json!({
             "sid": hub.sid(socket),
@@ -136,7 +140,6 @@ impl Chat {
             "user": hub.user(socket),
             "room": self.rooms.get(&socket),
         });
-        eprintln!("{socket:?} connected{}", if resumed { " again" } else { "" });
         emit(hub, now, socket, "welcome", (welcome,));
     }
 
