@@ -1,13 +1,11 @@
 //! The smallest driver: a WebSocket server that sends every message back.
 //!
 //! `cargo run --release --example echo -- --listen 127.0.0.1:9001`
-//!
-//! One thread a connection, blocking reads with a time-out, and for each read one write.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::time::Instant as Clock;
+use std::time::{Duration, Instant as Clock};
 
 use roomwire::{Instant, Stream, ws};
 
@@ -26,10 +24,12 @@ fn main() -> io::Result<()> {
 fn serve(mut stream: TcpStream, config: Arc<ws::Config>) -> io::Result<()> {
     let origin = Clock::now();
     let now = || Instant::from(origin.elapsed());
+    stream.set_nodelay(true)?;
+    stream.set_write_timeout(Some(config.write_timeout))?;
     let mut conn = ws::Connection::server(config, now());
     let mut buffer = vec![0; 64 * 1024];
-    stream.set_nodelay(true)?;
     loop {
+        // All answers to one read go out in one write.
         while conn.outgoing_len() > 0 {
             let pieces: Vec<_> = conn.outgoing().map(IoSlice::new).collect();
             let written = stream.write_vectored(&pieces)?;
@@ -40,33 +40,23 @@ fn serve(mut stream: TcpStream, config: Arc<ws::Config>) -> io::Result<()> {
             Stream::HalfClosed => stream.shutdown(Shutdown::Write)?,
             Stream::Closed => return Ok(()),
         }
-        let patience = conn.poll_timeout().map(|at| at.saturating_since(now()));
-        stream.set_read_timeout(patience.map(|span| span.max(std::time::Duration::from_millis(1))))?;
-        let mut event = match stream.read(&mut buffer) {
-            Ok(0) => conn.receive_eof(now()),
+        let patience = conn.poll_timeout().map(|at| at.saturating_since(now()).max(Duration::from_millis(1)));
+        stream.set_read_timeout(patience)?;
+        match stream.read(&mut buffer) {
+            Ok(0) => drop(conn.receive_eof(now())),
             Ok(count) => {
                 let mut input = &mut buffer[..count];
                 while let Some(event) = conn.receive(now(), &mut input) {
-                    answer(&mut conn, now(), event);
+                    match event {
+                        ws::Event::Upgrade(_) => drop(conn.accept(now(), &ws::Accept::new())),
+                        ws::Event::Message(message) => drop(conn.send(now(), message)),
+                        _ => {}
+                    }
                 }
-                None
             }
-            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                conn.handle_timeout(now())
-            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => drop(conn.handle_timeout(now())),
+            Err(error) if error.kind() == ErrorKind::TimedOut => drop(conn.handle_timeout(now())),
             Err(error) => return Err(error),
-        };
-        if let Some(event) = event.take() {
-            answer(&mut conn, now(), event);
         }
-    }
-}
-
-fn answer(conn: &mut ws::Connection, now: Instant, event: ws::Event<'_>) {
-    match event {
-        ws::Event::Upgrade(_) => drop(conn.accept(now, &ws::Accept::new())),
-        // A peer that does not read its echoes has to do without some of them.
-        ws::Event::Message(message) => drop(conn.send(now, message)),
-        _ => {}
     }
 }

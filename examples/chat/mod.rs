@@ -212,12 +212,12 @@ impl Chat {
             JoinError::Identified => "you have a name already".to_owned(),
             other => other.to_string(),
         })?;
+        hub.enter(now, socket, room).map_err(|error| error.to_string())?;
         if let Some(before) = self.rooms.insert(socket, room.to_owned())
             && before != room
         {
             log(hub.leave(now, socket, &before));
         }
-        hub.enter(now, socket, room).map_err(|error| error.to_string())?;
         Ok(json!({ "ok": true, "user": name, "room": room }))
     }
 
@@ -293,12 +293,14 @@ fn stats(hub: &Hub) -> Value {
 }
 
 fn parse<'a, T: Deserialize<'a>>(args: &'a Args<'_>) -> Result<T, String> {
-    args.parse().map_err(|error| error.to_string())
+    args.parse().map_err(|error| format!("bad arguments: {error}"))
 }
 
 /// Emits to a socket that may be gone by now, which is no error here.
 fn emit(hub: &mut Hub, now: Instant, socket: SocketId, name: &str, args: impl Arguments) {
-    log(hub.emit(now, socket, name, args).map(drop));
+    if hub.is_live(socket) {
+        log(hub.emit(now, socket, name, args).map(drop));
+    }
 }
 
 fn log<E: std::fmt::Display>(result: Result<(), E>) {
