@@ -1,0 +1,157 @@
+// One socket of an official client, with everything that happens to it in queues, so that a scenario reads like a dialogue.
+import assert from 'node:assert/strict';
+import { Queue } from './queue.mjs';
+import { within } from './within.mjs';
+
+const PRESENCE = new Set(['presence', 'presence_diff']);
+
+export class Client {
+  #kind;
+  #events = new Queue();
+  #presence = new Queue();
+  #life = new Queue();
+  wire = [];
+
+  constructor(kind, socket) {
+    this.#kind = kind;
+    this.socket = socket;
+    socket.on('connect', () => this.#life.push(['connect']));
+    socket.on('disconnect', (reason) => this.#life.push(['disconnect', reason]));
+    for (const [name, describe] of Object.entries(kind.refusals)) {
+      socket.on(name, (error) => this.#life.push(['refused', describe(error)]));
+    }
+    kind.everyEvent(socket, (data) => this.#receive(data));
+    this.#watchTheWire();
+  }
+
+  // --- what happened to the connection ---
+
+  async connected() {
+    assert.deepEqual(await this.#life.next('connect'), ['connect']);
+  }
+
+  // Failed attempts in between are as they should be while there is no server.
+  async reconnected() {
+    let happened;
+    do happened = await this.#life.next('connect'); while (happened[0] === 'refused');
+    assert.deepEqual(happened, ['connect']);
+  }
+
+  async disconnected(reason) {
+    assert.deepEqual(await this.#life.next(`disconnect: ${reason}`), ['disconnect', reason]);
+  }
+
+  // Only for what ends in more than one right way.
+  async disconnectReason() {
+    const [happened, reason] = await this.#life.next('disconnect');
+    assert.equal(happened, 'disconnect');
+    return reason;
+  }
+
+  async refused(expected) {
+    assert.deepEqual(await this.#life.next('a refusal'), ['refused', expected]);
+  }
+
+  // --- events ---
+
+  // The next event, whatever its name: [name, ...args], with `ack` beside if the server asked for one.
+  async next() {
+    return this.#events.next('an event');
+  }
+
+  // The very next event is this one, with these arguments, and asks for no ack.
+  async expect(...expected) {
+    const { data, ack } = await this.#events.next(JSON.stringify(expected).slice(0, 200));
+    assert.deepEqual(data, expected);
+    assert.equal(ack, null, 'an ack is asked for');
+  }
+
+  async welcomed() {
+    const { data } = await this.#events.next('welcome');
+    assert.equal(data.length, 2);
+    assert.equal(data[0], 'welcome');
+    this.welcome = data[1];
+    return this.welcome;
+  }
+
+  async presence(name) {
+    const { data } = await this.#presence.next(name);
+    assert.equal(data.length, 2);
+    assert.equal(data[0], name);
+    return data[1];
+  }
+
+  emit(...data) {
+    this.socket.emit(...data);
+  }
+
+  emitAnyName(...data) {
+    this.#kind.emitAnyName(this.socket, data);
+  }
+
+  // Emits, and answers the ack's arguments.
+  async call(...data) {
+    const answer = new Promise((resolve) => this.socket.emit(...data, (...args) => resolve(args)));
+    const bounded = within(answer, `the ack of ${JSON.stringify(data).slice(0, 200)}`);
+    // A scenario that failed meanwhile no longer asks; that must not end the whole run.
+    bounded.catch(() => {});
+    return bounded;
+  }
+
+  // --- ends ---
+
+  // As when a cable is cut: no DISCONNECT packet and no close frame.
+  cut() {
+    this.socket.io.engine.transport.ws.terminate();
+  }
+
+  // As when a page is closed: a close frame, but no DISCONNECT packet.
+  closeTransport() {
+    this.socket.io.engine.close();
+  }
+
+  async disconnect() {
+    this.socket.disconnect();
+    await this.disconnected('io client disconnect');
+  }
+
+  // Before the same socket connects again: most versions stumble over a transport that is still closing.
+  async transportClosed() {
+    const { engine } = this.socket.io;
+    if (engine.readyState === 'closed') return;
+    await within(new Promise((resolve) => engine.once('close', resolve)), 'the transport to close');
+  }
+
+  leave() {
+    this.socket.io.reconnection(false);
+    this.socket.disconnect();
+    this.socket.io.engine?.close();
+  }
+
+  // --- for the report ---
+
+  get unread() {
+    return [...this.#life.rest, ...this.#events.rest.map(({ data }) => data)];
+  }
+
+  #receive(data) {
+    const withAck = typeof data.at(-1) === 'function';
+    const event = { data: withAck ? data.slice(0, -1) : [...data], ack: withAck ? data.at(-1) : null };
+    (PRESENCE.has(event.data[0]) ? this.#presence : this.#events).push(event);
+  }
+
+  // Each reconnect brings a new engine; its opening packet is read before it can be watched.
+  #watchTheWire() {
+    const seen = new WeakSet();
+    const watch = () => {
+      const { engine } = this.socket.io;
+      if (seen.has(engine)) return;
+      seen.add(engine);
+      engine.on('packet', ({ type, data }) => this.wire.push(`S ${type} ${data ?? ''}`));
+      engine.on('packetCreate', ({ type, data }) => this.wire.push(`C ${type} ${data ?? ''}`));
+      engine.on('close', () => this.wire.push('- closed'));
+    };
+    watch();
+    this.socket.io.on('open', watch);
+  }
+}

@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+
+const BY_ITSELF = { reconnection: true, reconnectionDelay: 100, reconnectionDelayMax: 400, randomizationFactor: 0 };
+
+// Only the client's own machinery acts between the loss and the `connect`.
+async function backByItself(client, reason) {
+  const { sid } = client.welcome;
+  await client.disconnected(reason);
+  client.emit('echo', 'emitted while', 'offline');
+  const acked = client.call('echo', 'with an ack, while offline');
+  await client.reconnected();
+  const welcome = await client.welcomed();
+  assert.equal(welcome.resumed, false);
+  assert.notEqual(welcome.sid, sid);
+  await client.expect('echo', 'emitted while', 'offline');
+  assert.deepEqual(await acked, ['with an ack, while offline']);
+  client.emit('echo', 'online');
+  await client.expect('echo', 'online');
+}
+
+export const scenarios = [
+  ['reconnects by itself after a cut', async (scene) => {
+    const client = await scene.join(BY_ITSELF);
+    for (let times = 0; times < 3; times += 1) {
+      client.cut();
+      await backByItself(client, 'transport close');
+    }
+  }],
+
+  ['reconnects by itself to a restarted server', async (scene) => {
+    const client = await scene.join(BY_ITSELF);
+    await Promise.all([backByItself(client, 'transport close'), scene.server.restart()]);
+  }],
+
+  ['the server stops in order', async (scene) => {
+    const client = await scene.join();
+    const code = await scene.server.stop();
+    assert.equal(code, 0);
+    await client.disconnectReason();
+  }],
+];

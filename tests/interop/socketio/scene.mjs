@@ -1,0 +1,53 @@
+// The stage of one scenario: its clients, which all leave when it is over.
+import assert from 'node:assert/strict';
+import { Client } from './client.mjs';
+
+export class Scene {
+  constructor(kind, server) {
+    this.kind = kind;
+    this.protocol = kind.protocol;
+    this.server = server;
+    this.cast = [];
+  }
+
+  // A client that is on its way, to any namespace.
+  open({ namespace = '/', credentials = null, ...options } = {}) {
+    const socket = this.kind.io(this.server.url + namespace, {
+      transports: ['websocket'],
+      forceNew: true,
+      reconnection: false,
+      ...(credentials && this.kind.credentials(credentials)),
+      ...options,
+    });
+    return this.enlist(new Client(this.kind, socket));
+  }
+
+  // A client that is connected to `/` and has been welcomed.
+  async join(options) {
+    const client = this.open(options);
+    await client.connected();
+    await client.welcomed();
+    return client;
+  }
+
+  // A second namespace over the transport of `client`.
+  beside(client, namespace, credentials = null) {
+    const options = credentials ? this.kind.credentials(credentials) : {};
+    return this.enlist(new Client(this.kind, client.socket.io.socket(namespace, options)));
+  }
+
+  enlist(member) {
+    this.cast.push(member);
+    return member;
+  }
+
+  expectNothingMore() {
+    for (const client of this.cast) {
+      assert.deepEqual(client.unread, [], 'something arrived that the scenario did not ask for');
+    }
+  }
+
+  end() {
+    for (const client of this.cast) client.leave();
+  }
+}
