@@ -90,3 +90,8 @@ pub mod ws;
 pub use entropy::Entropy;
 pub use stream::Stream;
 pub use time::Instant;
+
+/// So that the program in the README compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

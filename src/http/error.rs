@@ -21,6 +21,9 @@ pub enum Error {
     /// `Content-Length` is not one number, or stands beside `Transfer-Encoding`.
     #[error("ambiguous body length")]
     AmbiguousLength,
+    /// A request to upgrade that has a body: what follows the head must be one thing only.
+    #[error("upgrade with a body")]
+    UpgradeWithBody,
     /// A chunked body: a length is required (RFC 9110 section 15.5.12).
     #[error("Content-Length required")]
     LengthRequired,
@@ -64,7 +67,12 @@ impl Error {
     #[must_use]
     pub const fn status(self) -> Option<u16> {
         Some(match self {
-            Self::BareLineEnd | Self::MalformedHead | Self::Host | Self::AmbiguousLength | Self::Pipelined => 400,
+            Self::BareLineEnd
+            | Self::UpgradeWithBody
+            | Self::MalformedHead
+            | Self::Host
+            | Self::AmbiguousLength
+            | Self::Pipelined => 400,
             Self::Timeout => 408,
             Self::LengthRequired => 411,
             Self::BodyTooLarge => 413,

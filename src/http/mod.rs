@@ -31,6 +31,8 @@
 
 mod connection;
 mod error;
+mod head;
+mod headers;
 mod reader;
 mod request;
 mod response;

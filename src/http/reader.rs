@@ -1,7 +1,9 @@
 use alloc::vec::Vec;
 
 use super::Error;
-use super::request::{Request, Span};
+use super::head::Head;
+use super::headers::{Headers, Span};
+use super::request::Request;
 
 /// What a peer may make a [`RequestReader`] hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,17 +73,6 @@ enum State {
     Failed,
 }
 
-/// A head of which the blank line is still to come.
-#[derive(Debug, Default)]
-struct Head {
-    buffer: Vec<u8>,
-    /// Lines ended so far, the request line included.
-    lines: usize,
-    /// Bytes of the line that has not ended.
-    line_bytes: usize,
-    after_cr: bool,
-}
-
 impl Default for State {
     fn default() -> Self {
         Self::Head(Head::default())
@@ -137,6 +128,9 @@ impl RequestReader {
             }
             let request = parse(core::mem::take(&mut head.buffer), head.lines, limits)?;
             let left = body_length(&request)?;
+            if left > 0 && request.count("upgrade") > 0 {
+                return Err(Error::UpgradeWithBody);
+            }
             if left > limits.body_bytes_max {
                 return Err(Error::BodyTooLarge);
             }
@@ -153,60 +147,6 @@ impl RequestReader {
         let request = core::mem::take(request);
         self.state = State::default();
         Ok(Some(request))
-    }
-}
-
-impl Head {
-    /// Moves bytes from `input` to the buffer; true when the blank line is in.
-    fn read(&mut self, limits: &Limits, input: &mut &[u8]) -> Result<bool, Error> {
-        let room = limits.head_bytes_max.saturating_sub(self.buffer.len());
-        let mut taken = 0_usize;
-        let mut complete = false;
-        for &byte in input.iter().take(room) {
-            taken = taken.saturating_add(1);
-            if self.scan(byte, limits)? {
-                complete = true;
-                break;
-            }
-        }
-        let (head, rest) = input.split_at(taken);
-        self.buffer.extend_from_slice(head);
-        if !complete && taken == room && !rest.is_empty() {
-            return Err(Error::HeadTooLarge);
-        }
-        *input = rest;
-        // One empty line before the request is ignored (RFC 9112 section 2.2).
-        if complete && self.lines == 0 {
-            *self = Self { lines: 0, ..Self::default() };
-            return if input.is_empty() { Ok(false) } else { self.read(limits, input) };
-        }
-        Ok(complete)
-    }
-
-    /// Whether this byte completes a blank line.
-    fn scan(&mut self, byte: u8, limits: &Limits) -> Result<bool, Error> {
-        match (core::mem::replace(&mut self.after_cr, byte == b'\r'), byte) {
-            (true, b'\n') => {
-                if self.line_bytes == 0 {
-                    return Ok(true);
-                }
-                self.lines = self.lines.saturating_add(1);
-                self.line_bytes = 0;
-                if self.lines > limits.headers_max.saturating_add(1) {
-                    return Err(Error::TooManyHeaders);
-                }
-            }
-            (true, _) | (false, b'\n') => return Err(Error::BareLineEnd),
-            (false, b'\r') => {}
-            (false, _) => {
-                self.line_bytes = self.line_bytes.saturating_add(1);
-                // The longest method and version around the target.
-                if self.lines == 0 && self.line_bytes > limits.target_bytes_max.saturating_add(32) {
-                    return Err(Error::TargetTooLong);
-                }
-            }
-        }
-        Ok(false)
     }
 }
 
@@ -229,8 +169,9 @@ fn parse(buffer: Vec<u8>, lines: usize, limits: &Limits) -> Result<Request, Erro
     }
     let span = |part: &[u8]| Span::of(part, &buffer);
     let (method, target) = (span(method.as_bytes()), span(target.as_bytes()));
-    let headers = parsed.headers.iter().map(|line| (span(line.name.as_bytes()), span(line.value))).collect();
-    let request = Request { head: buffer, method, target, minor_version, headers, body: Vec::new() };
+    let lines = parsed.headers.iter().map(|line| (span(line.name.as_bytes()), span(line.value))).collect();
+    let headers = Headers { head: buffer, lines };
+    let request = Request { headers, method, target, minor_version, body: Vec::new() };
     match request.count("host") {
         1 => {}
         0 if minor_version == 0 => {}

@@ -2,39 +2,17 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::ops::Range;
 
-use super::token::list;
-
-/// A place within the head.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Span {
-    start: u32,
-    end: u32,
-}
-
-impl Span {
-    /// Where `part`, which lies within `whole`, is.
-    pub(super) fn of(part: &[u8], whole: &[u8]) -> Self {
-        let start = (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize);
-        let clamp = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-        Self { start: clamp(start), end: clamp(start.saturating_add(part.len())) }
-    }
-
-    const fn range(self) -> Range<usize> {
-        self.start as usize..self.end as usize
-    }
-}
+use super::headers::{Headers, Span};
 
 /// A request that has arrived whole: its head, checked, and its body.
 #[derive(Clone, Default)]
 pub struct Request {
-    /// The head as it came; everything below points into it.
-    pub(super) head: Vec<u8>,
+    pub(super) headers: Headers,
+    /// These two lie within the head too.
     pub(super) method: Span,
     pub(super) target: Span,
     pub(super) minor_version: u8,
-    pub(super) headers: Vec<(Span, Span)>,
     pub(super) body: Vec<u8>,
 }
 
@@ -42,13 +20,13 @@ impl Request {
     /// The method, case-sensitive (RFC 9110 section 9.1).
     #[must_use]
     pub fn method(&self) -> &str {
-        self.text(self.method)
+        self.headers.text(self.method)
     }
 
     /// The request target as it was sent: printable ASCII without spaces.
     #[must_use]
     pub fn target(&self) -> &str {
-        self.text(self.target)
+        self.headers.text(self.target)
     }
 
     /// The path of the target, still percent-encoded. The authority of a target in absolute form
@@ -89,36 +67,29 @@ impl Request {
 
     /// The header lines in their order. Values may hold bytes beyond ASCII.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.headers.iter().map(|&(name, value)| (self.text(name), self.bytes(value)))
+        self.headers.iter()
     }
 
     /// The values of all lines with this name (in any case) that are UTF-8, in their order.
     pub fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.headers()
-            .filter(move |(found, _)| found.eq_ignore_ascii_case(name))
-            .filter_map(|(_, value)| core::str::from_utf8(value).ok())
+        self.headers.values(name)
     }
 
     /// The value of the only line with this name (in any case). `None` if there is none, if there
     /// are several (take [`header_values`](Self::header_values) for lists) or if it is not UTF-8.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        let mut lines = self.headers().filter(|(found, _)| found.eq_ignore_ascii_case(name));
-        let (_, value) = lines.next()?;
-        if lines.next().is_some() {
-            return None;
-        }
-        core::str::from_utf8(value).ok()
+        self.headers.only(name)
     }
 
     /// Whether a header that is a comma-separated list has this member, in any case.
     #[must_use]
     pub fn header_lists(&self, name: &str, member: &str) -> bool {
-        self.header_values(name).flat_map(list).any(|found| found.eq_ignore_ascii_case(member))
+        self.headers.lists(name, member)
     }
 
     pub(super) fn count(&self, name: &str) -> usize {
-        self.headers().filter(|(found, _)| found.eq_ignore_ascii_case(name)).count()
+        self.headers.count(name)
     }
 
     /// The body; empty if there is none.
@@ -139,8 +110,7 @@ impl Request {
     /// Bytes of memory that this request holds.
     #[must_use]
     pub fn retained_bytes(&self) -> usize {
-        let headers = self.headers.capacity().saturating_mul(size_of::<(Span, Span)>());
-        self.head.capacity().saturating_add(self.body.capacity()).saturating_add(headers)
+        self.headers.retained_bytes().saturating_add(self.body.capacity())
     }
 
     fn origin_form(&self) -> &str {
@@ -154,14 +124,6 @@ impl Request {
             None => "/",
         }
     }
-
-    fn bytes(&self, span: Span) -> &[u8] {
-        self.head.get(span.range()).unwrap_or_default()
-    }
-
-    fn text(&self, span: Span) -> &str {
-        core::str::from_utf8(self.bytes(span)).unwrap_or_default()
-    }
 }
 
 impl fmt::Debug for Request {
@@ -170,7 +132,7 @@ impl fmt::Debug for Request {
         f.debug_struct("Request")
             .field("method", &self.method())
             .field("path", &self.path())
-            .field("headers", &self.headers.len())
+            .field("headers", &self.headers.lines.len())
             .field("body_bytes", &self.body.len())
             .finish()
     }
