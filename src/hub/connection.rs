@@ -187,8 +187,14 @@ impl Hub {
                 self.connection_ended(conn, DisconnectReason::TransportClosed, closed.error.map(Error::WebSocket));
                 None
             }
-            // The upgrade was answered before there was a WebSocket; control frames are not the application's.
-            Received::WebSocket(ws::Event::Upgrade(_) | ws::Event::Ping(_) | ws::Event::Pong(_)) => None,
+            // Handshakes are over, or a client's; control frames are not the application's.
+            Received::WebSocket(
+                ws::Event::Upgrade(_)
+                | ws::Event::Opened(_)
+                | ws::Event::Refused(_)
+                | ws::Event::Ping(_)
+                | ws::Event::Pong(_),
+            ) => None,
         }
     }
 

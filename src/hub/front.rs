@@ -1,6 +1,6 @@
 //! The front door: time, bytes in, bytes out.
 
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 
 use super::config::Config;
@@ -12,6 +12,7 @@ use super::ids::{ConnId, SessionId, SocketId, Token};
 use super::session::Session;
 use super::slab::Slab;
 use super::timers::{Timer, Timers};
+use crate::engineio::Sid;
 use crate::entropy::Entropy;
 use crate::http::{self, LimitsError, Response};
 use crate::stream::Stream;
@@ -28,9 +29,12 @@ pub struct Hub {
     pub(super) entropy: Entropy,
     pub(super) conns: Slab<ConnId, Conn>,
     pub(super) sessions: Slab<SessionId, Session>,
+    /// Sessions by the ids that clients know.
+    pub(super) sids: BTreeMap<Sid, SessionId>,
     pub(super) sockets: Sockets,
     pub(super) groups: Groups,
-    pub(super) tokens: Tokens,
+    /// Sockets by the tokens that resume them.
+    pub(super) tokens: BTreeMap<Token, SocketId>,
     pub(super) timers: Timers,
     /// Connections with something to write or to do, each once.
     pub(super) transmit: VecDeque<ConnId>,
@@ -41,9 +45,6 @@ pub struct Hub {
     pub(super) away: usize,
     shutting_down: bool,
 }
-
-/// Places of sockets by their tokens. The tokens are random, and an ordered map needs no key.
-pub(super) type Tokens = alloc::collections::BTreeMap<Token, SocketId>;
 
 /// How much there is in a [`Hub`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -95,9 +96,10 @@ impl Hub {
             entropy,
             conns: Slab::new(),
             sessions: Slab::new(),
+            sids: BTreeMap::new(),
             sockets: Sockets::new(),
             groups,
-            tokens: Tokens::new(),
+            tokens: BTreeMap::new(),
             timers: Timers::default(),
             transmit: VecDeque::new(),
             events: VecDeque::new(),

@@ -10,9 +10,10 @@ use super::frame::{HEADER_BYTES_MAX, Header, Opcode, Role};
 use super::handshake::{Accept, AcceptError, HandshakeError, Upgrade};
 use super::mask::apply_mask;
 use super::message::{Message, Prepared};
+use super::opening::{Expected, Opened, Opening};
 use super::reader::{Inbound, MessageReader};
 use crate::entropy::Entropy;
-use crate::http::{self, Response};
+use crate::http::{self, ReceivedResponse, Response, ResponseReader};
 use crate::outbox::Outbox;
 use crate::stream::Stream;
 use crate::time::Instant;
@@ -22,6 +23,11 @@ use crate::time::Instant;
 pub enum Event<'a> {
     /// The opening handshake is in order: answer with [`Connection::accept`] or [`Connection::reject`].
     Upgrade(Upgrade),
+    /// The server has accepted the opening handshake: messages can be sent. A client's only.
+    Opened(Box<Opened>),
+    /// The server has answered the opening handshake with something else: a redirect, a demand for a password, an
+    /// error. [`Event::Closed`] follows. A client's only.
+    Refused(Box<ReceivedResponse>),
     /// A message.
     Message(Message<'a>),
     /// A ping; it is answered already.
@@ -56,7 +62,8 @@ const PONG_BYTES_MAX: u16 = 1024;
 /// One WebSocket connection, either end of it.
 ///
 /// ```text
-///               accept              close              peer's close
+///        accept (server),
+///        101 (client)             close               peer's close
 ///  Handshake ───────────▶ Open ──────────────▶ Closing ─────┐
 ///      │ reject, error     │ peer's close, error            │ answer, close_timeout
 ///      └───────────────────┴──────────▶ Draining ◀──────────┘
@@ -88,7 +95,10 @@ pub struct Connection {
 
 #[derive(Debug)]
 enum State {
+    /// The server's.
     Handshake(Box<Handshake>),
+    /// The client's: the request is queued, the response is awaited.
+    Requested(Box<Requested>),
     Open(MessageReader),
     /// Our close frame is queued, the peer's is awaited.
     Closing(MessageReader),
@@ -106,6 +116,12 @@ struct Handshake {
 }
 
 #[derive(Debug)]
+struct Requested {
+    reader: ResponseReader,
+    expected: Expected,
+}
+
+#[derive(Debug)]
 struct Pong {
     payload: [u8; CONTROL_BYTES_MAX],
     len: usize,
@@ -118,6 +134,22 @@ impl Connection {
         let http = http::Connection::new(config.http.clone(), now);
         let handshake = Handshake { http, upgrade: None, ended: false };
         Self::new(config, State::Handshake(Box::new(handshake)), Outbox::new(), None, now)
+    }
+
+    /// The client's end, at the beginning of the byte stream: the request for the opening handshake is queued, and
+    /// [`Event::Opened`] tells when it is accepted. Its key and the masking keys (RFC 6455 section 10.3) are drawn from
+    /// `seed`, which must be secret and fresh.
+    #[must_use]
+    pub fn client(config: Arc<Config>, opening: Opening, seed: [u8; 32], now: Instant) -> Self {
+        let mut entropy = Box::new(Entropy::new(seed));
+        let mut outbox = Outbox::new();
+        let expected = outbox.push_with(|out| opening.write(&mut entropy, out));
+        let requested = Requested { reader: ResponseReader::new(), expected };
+        let deadline = now.saturating_add(config.http.head_timeout);
+        let mut conn = Self::new(config, State::Requested(Box::new(requested)), outbox, Some(entropy), now);
+        conn.deadline = deadline;
+        conn.watch_writes();
+        conn
     }
 
     /// The server's end of a stream on which somebody else has answered the opening handshake.
@@ -191,6 +223,11 @@ impl Connection {
         if !input.is_empty() {
             self.heard();
         }
+        if let State::Requested(_) = self.state
+            && let Some(event) = self.read_response(input)
+        {
+            return Some(event);
+        }
         loop {
             let role = self.role();
             let (State::Open(reader) | State::Closing(reader)) = &mut self.state else { break };
@@ -208,10 +245,10 @@ impl Connection {
             State::Handshake(handshake) => {
                 let mut rest: &[u8] = input;
                 let event = handshake.http.receive(self.now, &mut rest);
-                let used = input.len().saturating_sub(rest.len());
-                *input = core::mem::take(input).get_mut(used..).unwrap_or_default();
+                consume(input, rest.len());
                 event
             }
+            State::Requested(_) => return None,
             _ => {
                 *input = &mut [];
                 None
@@ -231,6 +268,15 @@ impl Connection {
                 let event = handshake.http.receive_eof(self.now)?;
                 return self.handshake_event(event, Error::UnexpectedEof);
             }
+            State::Requested(requested) => match requested.reader.finish() {
+                // The end of the stream is the end of the body.
+                Some(response) => {
+                    let event = self.answered(response);
+                    self.enter(State::Closed);
+                    return Some(event);
+                }
+                None => self.end(CloseCode::ABNORMAL, "", Endpoint::Peer, Some(Error::UnexpectedEof)),
+            },
             State::Open(_) => self.end(CloseCode::ABNORMAL, "", Endpoint::Peer, Some(Error::UnexpectedEof)),
             State::Closing(_) => self.end(CloseCode::ABNORMAL, "", Endpoint::Local, Some(Error::UnexpectedEof)),
             State::Draining | State::Closed => {}
@@ -391,7 +437,7 @@ impl Connection {
         match &self.state {
             State::Handshake(handshake) => handshake.http.wants_read(),
             State::Open(_) => self.outbox.len() < self.config.limits.read_pause_bytes,
-            State::Closing(_) | State::Draining => true,
+            State::Requested(_) | State::Closing(_) | State::Draining => true,
             State::Closed => false,
         }
     }
@@ -402,7 +448,7 @@ impl Connection {
     pub const fn stream(&self) -> Stream {
         match &self.state {
             State::Handshake(handshake) => handshake.http.stream(),
-            State::Open(_) | State::Closing(_) => Stream::Open,
+            State::Requested(_) | State::Open(_) | State::Closing(_) => Stream::Open,
             State::Draining => Stream::HalfClosed,
             State::Closed => Stream::Closed,
         }
@@ -427,7 +473,11 @@ impl Connection {
         if self.stalled <= self.now {
             self.abandon(Some(Error::WriteTimeout));
         } else if self.deadline <= self.now {
-            match self.state {
+            match &mut self.state {
+                State::Requested(requested) => match requested.reader.finish() {
+                    Some(response) => return Some(self.answered(response)),
+                    None => self.fail(Error::Http(http::Error::Timeout)),
+                },
                 State::Open(_) if self.awaits_pong => self.fail(Error::PingTimeout),
                 State::Open(_) => {
                     self.awaits_pong = true;
@@ -503,7 +553,7 @@ impl Connection {
     fn end(&mut self, code: CloseCode, reason: &str, by: Endpoint, error: Option<Error>) {
         let told = match &mut self.state {
             State::Handshake(handshake) => core::mem::replace(&mut handshake.ended, true),
-            State::Open(_) | State::Closing(_) => false,
+            State::Requested(_) | State::Open(_) | State::Closing(_) => false,
             State::Draining | State::Closed => true,
         };
         if !told {
@@ -518,6 +568,41 @@ impl Connection {
         };
         self.state = state;
         self.pong = None;
+    }
+
+    /// Reads on in the server's response; what follows a 101 stays in the input.
+    fn read_response<'a>(&mut self, input: &mut &mut [u8]) -> Option<Event<'a>> {
+        let State::Requested(requested) = &mut self.state else { return None };
+        let mut rest: &[u8] = input;
+        let result = requested.reader.read(&self.config.http.limits, &mut rest);
+        consume(input, rest.len());
+        match result {
+            Ok(None) => None,
+            Ok(Some(response)) => Some(self.answered(response)),
+            Err(error) => {
+                self.fail(Error::Http(error));
+                self.poll_event()
+            }
+        }
+    }
+
+    /// What the server's response means.
+    fn answered<'a>(&mut self, response: ReceivedResponse) -> Event<'a> {
+        let checked = match &self.state {
+            State::Requested(requested) => requested.expected.check(&response),
+            _ => Err(HandshakeError::Status(response.status())),
+        };
+        match checked {
+            Ok(protocol) => {
+                self.state = State::Open(MessageReader::new());
+                self.heard();
+                Event::Opened(Box::new(Opened { protocol, response }))
+            }
+            Err(error) => {
+                self.fail(Error::Handshake(error));
+                Event::Refused(Box::new(response))
+            }
+        }
     }
 
     fn handshake_event<'a>(&mut self, event: http::Event, silence: Error) -> Option<Event<'a>> {
@@ -628,6 +713,12 @@ impl Connection {
     fn clock(&mut self, now: Instant) {
         self.now = self.now.max(now);
     }
+}
+
+/// Takes bytes off the front so that `left` remain.
+fn consume(input: &mut &mut [u8], left: usize) {
+    let used = input.len().saturating_sub(left);
+    *input = core::mem::take(input).get_mut(used..).unwrap_or_default();
 }
 
 const _: () = assert!(size_of::<Connection>() <= 128);

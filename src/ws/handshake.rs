@@ -23,7 +23,7 @@ pub fn accept_key(key: &str) -> [u8; 28] {
     accept
 }
 
-/// Why a request is no acceptable opening handshake (section 4.2.1).
+/// Why an opening handshake failed (sections 4.1 and 4.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HandshakeError {
@@ -48,6 +48,18 @@ pub enum HandshakeError {
     /// The application declined.
     #[error("rejected by the application")]
     Rejected,
+    /// The server answered with another status than 101.
+    #[error("server answered with status {0}")]
+    Status(u16),
+    /// `Sec-WebSocket-Accept` does not prove that the server read the request.
+    #[error("invalid Sec-WebSocket-Accept")]
+    Accept,
+    /// The server chose an extension that was not offered.
+    #[error("extension was not offered")]
+    Extension,
+    /// The server chose a subprotocol that was not offered.
+    #[error("subprotocol was not offered")]
+    Protocol,
 }
 
 impl HandshakeError {

@@ -49,6 +49,7 @@ mod frame;
 mod handshake;
 mod mask;
 mod message;
+mod opening;
 mod reader;
 
 pub use close::{CloseCode, Closed, Endpoint};
@@ -59,4 +60,5 @@ pub use frame::{Header, Opcode, Role};
 pub use handshake::{Accept, AcceptError, HandshakeError, Upgrade, accept_key};
 pub use mask::apply_mask;
 pub use message::{Message, Prepared};
+pub use opening::{Opened, Opening, ProtocolError, UrlError};
 pub use reader::{Inbound, MessageReader};

@@ -1,0 +1,140 @@
+//! Responses as a client reads them, as far as an upgrade needs it.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::Error;
+use super::head::Head;
+use super::headers::{Headers, Span};
+use super::reader::Limits;
+
+/// A response that a server sent: its head, checked, and the beginning of its body.
+#[derive(Clone, Default)]
+pub struct ReceivedResponse {
+    status: u16,
+    headers: Headers,
+    body: Vec<u8>,
+}
+
+impl ReceivedResponse {
+    /// The status code.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The header lines in their order. Values may hold bytes beyond ASCII.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.headers.iter()
+    }
+
+    /// The values of all lines with this name (in any case) that are UTF-8, in their order.
+    pub fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.headers.values(name)
+    }
+
+    /// The value of the only line with this name (in any case), if it is UTF-8.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.only(name)
+    }
+
+    /// Whether a header that is a comma-separated list has this member, in any case.
+    #[must_use]
+    pub fn header_lists(&self, name: &str, member: &str) -> bool {
+        self.headers.lists(name, member)
+    }
+
+    /// How many lines have this name (in any case).
+    #[must_use]
+    pub fn header_count(&self, name: &str) -> usize {
+        self.headers.count(name)
+    }
+
+    /// The beginning of the body: all of it, if it is short.
+    #[must_use]
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+impl fmt::Debug for ReceivedResponse {
+    /// Shows no header values, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReceivedResponse")
+            .field("status", &self.status)
+            .field("headers", &self.headers.lines.len())
+            .field("body_bytes", &self.body.len())
+            .finish()
+    }
+}
+
+/// Reads one response. Of a body it takes the beginning only; after `101 Switching Protocols`
+/// it takes nothing, since what follows is another protocol.
+#[derive(Debug, Default)]
+pub struct ResponseReader {
+    head: Head,
+    /// A response whose body is arriving, and how much of that is wanted.
+    response: Option<(ReceivedResponse, usize)>,
+}
+
+/// Enough of a body to show why an upgrade was refused.
+const BODY_BYTES_MAX: usize = 4096;
+
+impl ResponseReader {
+    /// A reader that awaits the first byte.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes bytes off the front of `input` until the response is there.
+    ///
+    /// # Errors
+    /// If it is no acceptable HTTP response. What the reader says after that means nothing.
+    pub fn read(&mut self, limits: &Limits, input: &mut &[u8]) -> Result<Option<ReceivedResponse>, Error> {
+        loop {
+            if let Some((response, wanted)) = &mut self.response {
+                let room = wanted.saturating_sub(response.body.len());
+                let (body, rest) = input.split_at(input.len().min(room));
+                response.body.extend_from_slice(body);
+                *input = rest;
+                return Ok(if response.body.len() == *wanted { self.finish() } else { None });
+            }
+            if !self.head.read(limits, input)? {
+                return Ok(None);
+            }
+            let head = core::mem::take(&mut self.head);
+            let response = parse(head.buffer, head.lines)?;
+            let wanted = match response.status {
+                // Interim responses come before the one that counts (RFC 9110 section 15.2).
+                100 | 102..=199 => continue,
+                101 | 204 | 304 => 0,
+                _ => {
+                    let length = response.header("content-length").and_then(|length| length.parse().ok());
+                    length.map_or(BODY_BYTES_MAX, |length: usize| length.min(BODY_BYTES_MAX))
+                }
+            };
+            self.response = Some((response, wanted));
+        }
+    }
+
+    /// The response as far as it came: for when the peer sends no more.
+    pub fn finish(&mut self) -> Option<ReceivedResponse> {
+        self.response.take().map(|(response, _)| response)
+    }
+}
+
+fn parse(buffer: Vec<u8>, lines: usize) -> Result<ReceivedResponse, Error> {
+    let mut lines = alloc::vec![httparse::EMPTY_HEADER; lines.saturating_sub(1)];
+    let mut parsed = httparse::Response::new(&mut lines);
+    match parsed.parse(&buffer) {
+        Ok(httparse::Status::Complete(size)) if size == buffer.len() => {}
+        Err(httparse::Error::Version) => return Err(Error::Version),
+        _ => return Err(Error::MalformedHead),
+    }
+    let status = parsed.code.filter(|code| (100..=999).contains(code)).ok_or(Error::MalformedHead)?;
+    let span = |part: &[u8]| Span::of(part, &buffer);
+    let lines = parsed.headers.iter().map(|line| (span(line.name.as_bytes()), span(line.value))).collect();
+    Ok(ReceivedResponse { status, headers: Headers { head: buffer, lines }, body: Vec::new() })
+}

@@ -1,0 +1,286 @@
+//! The client's side of the opening handshake (RFC 6455 section 4.1), as values.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::handshake::{HandshakeError, accept_key};
+use crate::entropy::Entropy;
+use crate::http::{HeaderError, ReceivedResponse, is_token, push_header};
+
+/// What a client asks for: where, and with which subprotocols and headers.
+///
+/// ```
+/// use roomwire::ws::Opening;
+/// let opening = Opening::url("wss://example.org/chat room?x=1")?.protocol("chat")?.header("origin", "https://example.org")?;
+/// assert_eq!((opening.host(), opening.port(), opening.is_secure()), ("example.org", 443, true));
+/// assert_eq!(opening.target(), "/chat%20room?x=1");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Opening {
+    secure: bool,
+    host: String,
+    port: u16,
+    target: String,
+    protocols: Vec<String>,
+    headers: String,
+}
+
+/// A URL that names no WebSocket (RFC 6455 section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UrlError {
+    /// The scheme is neither `ws` nor `wss`.
+    #[error("scheme is not ws or wss")]
+    Scheme,
+    /// The host is missing or has characters that no host has.
+    #[error("invalid host")]
+    Host,
+    /// The port is no number from 1 to 65535.
+    #[error("invalid port")]
+    Port,
+    /// There is a user or a password: send an `Authorization` header instead.
+    #[error("user information in a WebSocket URL")]
+    UserInfo,
+    /// There is a fragment, which WebSocket URLs must not have.
+    #[error("fragment in a WebSocket URL")]
+    Fragment,
+}
+
+/// A subprotocol cannot be offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("subprotocol is not a token, or offered already")]
+pub struct ProtocolError;
+
+impl Opening {
+    /// Reads a `ws:` or `wss:` URL. Characters that must not stand in a target are percent-encoded.
+    ///
+    /// # Errors
+    /// If it names no WebSocket.
+    pub fn url(url: &str) -> Result<Self, UrlError> {
+        let (scheme, rest) = url.split_once("://").ok_or(UrlError::Scheme)?;
+        let secure = match scheme {
+            _ if scheme.eq_ignore_ascii_case("ws") => false,
+            _ if scheme.eq_ignore_ascii_case("wss") => true,
+            _ => return Err(UrlError::Scheme),
+        };
+        if rest.contains('#') {
+            return Err(UrlError::Fragment);
+        }
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, target) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        if authority.contains('@') {
+            return Err(UrlError::UserInfo);
+        }
+        // The colons within brackets are an IPv6 address's.
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.contains(']') => (host, Some(port)),
+            _ => (authority, None),
+        };
+        let port = match port {
+            None | Some("") => {
+                if secure {
+                    443
+                } else {
+                    80
+                }
+            }
+            Some(port) => port.parse().ok().filter(|port| *port > 0).ok_or(UrlError::Port)?,
+        };
+        let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let valid = match address {
+            Some(address) => {
+                !address.is_empty() && address.chars().all(|c| c.is_ascii_hexdigit() || matches!(c, ':' | '.'))
+            }
+            None => !host.is_empty() && host.chars().all(named),
+        };
+        if !valid {
+            return Err(UrlError::Host);
+        }
+        let target = if target.starts_with('/') { escape(target) } else { format!("/{}", escape(target)) };
+        Ok(Self { secure, host: host.into(), port, target, protocols: Vec::new(), headers: String::new() })
+    }
+
+    /// Offers a subprotocol; the first is preferred.
+    ///
+    /// # Errors
+    /// If it is no token, or offered already.
+    pub fn protocol(mut self, name: &str) -> Result<Self, ProtocolError> {
+        if !is_token(name) || self.protocols.iter().any(|offered| offered == name) {
+            return Err(ProtocolError);
+        }
+        self.protocols.push(name.into());
+        Ok(self)
+    }
+
+    /// Adds a header line, like `Origin`, `Cookie` or `Authorization`.
+    ///
+    /// # Errors
+    /// If the name or the value could break the head, or the header belongs to the handshake.
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, HeaderError> {
+        let own = ["host", "upgrade", "connection", "content-length", "transfer-encoding"];
+        let prefix = name.get(..14).is_some_and(|start| start.eq_ignore_ascii_case("sec-websocket-"));
+        if prefix || own.iter().any(|own| name.eq_ignore_ascii_case(own)) {
+            return Err(HeaderError::Reserved);
+        }
+        push_header(&mut self.headers, name, value)?;
+        Ok(self)
+    }
+
+    /// The host to connect to; an IPv6 address stands in brackets.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port to connect to.
+    #[must_use]
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Whether TLS is to be spoken below.
+    #[must_use]
+    pub const fn is_secure(&self) -> bool {
+        self.secure
+    }
+
+    /// The request target.
+    #[must_use]
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// Appends the request, and what its answer is held to.
+    pub(super) fn write(self, entropy: &mut Entropy, out: &mut Vec<u8>) -> Expected {
+        let key = STANDARD.encode(entropy.bytes::<16>());
+        let mut head = format!("GET {} HTTP/1.1\r\nHost: {}", self.target, self.host);
+        if self.port != if self.secure { 443 } else { 80 } {
+            head.push_str(&format!(":{}", self.port));
+        }
+        head.push_str(
+            "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ",
+        );
+        head.push_str(&key);
+        if !self.protocols.is_empty() {
+            head.push_str("\r\nSec-WebSocket-Protocol: ");
+            head.push_str(&self.protocols.join(", "));
+        }
+        head.push_str("\r\n");
+        head.push_str(&self.headers);
+        head.push_str("\r\n");
+        out.extend_from_slice(head.as_bytes());
+        Expected { accept: accept_key(&key), protocols: self.protocols }
+    }
+}
+
+/// Percent-encodes what must not stand in a target; what is encoded already stays so.
+fn escape(target: &str) -> String {
+    let mut escaped = String::with_capacity(target.len());
+    for byte in target.bytes() {
+        if byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}') {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}
+
+/// What a server must answer to a request.
+#[derive(Debug)]
+pub(super) struct Expected {
+    accept: [u8; 28],
+    protocols: Vec<String>,
+}
+
+impl Expected {
+    /// Checks a response with status 101 (section 4.1, the list at its end); the chosen subprotocol.
+    pub(super) fn check(&self, response: &ReceivedResponse) -> Result<Option<String>, HandshakeError> {
+        if response.status() != 101 {
+            return Err(HandshakeError::Status(response.status()));
+        }
+        let upgrade = response.header("upgrade").is_some_and(|value| value.eq_ignore_ascii_case("websocket"));
+        if !upgrade {
+            return Err(HandshakeError::Upgrade);
+        }
+        if !response.header_lists("connection", "upgrade") {
+            return Err(HandshakeError::Connection);
+        }
+        if response.header("sec-websocket-accept").map(str::as_bytes) != Some(&self.accept[..]) {
+            return Err(HandshakeError::Accept);
+        }
+        // None was offered, so that none may be chosen.
+        if response.header_count("sec-websocket-extensions") > 0 {
+            return Err(HandshakeError::Extension);
+        }
+        match response.header_count("sec-websocket-protocol") {
+            0 => Ok(None),
+            _ => {
+                let chosen = response.header("sec-websocket-protocol").ok_or(HandshakeError::Protocol)?;
+                let offered = self.protocols.iter().find(|offered| *offered == chosen);
+                offered.cloned().map(Some).ok_or(HandshakeError::Protocol)
+            }
+        }
+    }
+}
+
+/// A handshake that a server has accepted.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    pub(super) protocol: Option<String>,
+    pub(super) response: ReceivedResponse,
+}
+
+impl Opened {
+    /// The subprotocol that the server chose.
+    #[must_use]
+    pub fn protocol(&self) -> Option<&str> {
+        self.protocol.as_deref()
+    }
+
+    /// The response, with headers like `Set-Cookie`.
+    #[must_use]
+    pub const fn response(&self) -> &ReceivedResponse {
+        &self.response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls() {
+        for (url, host, port, target) in [
+            ("ws://localhost:8888/socket.io/?EIO=4", "localhost", 8888, "/socket.io/?EIO=4"),
+            ("WSS://Example.org", "Example.org", 443, "/"),
+            ("ws://[::1]:9001/", "[::1]", 9001, "/"),
+            ("ws://[::1]", "[::1]", 80, "/"),
+            ("ws://h?q=é", "h", 80, "/?q=%C3%A9"),
+            ("ws://h/a%20b\r\nx: y", "h", 80, "/a%20b%0D%0Ax:%20y"),
+        ] {
+            let opening = Opening::url(url).unwrap();
+            assert_eq!((opening.host(), opening.port(), opening.target()), (host, port, target), "{url}");
+        }
+        for (url, error) in [
+            ("http://h/", UrlError::Scheme),
+            ("h/", UrlError::Scheme),
+            ("ws:///x", UrlError::Host),
+            ("ws://a b/", UrlError::Host),
+            ("ws://h\r\nx/", UrlError::Host),
+            ("ws://[::1/", UrlError::Host),
+            ("ws://h:0/", UrlError::Port),
+            ("ws://h:65536/", UrlError::Port),
+            ("ws://u:p@h/", UrlError::UserInfo),
+            ("ws://h/#x", UrlError::Fragment),
+        ] {
+            assert_eq!(Opening::url(url).map(|_| ()), Err(error), "{url}");
+        }
+    }
+}
