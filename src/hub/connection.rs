@@ -269,8 +269,7 @@ impl Hub {
                 Err(RequestError::Forbidden)
             } else if let Some(sid) = parsed.sid {
                 // No session waits for an upgrade: those there are have their WebSocket.
-                let known =
-                    self.sessions.keys().any(|id| self.sessions.get(id).is_some_and(|s| *s.engine.sid() == sid));
+                let known = self.sids.contains_key(&sid);
                 Err(if known { RequestError::BadRequest } else { RequestError::UnknownSession })
             } else if !upgrade {
                 Err(RequestError::UnknownTransport)

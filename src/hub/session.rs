@@ -214,7 +214,9 @@ impl Hub {
             connect_by: self.now.saturating_add(self.config.connect_timeout),
             scheduled: Scheduled::default(),
         };
+        let sid = *session.engine.sid();
         let id = self.sessions.insert(session)?;
+        self.sids.insert(sid, id);
         if let Some(entry) = self.conns.get_mut(conn) {
             entry.session = Some(id);
         }
@@ -333,6 +335,7 @@ impl Hub {
     /// A session is over: its sockets lose their transport.
     pub(super) fn end_session(&mut self, id: SessionId, reason: DisconnectReason) {
         let Some(session) = self.sessions.remove(id) else { return };
+        self.sids.remove(session.engine.sid());
         for place in session.sockets {
             self.lose_socket(place, reason);
         }
