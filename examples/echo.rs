@@ -1,6 +1,6 @@
 //! The smallest driver: a WebSocket server that sends every message back.
 //!
-//! `cargo run --release --example echo -- --listen 127.0.0.1:9001`
+//! `cargo run --release --example echo -- --listen 127.0.0.1:9001`; with `--features deflate` it compresses.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -13,7 +13,11 @@ fn main() -> io::Result<()> {
     let mut args = std::env::args().skip_while(|arg| arg != "--listen").skip(1);
     let listener = TcpListener::bind(args.next().unwrap_or_else(|| "127.0.0.1:9001".into()))?;
     println!("listening on {}", listener.local_addr()?);
-    let config = Arc::new(ws::Config::default());
+    let config = Arc::new(ws::Config {
+        #[cfg(feature = "deflate")]
+        deflate: Some(ws::DeflateConfig { threshold_bytes: 0, ..Default::default() }),
+        ..Default::default()
+    });
     for stream in listener.incoming().flatten() {
         let config = config.clone();
         std::thread::spawn(move || serve(stream, config));

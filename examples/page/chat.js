@@ -368,16 +368,16 @@ function line({ kind, text, user = "", own = false, label = "", change, to }) {
   const before = $("log").lastElementChild?.dataset;
   if (kind === "said" && before?.kind === "said" && before.user === user && now - before.at < GROUP_WITHIN) item.dataset.follows = "";
 
-  const scroll = $("scroll");
-  const atEnd = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 60;
   $("log").append(item);
   while ($("log").childElementCount > LOG_LIMIT) $("log").firstElementChild.remove();
-  if (atEnd || own) toEnd();
+  if (pinned || own) toEnd();
   else if (speech) $("newer").hidden = false;
   if (speech && !own && document.hidden) unread++;
   retitle();
   return item;
 }
+
+let pinned = true; // the reader is at the end, and wants to stay there
 
 function toEnd() {
   $("scroll").scrollTop = $("scroll").scrollHeight;
@@ -386,8 +386,10 @@ function toEnd() {
 $("newer").addEventListener("click", toEnd);
 $("scroll").addEventListener("scroll", () => {
   const { scrollHeight, scrollTop, clientHeight } = $("scroll");
-  if (scrollHeight - scrollTop - clientHeight < 60) $("newer").hidden = true;
+  pinned = scrollHeight - scrollTop - clientHeight < 60;
+  if (pinned) $("newer").hidden = true;
 });
+new ResizeObserver(() => pinned && toEnd()).observe($("scroll"));
 
 function retitle() {
   document.title = `${unread ? `(${unread}) ` : ""}${me ? `${me.room} · ` : ""}Roomwire`;
@@ -428,7 +430,6 @@ function sentence(words) {
 visualViewport?.addEventListener("resize", () => {
   if (visualViewport.scale !== 1) return; // zoomed by hand: that is the reader's own view
   document.documentElement.style.setProperty("--height", `${visualViewport.height}px`);
-  toEnd();
 });
 
 $("name").value = habit.get().name ?? "";

@@ -25,7 +25,7 @@ pub struct Config {
     pub answer_timeout: Duration,
     /// How long a peer may leave everything that is sent to it unread. Default 30 s.
     pub write_timeout: Duration,
-    /// After the last answer: how long to wait for the peer to end the stream. Default 2 s.
+    /// After the last byte of the last answer: how long to wait for the peer to end the stream. Default 2 s.
     pub linger_timeout: Duration,
     /// Bytes kept of what is sent behind a request that is not answered yet. Default 65,536.
     pub pipelined_bytes_max: usize,
@@ -52,7 +52,14 @@ impl Config {
     /// # Errors
     /// The first limit that is out of its range.
     pub fn validate(&self) -> Result<(), LimitsError> {
-        self.limits.validate()
+        self.limits.validate()?;
+        LimitsError::check("pipelined_bytes_max", self.pipelined_bytes_max, 1, isize::MAX as usize)?;
+        LimitsError::positive("head_timeout", self.head_timeout)?;
+        LimitsError::positive("body_timeout", self.body_timeout)?;
+        LimitsError::positive("idle_timeout", self.idle_timeout)?;
+        LimitsError::positive("answer_timeout", self.answer_timeout)?;
+        LimitsError::positive("write_timeout", self.write_timeout)?;
+        LimitsError::positive("linger_timeout", self.linger_timeout)
     }
 }
 
@@ -105,6 +112,8 @@ pub struct Connection {
     /// The end that is still to be told.
     closing: Option<Option<Error>>,
     peer_ended: bool,
+    /// Whether a request was answered before.
+    answered: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +140,7 @@ impl Connection {
             stalled: Instant::NEVER,
             closing: None,
             peer_ended: false,
+            answered: false,
         }
     }
 
@@ -172,12 +182,16 @@ impl Connection {
     /// One step in phase `Reading`.
     fn read(&mut self, input: &mut &[u8]) -> Option<Event> {
         let (was_idle, was_head) = (!self.reader.is_mid_request(), !self.reader.is_in_body());
-        if was_idle && !input.is_empty() {
+        if was_idle && !input.is_empty() && self.answered {
             // Of the first request the time runs from the beginning of the stream.
-            self.deadline = self.deadline.min(self.now.saturating_add(self.config.head_timeout));
+            self.deadline = self.now.saturating_add(self.config.head_timeout);
         }
         match self.reader.read(&self.config.limits, input) {
             Ok(Some(request)) => {
+                // Also where the body came without waiting: the answer must not depend on how the bytes were cut.
+                if was_head && request.awaits_continue() {
+                    self.write_continue();
+                }
                 let (keep_alive, head_only) = (request.keep_alive(), request.method() == "HEAD");
                 self.phase = Phase::Answering { keep_alive, head_only };
                 self.deadline = self.now.saturating_add(self.config.answer_timeout);
@@ -187,8 +201,7 @@ impl Connection {
                 if was_head && self.reader.is_in_body() {
                     self.deadline = self.now.saturating_add(self.config.body_timeout);
                     if self.reader.awaits_continue() {
-                        self.outbox.push(b"HTTP/1.1 100 Continue\r\n\r\n");
-                        self.watch_writes();
+                        self.write_continue();
                     }
                 }
                 None
@@ -233,6 +246,7 @@ impl Connection {
         self.clock(now);
         let Phase::Answering { keep_alive, head_only } = self.phase else { return Err(RespondError::NoRequest) };
         self.write(&response, !keep_alive, head_only);
+        self.answered = true;
         if keep_alive {
             self.phase = Phase::Reading;
             self.deadline = self.now.saturating_add(self.config.idle_timeout);
@@ -281,9 +295,15 @@ impl Connection {
     /// So many bytes of [`outgoing`](Self::outgoing) were written.
     pub fn sent(&mut self, now: Instant, count: usize) {
         self.clock(now);
+        if count == 0 {
+            return;
+        }
         self.outbox.advance(count);
         self.stalled = Instant::NEVER;
         self.watch_writes();
+        if self.phase == Phase::Draining && self.outbox.is_empty() {
+            self.deadline = self.now.saturating_add(self.config.linger_timeout);
+        }
     }
 
     /// Whether it is worth while to read: false while a request is unanswered, or its answers unread.
@@ -352,6 +372,11 @@ impl Connection {
         self.watch_writes();
     }
 
+    fn write_continue(&mut self) {
+        self.outbox.push(b"HTTP/1.1 100 Continue\r\n\r\n");
+        self.watch_writes();
+    }
+
     fn watch_writes(&mut self) {
         if self.outbox.is_empty() {
             self.stalled = Instant::NEVER;
@@ -365,7 +390,8 @@ impl Connection {
             return;
         }
         if let Some(response) = error.response() {
-            self.write(&response, true, false);
+            let head_only = matches!(self.phase, Phase::Answering { head_only: true, .. });
+            self.write(&response, true, head_only);
         }
         self.end(Some(error));
     }
@@ -375,10 +401,11 @@ impl Connection {
         self.closing = Some(error);
         self.reader = RequestReader::new();
         self.pipelined = Vec::new();
-        (self.phase, self.deadline) = if self.peer_ended {
-            (Phase::Closed, Instant::NEVER)
-        } else {
-            (Phase::Draining, self.now.saturating_add(self.config.linger_timeout))
+        self.phase = if self.peer_ended { Phase::Closed } else { Phase::Draining };
+        // A slow reader of a long answer has the time that it uses; the rest is for who has it all and does not end.
+        self.deadline = match self.phase {
+            Phase::Draining if self.outbox.is_empty() => self.now.saturating_add(self.config.linger_timeout),
+            _ => Instant::NEVER,
         };
     }
 

@@ -1,4 +1,5 @@
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::Error;
 use super::head::Head;
@@ -26,7 +27,7 @@ impl Default for Limits {
     }
 }
 
-/// A limit that cannot work.
+/// A limit that cannot work; time-outs are in nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{name} must be from {least} to {most}")]
 pub struct LimitsError {
@@ -41,6 +42,11 @@ pub struct LimitsError {
 impl LimitsError {
     pub(crate) const fn check(name: &'static str, value: usize, least: usize, most: usize) -> Result<(), Self> {
         if least <= value && value <= most { Ok(()) } else { Err(Self { name, least, most }) }
+    }
+
+    /// A time-out of zero would be over before anything can happen.
+    pub(crate) const fn positive(name: &'static str, span: Duration) -> Result<(), Self> {
+        if span.is_zero() { Err(Self { name, least: 1, most: usize::MAX }) } else { Ok(()) }
     }
 }
 
@@ -99,8 +105,7 @@ impl RequestReader {
     /// Whether the peer waits for `100 Continue` before it sends the body (RFC 9110 section 10.1.1).
     #[must_use]
     pub fn awaits_continue(&self) -> bool {
-        matches!(&self.state, State::Body { request, .. }
-            if request.body.is_empty() && request.count("expect") > 0 && request.minor_version >= 1)
+        matches!(&self.state, State::Body { request, .. } if request.awaits_continue())
     }
 
     /// Whether a head is complete and its body is still to come.

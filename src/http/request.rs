@@ -107,6 +107,11 @@ impl Request {
         self.minor_version >= 1 || self.header_lists("connection", "keep-alive")
     }
 
+    /// Whether the peer said that it waits for `100 Continue` before it sends a body.
+    pub(super) fn awaits_continue(&self) -> bool {
+        self.minor_version >= 1 && self.count("expect") > 0 && self.header("content-length").is_some_and(|l| l != "0")
+    }
+
     /// Bytes of memory that this request holds.
     #[must_use]
     pub fn retained_bytes(&self) -> usize {

@@ -1,6 +1,7 @@
 use alloc::sync::Arc;
 use core::time::Duration;
 
+use super::deflate::DeflateConfig;
 use crate::http::{self, LimitsError};
 
 /// What a peer may make a [`Connection`](super::Connection) hold.
@@ -46,6 +47,9 @@ pub struct Config {
     pub close_timeout: Duration,
     /// How long a peer may leave everything that is sent to it unread. Default 30 s.
     pub write_timeout: Duration,
+    /// Whether and how messages are compressed (RFC 7692). Default `None`: they are not.
+    #[cfg(feature = "deflate")]
+    pub deflate: Option<DeflateConfig>,
 }
 
 impl Default for Config {
@@ -57,6 +61,8 @@ impl Default for Config {
             ping_timeout: Duration::from_secs(20),
             close_timeout: Duration::from_secs(5),
             write_timeout: Duration::from_secs(30),
+            #[cfg(feature = "deflate")]
+            deflate: None,
         }
     }
 }
@@ -68,10 +74,24 @@ impl Config {
     /// The first limit that is out of its range.
     pub fn validate(&self) -> Result<(), LimitsError> {
         self.http.validate()?;
+        #[cfg(feature = "deflate")]
+        if let Some(deflate) = &self.deflate {
+            deflate.validate()?;
+        }
         let limits = &self.limits;
         LimitsError::check("message_bytes_max", limits.message_bytes_max, 1, isize::MAX as usize)?;
         LimitsError::check("fragments_max", limits.fragments_max as usize, 1, u32::MAX as usize)?;
         LimitsError::check("outbox_bytes_max", limits.outbox_bytes_max, 1024, isize::MAX as usize)?;
         LimitsError::check("read_pause_bytes", limits.read_pause_bytes, 1, isize::MAX as usize)
+    }
+
+    #[cfg(feature = "deflate")]
+    pub(super) const fn deflate(&self) -> Option<&DeflateConfig> {
+        self.deflate.as_ref()
+    }
+
+    #[cfg(not(feature = "deflate"))]
+    pub(super) const fn deflate(&self) -> Option<&DeflateConfig> {
+        None
     }
 }

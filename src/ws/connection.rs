@@ -6,12 +6,13 @@ use alloc::vec::Vec;
 use super::Error;
 use super::close::{self, CONTROL_BYTES_MAX, CloseCode, Closed, Endpoint};
 use super::config::Config;
-use super::frame::{HEADER_BYTES_MAX, Header, Opcode, Role};
+use super::deflate::{Agreed, Deflate};
+use super::frame::{HEADER_BYTES_MAX, Header, Opcode, RSV1, Role};
 use super::handshake::{Accept, AcceptError, HandshakeError, Upgrade};
 use super::mask::apply_mask;
 use super::message::{Message, Prepared};
 use super::opening::{Expected, Opened, Opening};
-use super::reader::{Inbound, MessageReader};
+use super::reader::{Context, Inbound, MessageReader};
 use crate::entropy::Entropy;
 use crate::http::{self, ReceivedResponse, Response, ResponseReader};
 use crate::outbox::Outbox;
@@ -87,10 +88,19 @@ pub struct Connection {
     closed: Option<Box<Closed>>,
     /// The newest ping that is owed an answer beyond those already queued.
     pong: Option<Box<Pong>>,
-    /// Where masking keys come from: a client's only.
-    masks: Option<Box<Entropy>>,
+    /// What most connections do without.
+    extras: Option<Box<Extras>>,
     pong_bytes: u16,
     awaits_pong: bool,
+    role: Role,
+}
+
+#[derive(Debug, Default)]
+struct Extras {
+    /// Where masking keys come from: a client's only.
+    masks: Option<Entropy>,
+    /// The compression that was agreed on.
+    deflate: Option<Deflate>,
 }
 
 #[derive(Debug)]
@@ -133,7 +143,7 @@ impl Connection {
     pub fn server(config: Arc<Config>, now: Instant) -> Self {
         let http = http::Connection::new(config.http.clone(), now);
         let handshake = Handshake { http, upgrade: None, ended: false };
-        Self::new(config, State::Handshake(Box::new(handshake)), Outbox::new(), None, now)
+        Self::new(Role::Server, config, State::Handshake(Box::new(handshake)), Outbox::new(), now)
     }
 
     /// The client's end, at the beginning of the byte stream: the request for the opening handshake is queued, and
@@ -141,12 +151,13 @@ impl Connection {
     /// `seed`, which must be secret and fresh.
     #[must_use]
     pub fn client(config: Arc<Config>, opening: Opening, seed: [u8; 32], now: Instant) -> Self {
-        let mut entropy = Box::new(Entropy::new(seed));
+        let mut entropy = Entropy::new(seed);
         let mut outbox = Outbox::new();
-        let expected = outbox.push_with(|out| opening.write(&mut entropy, out));
+        let expected = outbox.push_with(|out| opening.write(config.deflate(), &mut entropy, out));
         let requested = Requested { reader: ResponseReader::new(), expected };
         let deadline = now.saturating_add(config.http.head_timeout);
-        let mut conn = Self::new(config, State::Requested(Box::new(requested)), outbox, Some(entropy), now);
+        let mut conn = Self::new(Role::Client, config, State::Requested(Box::new(requested)), outbox, now);
+        conn.extras = Some(Box::new(Extras { masks: Some(entropy), deflate: None }));
         conn.deadline = deadline;
         conn.watch_writes();
         conn
@@ -155,14 +166,16 @@ impl Connection {
     /// The server's end of a stream on which somebody else has answered the opening handshake.
     #[must_use]
     pub fn server_after_upgrade(config: Arc<Config>, now: Instant) -> Self {
-        Self::open(config, Outbox::new(), Vec::new(), None, now)
+        Self::open(Role::Server, config, Outbox::new(), Vec::new(), now)
     }
 
     /// The client's end of a stream on which somebody else has made the opening handshake. Masking keys (RFC
     /// 6455 section 10.3) are drawn from `seed`, which must be secret and fresh.
     #[must_use]
     pub fn client_after_upgrade(config: Arc<Config>, seed: [u8; 32], now: Instant) -> Self {
-        Self::open(config, Outbox::new(), Vec::new(), Some(Box::new(Entropy::new(seed))), now)
+        let mut conn = Self::open(Role::Client, config, Outbox::new(), Vec::new(), now);
+        conn.extras = Some(Box::new(Extras { masks: Some(Entropy::new(seed)), deflate: None }));
+        conn
     }
 
     /// Goes on behind an HTTP connection whose last request is `upgrade`.
@@ -173,19 +186,21 @@ impl Connection {
         config: Arc<Config>,
         now: Instant,
     ) -> Result<Self, AcceptError> {
-        http.outbox_mut().push_with(|out| upgrade.write(accept, out))?;
+        let agreed = http.outbox_mut().push_with(|out| upgrade.write(accept, config.deflate(), out))?;
         let (outbox, early) = http.into_upgraded();
-        Ok(Self::open(config, outbox, early, None, now))
+        let mut conn = Self::open(Role::Server, config, outbox, early, now);
+        conn.agree(agreed);
+        Ok(conn)
     }
 
-    fn open(config: Arc<Config>, outbox: Outbox, early: Vec<u8>, masks: Option<Box<Entropy>>, now: Instant) -> Self {
-        let mut conn = Self::new(config, State::Open(MessageReader::with_early(early)), outbox, masks, now);
+    fn open(role: Role, config: Arc<Config>, outbox: Outbox, early: Vec<u8>, now: Instant) -> Self {
+        let mut conn = Self::new(role, config, State::Open(MessageReader::with_early(early)), outbox, now);
         conn.heard();
         conn.watch_writes();
         conn
     }
 
-    const fn new(config: Arc<Config>, state: State, outbox: Outbox, masks: Option<Box<Entropy>>, now: Instant) -> Self {
+    const fn new(role: Role, config: Arc<Config>, state: State, outbox: Outbox, now: Instant) -> Self {
         Self {
             config,
             state,
@@ -195,16 +210,26 @@ impl Connection {
             stalled: Instant::NEVER,
             closed: None,
             pong: None,
-            masks,
+            extras: None,
             pong_bytes: 0,
             awaits_pong: false,
+            role,
+        }
+    }
+
+    /// Takes up the compression that a server has agreed to.
+    fn agree(&mut self, agreed: Option<Agreed>) {
+        let (role, config) = (self.role, self.config.deflate());
+        let deflate = agreed.zip(config).map(|(agreed, config)| Deflate::new(role, agreed, *config));
+        if deflate.is_some() {
+            self.extras.get_or_insert_default().deflate = deflate;
         }
     }
 
     /// Which end this is.
     #[must_use]
     pub const fn role(&self) -> Role {
-        if self.masks.is_some() { Role::Client } else { Role::Server }
+        self.role
     }
 
     /// Whether messages can be sent.
@@ -229,9 +254,11 @@ impl Connection {
             return Some(event);
         }
         loop {
-            let role = self.role();
             let (State::Open(reader) | State::Closing(reader)) = &mut self.state else { break };
-            match reader.read(role, &self.config.limits, input) {
+            let deflate = self.extras.as_mut().and_then(|extras| extras.deflate.as_mut());
+            let inflater = deflate.map(|deflate| &mut deflate.inflater);
+            let mut context = Context { role: self.role, limits: &self.config.limits, inflater };
+            match reader.read_in(&mut context, input) {
                 Ok(None) => return None,
                 Ok(Some(inbound)) => {
                     if let Some(event) = self.inbound(inbound) {
@@ -298,10 +325,12 @@ impl Connection {
         self.clock(now);
         let State::Handshake(handshake) = &mut self.state else { return Err(AcceptError::NotAwaited) };
         let upgrade = handshake.upgrade.as_ref().ok_or(AcceptError::NotAwaited)?;
-        handshake.http.outbox_mut().push_with(|out| upgrade.write(accept, out))?;
+        let deflate = self.config.deflate();
+        let agreed = handshake.http.outbox_mut().push_with(|out| upgrade.write(accept, deflate, out))?;
         if let State::Handshake(handshake) = core::mem::replace(&mut self.state, State::Closed) {
             let (outbox, early) = handshake.http.into_upgraded();
-            *self = Self::open(self.config.clone(), outbox, early, None, self.now);
+            *self = Self::open(Role::Server, self.config.clone(), outbox, early, self.now);
+            self.agree(agreed);
         }
         Ok(())
     }
@@ -318,7 +347,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Queues a message.
+    /// Queues a message, compressed where that was agreed on and is worth it.
     ///
     /// # Errors
     /// If the connection is not open or the outbox has no room; nothing is queued then.
@@ -326,33 +355,38 @@ impl Connection {
         self.clock(now);
         let message = message.into();
         self.require_room(message.as_bytes().len())?;
-        let opcode = message.opcode();
-        if self.role() == Role::Client {
-            self.write_frame(opcode, message.as_bytes());
-        } else {
-            let payload_len = message.as_bytes().len() as u64;
-            let (header, size) = Header { fin: true, opcode, mask: None, payload_len }.encode();
-            self.outbox.push(header.get(..size).unwrap_or_default());
-            match message {
-                Message::Text(Cow::Borrowed(text)) => self.outbox.push(text.as_bytes()),
-                Message::Binary(Cow::Borrowed(bytes)) => self.outbox.push(bytes),
-                owned => self.outbox.push_owned(owned.take_owned().unwrap_or_default()),
-            }
-            self.watch_writes();
+        if !self.write_compressed(message.opcode(), message.as_bytes()) {
+            self.write_message(message);
         }
         Ok(())
     }
 
-    /// Queues a message that was encoded before, by reference.
+    /// Queues a message that is not compressed, whatever was agreed on: for one that holds a secret beside text of somebody
+    /// else's choice, whose compressed size would tell of it.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send).
+    pub fn send_plain<'m>(&mut self, now: Instant, message: impl Into<Message<'m>>) -> Result<(), SendError> {
+        self.clock(now);
+        let message = message.into();
+        self.require_room(message.as_bytes().len())?;
+        self.write_message(message);
+        Ok(())
+    }
+
+    /// Queues a message that was encoded before, by reference. Where compression with context takeover was agreed on it
+    /// goes plain: what is compressed once for all cannot refer to what this connection sent before.
     ///
     /// # Errors
     /// As for [`send`](Self::send).
     pub fn send_prepared(&mut self, now: Instant, prepared: &Prepared) -> Result<(), SendError> {
         self.clock(now);
         self.require_room(prepared.payload().len())?;
-        match self.role() {
+        match self.role {
             Role::Server => {
-                self.outbox.push_shared(prepared.frame());
+                let deflate = self.extras.as_ref().and_then(|extras| extras.deflate.as_ref());
+                let deflated = deflate.filter(|deflate| deflate.takes_prepared()).and(prepared.deflated_frame());
+                self.outbox.push_shared(deflated.unwrap_or_else(|| prepared.frame()));
                 self.watch_writes();
             }
             Role::Client => self.write_frame(prepared.opcode(), prepared.payload()),
@@ -480,6 +514,7 @@ impl Connection {
                 },
                 State::Open(_) if self.awaits_pong => self.fail(Error::PingTimeout),
                 State::Open(_) => {
+                    self.release();
                     self.awaits_pong = true;
                     self.deadline = self.now.saturating_add(self.config.ping_timeout);
                     self.write_frame(Opcode::Ping, &[]);
@@ -593,7 +628,9 @@ impl Connection {
             _ => Err(HandshakeError::Status(response.status())),
         };
         match checked {
-            Ok(protocol) => {
+            Ok((protocol, deflate)) => {
+                // A client has them already, for its masking keys.
+                self.extras.get_or_insert_default().deflate = deflate;
                 self.state = State::Open(MessageReader::new());
                 self.heard();
                 Event::Opened(Box::new(Opened { protocol, response }))
@@ -657,11 +694,52 @@ impl Connection {
         self.write_frame(Opcode::Pong, payload);
     }
 
+    /// Queues a message as a compressed frame, if compression was agreed on and makes it smaller.
+    fn write_compressed(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
+        let Some(deflate) = self.extras.as_mut().and_then(|extras| extras.deflate.as_mut()) else { return false };
+        if !deflate.is_worth(payload.len()) {
+            return false;
+        }
+        let mut compressed = Vec::new();
+        // Even where it is not smaller it must go: the context has it now.
+        if !deflate.compress(payload, &mut compressed) {
+            return false;
+        }
+        self.write_frame_with(opcode, RSV1, &compressed);
+        true
+    }
+
+    /// Queues a message as it is.
+    fn write_message(&mut self, message: Message<'_>) {
+        let opcode = message.opcode();
+        if self.role == Role::Client {
+            return self.write_frame(opcode, message.as_bytes());
+        }
+        let payload_len = message.as_bytes().len() as u64;
+        let (header, size) = Header { fin: true, opcode, mask: None, payload_len }.encode();
+        self.outbox.push(header.get(..size).unwrap_or_default());
+        match message {
+            Message::Text(Cow::Borrowed(text)) => self.outbox.push(text.as_bytes()),
+            Message::Binary(Cow::Borrowed(bytes)) => self.outbox.push(bytes),
+            owned => self.outbox.push_owned(owned.take_owned().unwrap_or_default()),
+        }
+        self.watch_writes();
+    }
+
     fn write_frame(&mut self, opcode: Opcode, payload: &[u8]) {
-        let mask = self.masks.as_mut().map(|entropy| entropy.bytes::<4>());
+        self.write_frame_with(opcode, 0, payload);
+    }
+
+    fn write_frame_with(&mut self, opcode: Opcode, reserved: u8, payload: &[u8]) {
+        let masks = self.extras.as_mut().and_then(|extras| extras.masks.as_mut());
+        let mask = masks.map(|entropy| entropy.bytes::<4>());
         let (header, size) = Header { fin: true, opcode, mask, payload_len: payload.len() as u64 }.encode();
         self.outbox.push_with(|out| {
+            let first = out.len();
             out.extend_from_slice(header.get(..size).unwrap_or_default());
+            if let Some(first) = out.get_mut(first) {
+                *first |= reserved;
+            }
             let start = out.len();
             out.extend_from_slice(payload);
             if let (Some(key), Some(payload)) = (mask, out.get_mut(start..)) {
@@ -698,6 +776,16 @@ impl Connection {
             self.stalled = Instant::NEVER;
         } else if self.stalled == Instant::NEVER {
             self.stalled = self.now.saturating_add(self.config.write_timeout);
+        }
+    }
+
+    /// Nothing came for a while: gives back what can be made again.
+    fn release(&mut self) {
+        if let State::Open(reader) = &self.state
+            && reader.is_between_messages()
+            && let Some(deflate) = self.extras.as_mut().and_then(|extras| extras.deflate.as_mut())
+        {
+            deflate.release();
         }
     }
 

@@ -50,6 +50,9 @@ pub enum Error {
     /// A message longer than [`Limits::message_bytes_max`](super::Limits::message_bytes_max).
     #[error("message too big")]
     MessageTooBig,
+    /// A compressed message that is not deflated data (RFC 7692 section 7.2.2).
+    #[error("invalid compressed data")]
+    InvalidDeflate,
     /// More fragments than [`Limits::fragments_max`](super::Limits::fragments_max).
     #[error("too many fragments")]
     TooManyFragments,
@@ -72,7 +75,7 @@ impl Error {
     #[must_use]
     pub const fn close_code(self) -> Option<CloseCode> {
         Some(match self {
-            Self::InvalidUtf8 => CloseCode::INVALID_DATA,
+            Self::InvalidUtf8 | Self::InvalidDeflate => CloseCode::INVALID_DATA,
             Self::MessageTooBig | Self::TooManyFragments => CloseCode::TOO_BIG,
             Self::PingTimeout => CloseCode::INTERNAL,
             Self::Http(_) | Self::Handshake(_) | Self::UnexpectedEof | Self::CloseTimeout | Self::WriteTimeout => {

@@ -80,6 +80,8 @@ pub(super) const HEADER_BYTES_MAX: usize = 14;
 
 const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
+/// The first reserved bit, by which RFC 7692 marks a compressed message.
+pub(super) const RSV1: u8 = 0x40;
 const MASKED: u8 = 0x80;
 
 impl Header {
@@ -90,11 +92,18 @@ impl Header {
     /// On the first byte that breaks section 5: reserved bits and opcodes, a mask where it must not be or none
     /// where it must, control frames that are fragmented or too long, lengths that are not minimal.
     pub fn parse(bytes: &[u8], role: Role) -> Result<Option<(Self, usize)>, Error> {
+        Self::parse_extended(bytes, role, 0)
+    }
+
+    /// The same where an extension defines some reserved bits of the first frame of a message (RFC 7692 section 6).
+    pub(super) fn parse_extended(bytes: &[u8], role: Role, defined: u8) -> Result<Option<(Self, usize)>, Error> {
         let Some((&first, rest)) = bytes.split_first() else { return Ok(None) };
-        if first & RESERVED != 0 {
+        let opcode = Opcode::from_bits(first & 0x0F);
+        let defined = if matches!(opcode, Some(Opcode::Text | Opcode::Binary)) { defined } else { 0 };
+        if first & RESERVED & !defined != 0 {
             return Err(Error::ReservedBits);
         }
-        let opcode = Opcode::from_bits(first & 0x0F).ok_or(Error::ReservedOpcode)?;
+        let opcode = opcode.ok_or(Error::ReservedOpcode)?;
         let fin = first & FIN != 0;
         if opcode.is_control() && !fin {
             return Err(Error::FragmentedControl);

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest as _, Sha1};
 
+use super::deflate::{self, Agreed, DeflateConfig};
 use crate::http::{self, HeaderError, Request, Response, is_token, list};
 
 /// Section 1.3.
@@ -147,8 +148,13 @@ impl Upgrade {
         self.request.header_values("sec-websocket-extensions").flat_map(list)
     }
 
-    /// Writes the 101 response (section 4.2.2).
-    pub(super) fn write(&self, accept: &Accept, out: &mut Vec<u8>) -> Result<(), AcceptError> {
+    /// Writes the 101 response (section 4.2.2); whether compression was agreed on, and how.
+    pub(super) fn write(
+        &self,
+        accept: &Accept,
+        deflate: Option<&DeflateConfig>,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Agreed>, AcceptError> {
         if let Some(chosen) = &accept.protocol
             && !self.protocols().any(|offered| offered == chosen)
         {
@@ -161,10 +167,16 @@ impl Upgrade {
             out.extend_from_slice(b"\r\nsec-websocket-protocol: ");
             out.extend_from_slice(chosen.as_bytes());
         }
+        let agreed = deflate.and_then(|config| {
+            let (agreed, value) = deflate::answer(config, self.request.header_values("sec-websocket-extensions"))?;
+            out.extend_from_slice(b"\r\nsec-websocket-extensions: ");
+            out.extend_from_slice(value.as_bytes());
+            Some(agreed)
+        });
         out.extend_from_slice(b"\r\n");
         out.extend_from_slice(accept.headers.as_bytes());
         out.extend_from_slice(b"\r\n");
-        Ok(())
+        Ok(agreed)
     }
 }
 

@@ -90,6 +90,8 @@ pub struct Prepared {
     /// The frame as a server sends it.
     frame: Bytes,
     payload: Bytes,
+    /// The same compressed on its own.
+    deflated: Option<Bytes>,
 }
 
 impl Prepared {
@@ -108,17 +110,26 @@ impl Prepared {
     /// Prepares a message that `write` appends; its header is put before it without moving it.
     /// For a text message `write` must append UTF-8.
     pub(crate) fn with(opcode: Opcode, capacity: usize, write: impl FnOnce(&mut Vec<u8>)) -> Self {
-        let mut bytes = Vec::with_capacity(capacity.saturating_add(HEADER_BYTES_MAX));
-        bytes.resize(HEADER_BYTES_MAX, 0);
-        write(&mut bytes);
-        let payload_len = bytes.len().saturating_sub(HEADER_BYTES_MAX) as u64;
-        let (header, len) = Header { fin: true, opcode, mask: None, payload_len }.encode();
-        let start = HEADER_BYTES_MAX.saturating_sub(len);
-        for (to, from) in bytes.iter_mut().skip(start).zip(header.iter().take(len)) {
-            *to = *from;
-        }
-        let bytes = Bytes::from(bytes);
-        Self { opcode, frame: bytes.slice(start..), payload: bytes.slice(HEADER_BYTES_MAX..) }
+        let (bytes, start) = frame(opcode, 0, capacity, write);
+        Self { opcode, frame: bytes.slice(start..), payload: bytes.slice(HEADER_BYTES_MAX..), deflated: None }
+    }
+
+    /// Adds the compressed form, once for all connections on which the server compresses each message on its own
+    /// with the largest window ([`DeflateConfig::server_no_context_takeover`](super::DeflateConfig::server_no_context_takeover)).
+    /// Where it is not smaller it is left out.
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn deflated(mut self, level: u8) -> Self {
+        let mut done = false;
+        let (bytes, start) = frame(self.opcode, super::frame::RSV1, self.payload.len() / 2, |out| {
+            done = super::deflate::Deflater::new(level.clamp(1, 9), 15).compress(&self.payload, out);
+        });
+        self.deflated = (done && bytes.len().saturating_sub(start) < self.frame.len()).then(|| bytes.slice(start..));
+        self
+    }
+
+    pub(super) const fn deflated_frame(&self) -> Option<&Bytes> {
+        self.deflated.as_ref()
     }
 
     /// The frame as a server sends it.
@@ -136,4 +147,22 @@ impl Prepared {
     pub(super) const fn opcode(&self) -> Opcode {
         self.opcode
     }
+}
+
+/// A frame whose payload `write` appends, and where in the bytes it begins: its header is put before the
+/// payload without moving it.
+fn frame(opcode: Opcode, reserved: u8, capacity: usize, write: impl FnOnce(&mut Vec<u8>)) -> (Bytes, usize) {
+    let mut bytes = Vec::with_capacity(capacity.saturating_add(HEADER_BYTES_MAX));
+    bytes.resize(HEADER_BYTES_MAX, 0);
+    write(&mut bytes);
+    let payload_len = bytes.len().saturating_sub(HEADER_BYTES_MAX) as u64;
+    let (mut header, len) = Header { fin: true, opcode, mask: None, payload_len }.encode();
+    if let Some(first) = header.first_mut() {
+        *first |= reserved;
+    }
+    let start = HEADER_BYTES_MAX.saturating_sub(len);
+    for (to, from) in bytes.iter_mut().skip(start).zip(header.iter().take(len)) {
+        *to = *from;
+    }
+    (Bytes::from(bytes), start)
 }

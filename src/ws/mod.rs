@@ -44,7 +44,14 @@
 mod close;
 mod config;
 mod connection;
+#[cfg(feature = "deflate")]
+mod deflate;
+#[cfg(not(feature = "deflate"))]
+#[path = "deflate/absent.rs"]
+mod deflate;
 mod error;
+#[cfg(feature = "deflate")]
+mod extension;
 mod frame;
 mod handshake;
 mod mask;
@@ -55,6 +62,8 @@ mod reader;
 pub use close::{CloseCode, Closed, Endpoint};
 pub use config::{Config, Limits};
 pub use connection::{Connection, Event, SendError};
+#[cfg(feature = "deflate")]
+pub use deflate::DeflateConfig;
 pub use error::Error;
 pub use frame::{Header, Opcode, Role};
 pub use handshake::{Accept, AcceptError, HandshakeError, Upgrade, accept_key};

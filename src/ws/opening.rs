@@ -7,6 +7,8 @@ use alloc::vec::Vec;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::deflate::{self, Deflate, DeflateConfig};
+use super::frame::Role;
 use super::handshake::{HandshakeError, accept_key};
 use crate::entropy::Entropy;
 use crate::http::{HeaderError, ReceivedResponse, is_token, push_header};
@@ -157,7 +159,7 @@ impl Opening {
     }
 
     /// Appends the request, and what its answer is held to.
-    pub(super) fn write(self, entropy: &mut Entropy, out: &mut Vec<u8>) -> Expected {
+    pub(super) fn write(self, deflate: Option<&DeflateConfig>, entropy: &mut Entropy, out: &mut Vec<u8>) -> Expected {
         let key = STANDARD.encode(entropy.bytes::<16>());
         let mut head = format!("GET {} HTTP/1.1\r\nHost: {}", self.target, self.host);
         if self.port != if self.secure { 443 } else { 80 } {
@@ -171,11 +173,15 @@ impl Opening {
             head.push_str("\r\nSec-WebSocket-Protocol: ");
             head.push_str(&self.protocols.join(", "));
         }
+        if let Some(config) = deflate {
+            head.push_str("\r\nSec-WebSocket-Extensions: ");
+            head.push_str(&deflate::offer(config));
+        }
         head.push_str("\r\n");
         head.push_str(&self.headers);
         head.push_str("\r\n");
         out.extend_from_slice(head.as_bytes());
-        Expected { accept: accept_key(&key), protocols: self.protocols }
+        Expected { accept: accept_key(&key), protocols: self.protocols, deflate: deflate.copied() }
     }
 }
 
@@ -197,11 +203,16 @@ fn escape(target: &str) -> String {
 pub(super) struct Expected {
     accept: [u8; 28],
     protocols: Vec<String>,
+    deflate: Option<DeflateConfig>,
 }
 
 impl Expected {
-    /// Checks a response with status 101 (section 4.1, the list at its end); the chosen subprotocol.
-    pub(super) fn check(&self, response: &ReceivedResponse) -> Result<Option<String>, HandshakeError> {
+    /// Checks a response with status 101 (section 4.1, the list at its end); the chosen subprotocol, and whether
+    /// compression was agreed on.
+    pub(super) fn check(
+        &self,
+        response: &ReceivedResponse,
+    ) -> Result<(Option<String>, Option<Deflate>), HandshakeError> {
         if response.status() != 101 {
             return Err(HandshakeError::Status(response.status()));
         }
@@ -215,18 +226,19 @@ impl Expected {
         if response.header("sec-websocket-accept").map(str::as_bytes) != Some(&self.accept[..]) {
             return Err(HandshakeError::Accept);
         }
-        // None was offered, so that none may be chosen.
-        if response.header_count("sec-websocket-extensions") > 0 {
-            return Err(HandshakeError::Extension);
+        let deflate = match self.deflate {
+            Some(config) => deflate::check(&config, response.header_values("sec-websocket-extensions"))?
+                .map(|agreed| Deflate::new(Role::Client, agreed, config)),
+            // None was offered, so that none may be chosen.
+            None if response.header_count("sec-websocket-extensions") > 0 => return Err(HandshakeError::Extension),
+            None => None,
+        };
+        if response.header_count("sec-websocket-protocol") == 0 {
+            return Ok((None, deflate));
         }
-        match response.header_count("sec-websocket-protocol") {
-            0 => Ok(None),
-            _ => {
-                let chosen = response.header("sec-websocket-protocol").ok_or(HandshakeError::Protocol)?;
-                let offered = self.protocols.iter().find(|offered| *offered == chosen);
-                offered.cloned().map(Some).ok_or(HandshakeError::Protocol)
-            }
-        }
+        let chosen = response.header("sec-websocket-protocol").ok_or(HandshakeError::Protocol)?;
+        let offered = self.protocols.iter().find(|offered| *offered == chosen).ok_or(HandshakeError::Protocol)?;
+        Ok((Some(offered.clone()), deflate))
     }
 }
 

@@ -7,7 +7,8 @@ use alloc::vec::Vec;
 
 use super::close::CONTROL_BYTES_MAX;
 use super::config::Limits;
-use super::frame::{HEADER_BYTES_MAX, Header, Opcode, Role};
+use super::deflate::Inflater;
+use super::frame::{HEADER_BYTES_MAX, Header, Opcode, RSV1, Role};
 use super::mask::{apply_mask, rotate};
 use super::{Error, Message};
 use crate::utf8::{self, Utf8Tail};
@@ -50,6 +51,8 @@ struct Partial {
 #[derive(Clone, Copy, Debug)]
 struct Frame {
     header: Header,
+    /// Whether the frame begins a compressed message.
+    compressed: bool,
     /// The masking key, turned to the next byte.
     key: [u8; 4],
     left: usize,
@@ -60,6 +63,23 @@ struct Frame {
 struct Assembly {
     content: Content,
     fragments: u32,
+    compressed: bool,
+}
+
+/// What is the same for all frames of a connection.
+#[derive(Debug)]
+pub(super) struct Context<'c> {
+    /// The end that reads.
+    pub(super) role: Role,
+    pub(super) limits: &'c Limits,
+    /// Present where compression was agreed on.
+    pub(super) inflater: Option<&'c mut Inflater>,
+}
+
+impl Context<'_> {
+    const fn defined_bits(&self) -> u8 {
+        if self.inflater.is_some() { RSV1 } else { 0 }
+    }
 }
 
 #[derive(Debug)]
@@ -86,6 +106,13 @@ impl Content {
         }
     }
 
+    fn push_within(&mut self, limits: &Limits, piece: &[u8]) -> Result<(), Error> {
+        if self.len().saturating_add(piece.len()) > limits.message_bytes_max {
+            return Err(Error::MessageTooBig);
+        }
+        self.push(piece)
+    }
+
     fn finish(self) -> Result<Message<'static>, Error> {
         match self {
             Self::Text(text, tail) if tail.is_empty() => Ok(text.into()),
@@ -95,11 +122,38 @@ impl Content {
     }
 }
 
+impl Assembly {
+    /// Appends a piece as it came.
+    fn push(&mut self, context: &mut Context<'_>, piece: &[u8]) -> Result<(), Error> {
+        match &mut context.inflater {
+            Some(inflater) if self.compressed => {
+                inflater.inflate(piece, |inflated| self.content.push_within(context.limits, inflated))
+            }
+            // What is not compressed was held against the limit by its header.
+            _ => self.content.push(piece),
+        }
+    }
+
+    fn finish(mut self, context: &mut Context<'_>) -> Result<Message<'static>, Error> {
+        if let Some(inflater) = &mut context.inflater
+            && self.compressed
+        {
+            inflater.finish(|inflated| self.content.push_within(context.limits, inflated))?;
+        }
+        self.content.finish()
+    }
+}
+
 impl MessageReader {
     /// A reader at the beginning of a frame.
     #[must_use]
     pub const fn new() -> Self {
         Self { partial: None }
+    }
+
+    /// Whether nothing of a message is there.
+    pub(super) fn is_between_messages(&self) -> bool {
+        self.partial.is_none()
     }
 
     /// A reader that has some bytes already.
@@ -122,12 +176,20 @@ impl MessageReader {
         limits: &Limits,
         input: &mut &'a mut [u8],
     ) -> Result<Option<Inbound<'a>>, Error> {
+        self.read_in(&mut Context { role, limits, inflater: None }, input)
+    }
+
+    pub(super) fn read_in<'a>(
+        &mut self,
+        context: &mut Context<'_>,
+        input: &mut &'a mut [u8],
+    ) -> Result<Option<Inbound<'a>>, Error> {
         if let Some(partial) = &mut self.partial
             && !partial.early.is_empty()
         {
             let mut early = core::mem::take(&mut partial.early);
             let mut rest = early.as_mut_slice();
-            let found = self.read_input(role, limits, &mut rest)?.map(Inbound::into_owned);
+            let found = self.read_input(context, &mut rest)?.map(Inbound::into_owned);
             let left = rest.len();
             early.drain(..early.len().saturating_sub(left));
             if !early.is_empty() {
@@ -137,25 +199,25 @@ impl MessageReader {
                 return Ok(found);
             }
         }
-        self.read_input(role, limits, input)
+        self.read_input(context, input)
     }
 
     fn read_input<'a>(
         &mut self,
-        role: Role,
-        limits: &Limits,
+        context: &mut Context<'_>,
         input: &mut &'a mut [u8],
     ) -> Result<Option<Inbound<'a>>, Error> {
         loop {
             let found = match self.partial.as_mut().and_then(|partial| partial.frame) {
-                Some(frame) => self.read_payload(frame, input)?,
+                Some(frame) => self.read_payload(context, frame, input)?,
                 None => {
-                    let Some(header) = self.read_header(role, input)? else { return Ok(None) };
-                    let size = self.admit(&header, limits)?;
+                    let Some((header, compressed)) = self.read_header(context, input)? else { return Ok(None) };
+                    let size = self.admit(context, &header, compressed)?;
                     match split(input, size) {
-                        Some(payload) => self.read_frame(&header, payload)?,
+                        Some(payload) => self.read_frame(context, &header, compressed, payload)?,
                         None => {
-                            let frame = Frame { header, key: header.mask.unwrap_or_default(), left: size };
+                            let key = header.mask.unwrap_or_default();
+                            let frame = Frame { header, compressed, key, left: size };
                             self.partial().frame = Some(frame);
                             None
                         }
@@ -172,8 +234,11 @@ impl MessageReader {
         }
     }
 
-    /// Takes a header off the input, or keeps the part of it that is there.
-    fn read_header(&mut self, role: Role, input: &mut &mut [u8]) -> Result<Option<Header>, Error> {
+    /// Takes a header off the input, or keeps the part of it that is there. With it comes whether the frame begins a
+    /// compressed message.
+    fn read_header(&mut self, context: &Context<'_>, input: &mut &mut [u8]) -> Result<Option<(Header, bool)>, Error> {
+        let defined = context.defined_bits();
+        let compressed = |bytes: &[u8]| bytes.first().is_some_and(|first| first & defined != 0);
         if let Some(partial) = &mut self.partial
             && partial.header_len > 0
         {
@@ -182,16 +247,17 @@ impl MessageReader {
                 *slot = *byte;
                 partial.header_len = partial.header_len.saturating_add(1);
                 let begun = partial.header.get(..partial.header_len).unwrap_or_default();
-                if let Some((header, _)) = Header::parse(begun, role)? {
+                if let Some((header, _)) = Header::parse_extended(begun, context.role, defined)? {
                     partial.header_len = 0;
-                    return Ok(Some(header));
+                    return Ok(Some((header, compressed(&partial.header))));
                 }
             }
             return Ok(None);
         }
-        if let Some((header, size)) = Header::parse(input, role)? {
+        if let Some((header, size)) = Header::parse_extended(input, context.role, defined)? {
+            let compressed = compressed(input);
             split(input, size);
-            return Ok(Some(header));
+            return Ok(Some((header, compressed)));
         }
         if !input.is_empty() {
             let begun = core::mem::take(input);
@@ -205,8 +271,10 @@ impl MessageReader {
     }
 
     /// Whether a frame may come now, and its payload's size if it is not too much.
-    fn admit(&mut self, header: &Header, limits: &Limits) -> Result<usize, Error> {
+    fn admit(&mut self, context: &Context<'_>, header: &Header, compressed: bool) -> Result<usize, Error> {
+        let limits = context.limits;
         let assembly = self.partial.as_mut().and_then(|partial| partial.assembly.as_mut());
+        let mut compressed = compressed;
         let gathered = match (header.opcode, assembly) {
             (Opcode::Close | Opcode::Ping | Opcode::Pong, _) | (Opcode::Text | Opcode::Binary, None) => 0,
             (Opcode::Text | Opcode::Binary, Some(_)) => return Err(Error::UnfinishedMessage),
@@ -216,10 +284,15 @@ impl MessageReader {
                 if assembly.fragments > limits.fragments_max {
                     return Err(Error::TooManyFragments);
                 }
+                compressed = assembly.compressed;
                 assembly.content.len()
             }
         };
-        let room = limits.message_bytes_max.saturating_sub(gathered);
+        let mut room = limits.message_bytes_max.saturating_sub(gathered);
+        if compressed {
+            // What counts is the size after inflation; what cannot be compressed comes with a little around it.
+            room = room.saturating_add(room / 64).saturating_add(64);
+        }
         match usize::try_from(header.payload_len) {
             Ok(size) if size <= room || header.opcode.is_control() => Ok(size),
             _ => Err(Error::MessageTooBig),
@@ -227,26 +300,37 @@ impl MessageReader {
     }
 
     /// A frame that lies whole in the input.
-    fn read_frame<'a>(&mut self, header: &Header, payload: &'a mut [u8]) -> Result<Option<Inbound<'a>>, Error> {
+    fn read_frame<'a>(
+        &mut self,
+        context: &mut Context<'_>,
+        header: &Header,
+        compressed: bool,
+        payload: &'a mut [u8],
+    ) -> Result<Option<Inbound<'a>>, Error> {
         if let Some(key) = header.mask {
             apply_mask(payload, key);
         }
         let payload: &'a [u8] = payload;
         Ok(Some(match header.opcode {
-            Opcode::Text if header.fin => {
+            Opcode::Text if header.fin && !compressed => {
                 Inbound::Message(utf8::check(payload).map_err(|_| Error::InvalidUtf8)?.into())
             }
-            Opcode::Binary if header.fin => Inbound::Message(payload.into()),
+            Opcode::Binary if header.fin && !compressed => Inbound::Message(payload.into()),
             Opcode::Text | Opcode::Binary | Opcode::Continuation => {
-                self.assembly(header.opcode).content.push(payload)?;
-                return self.end_fragment(header.fin);
+                self.assembly(header.opcode, compressed).push(context, payload)?;
+                return self.end_fragment(context, header.fin);
             }
             control => Inbound::control(control, Cow::Borrowed(payload)),
         }))
     }
 
     /// The next piece of a payload that did not lie whole in the input.
-    fn read_payload<'a>(&mut self, mut frame: Frame, input: &mut &'a mut [u8]) -> Result<Option<Inbound<'a>>, Error> {
+    fn read_payload<'a>(
+        &mut self,
+        context: &mut Context<'_>,
+        mut frame: Frame,
+        input: &mut &'a mut [u8],
+    ) -> Result<Option<Inbound<'a>>, Error> {
         let size = frame.left.min(input.len());
         let piece = split(input, size).unwrap_or_default();
         if frame.header.mask.is_some() {
@@ -258,7 +342,7 @@ impl MessageReader {
         if opcode.is_control() {
             self.partial().control.extend_from_slice(piece);
         } else {
-            self.assembly(opcode).content.push(piece)?;
+            self.assembly(opcode, frame.compressed).push(context, piece)?;
         }
         let partial = self.partial();
         if frame.left > 0 {
@@ -270,15 +354,15 @@ impl MessageReader {
             let payload = core::mem::take(&mut partial.control);
             return Ok(Some(Inbound::control(opcode, Cow::Owned(payload))));
         }
-        self.end_fragment(frame.header.fin)
+        self.end_fragment(context, frame.header.fin)
     }
 
-    fn end_fragment(&mut self, fin: bool) -> Result<Option<Inbound<'static>>, Error> {
+    fn end_fragment(&mut self, context: &mut Context<'_>, fin: bool) -> Result<Option<Inbound<'static>>, Error> {
         if !fin {
             return Ok(None);
         }
         match self.partial().assembly.take() {
-            Some(assembly) => Ok(Some(Inbound::Message(assembly.content.finish()?))),
+            Some(assembly) => Ok(Some(Inbound::Message(assembly.finish(context)?))),
             None => Ok(None),
         }
     }
@@ -297,13 +381,14 @@ impl MessageReader {
     }
 
     /// The message that is being gathered, begun if this frame begins it.
-    fn assembly(&mut self, opcode: Opcode) -> &mut Assembly {
+    fn assembly(&mut self, opcode: Opcode, compressed: bool) -> &mut Assembly {
         self.partial().assembly.get_or_insert_with(|| Assembly {
             content: match opcode {
                 Opcode::Text => Content::Text(String::new(), Utf8Tail::default()),
                 _ => Content::Binary(Vec::new()),
             },
             fragments: 1,
+            compressed,
         })
     }
 

@@ -1,0 +1,94 @@
+//! A WebSocket echo over TLS, one thread for each connection: rustls is one more layer below ours that does no I/O.
+//!
+//! `cargo run --release --manifest-path examples/drivers/Cargo.toml --bin tls -- --listen 127.0.0.1:9001`
+//!
+//! Its certificate is made at each start, for localhost. `--certificate FILE` writes it for those who are to trust it.
+
+use std::error::Error;
+use std::io::{self, ErrorKind, Read};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use drivers::tls::{Arrived, Tls};
+use drivers::{echo, gather, listen_address, now, option};
+use roomwire::{Stream, ws};
+use rustls::{ServerConfig, ServerConnection};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let names = ["localhost", "127.0.0.1", "::1"].map(String::from);
+    let made = rcgen::generate_simple_self_signed(names)?;
+    if let Some(path) = option("--certificate") {
+        std::fs::write(path, made.cert.pem())?;
+    }
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let tls = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![made.cert.into()], key.into())?;
+    let tls = Arc::new(tls);
+    let config = Arc::new(ws::Config::default());
+
+    let listener = TcpListener::bind(listen_address())?;
+    println!("listening on {}", listener.local_addr()?);
+    for stream in listener.incoming() {
+        let (tls, config) = (tls.clone(), config.clone());
+        let served = stream.and_then(|stream| thread::Builder::new().spawn(move || serve(stream, tls, config)));
+        if let Err(error) = served {
+            // Mostly too many open files, which passes.
+            eprintln!("accept: {error}");
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+    Ok(())
+}
+
+fn serve(mut stream: TcpStream, tls: Arc<ServerConfig>, config: Arc<ws::Config>) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    stream.set_write_timeout(Some(config.write_timeout))?;
+    let mut tls = Tls::new(ServerConnection::new(tls).map_err(io::Error::other)?);
+    let mut conn = ws::Connection::server(config, now());
+    let (mut wire, mut plain) = (vec![0; 32 * 1024], vec![0; 32 * 1024]);
+    loop {
+        while conn.outgoing_len() > 0 {
+            let (slices, filled) = gather(&conn);
+            let taken = tls.send(&slices[..filled])?;
+            conn.sent(now(), taken);
+            tls.write(&mut stream)?;
+        }
+        if conn.stream() > Stream::Open {
+            tls.end();
+        }
+        tls.write(&mut stream)?; // its own handshake, and its end
+        match conn.stream() {
+            Stream::Open => {}
+            Stream::HalfClosed => stream.shutdown(Shutdown::Write)?,
+            Stream::Closed => return Ok(()),
+        }
+        let patience = conn.poll_timeout().map(|at| at.saturating_since(now()).max(Duration::from_millis(1)));
+        stream.set_read_timeout(patience)?;
+        match stream.read(&mut wire) {
+            Ok(0) => drop(conn.receive_eof(now())),
+            Ok(count) => {
+                if let Err(error) = receive(&mut conn, &mut tls, &wire[..count], &mut plain) {
+                    tls.write(&mut stream)?; // the alert that says what was wrong
+                    return Err(error);
+                }
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                conn.handle_timeout(now());
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Passes what was read up through both layers.
+fn receive(conn: &mut ws::Connection, tls: &mut Tls, mut wire: &[u8], plain: &mut [u8]) -> io::Result<()> {
+    while let Some(arrived) = tls.receive(&mut wire, plain)? {
+        match arrived {
+            Arrived::Bytes(bytes) => echo(conn, now(), bytes),
+            Arrived::End => drop(conn.receive_eof(now())),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,62 @@
+//! What several of the drivers need.
+
+pub mod asynchronous;
+pub mod tls;
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::IoSlice;
+use std::sync::LazyLock;
+use std::time::Instant as Clock;
+
+use roomwire::{Instant, ws};
+
+/// The origin of all times in the process.
+pub static ORIGIN: LazyLock<Clock> = LazyLock::new(Clock::now);
+
+/// What time it is.
+pub fn now() -> Instant {
+    Instant::from(ORIGIN.elapsed())
+}
+
+/// The value that follows an option on the command line.
+pub fn option(name: &str) -> Option<String> {
+    std::env::args().skip_while(|arg| arg != name).nth(1)
+}
+
+/// Where to listen.
+pub fn listen_address() -> String {
+    option("--listen").unwrap_or_else(|| "127.0.0.1:9001".into())
+}
+
+/// The application of all the servers here: everybody is let in, and every message is sent back.
+pub fn echo(conn: &mut ws::Connection, now: Instant, mut input: &mut [u8]) {
+    while let Some(event) = conn.receive(now, &mut input) {
+        match event {
+            ws::Event::Upgrade(_) => drop(conn.accept(now, &ws::Accept::new())),
+            ws::Event::Message(message) => drop(conn.send(now, message)),
+            _ => {}
+        }
+    }
+}
+
+/// As much of what is to be written as one call takes, and how many of the slices are filled.
+pub fn gather(conn: &ws::Connection) -> ([IoSlice<'_>; 16], usize) {
+    let mut slices = [IoSlice::new(&[]); 16];
+    let mut filled = 0;
+    for (slice, piece) in slices.iter_mut().zip(conn.outgoing()) {
+        *slice = IoSlice::new(piece);
+        filled += 1;
+    }
+    (slices, filled)
+}
+
+/// 32 bytes out of the one random source that `std` offers: the keys of `RandomState` come from the operating system.
+pub fn seed() -> [u8; 32] {
+    let mut seed = [0; 32];
+    for (at, part) in seed.chunks_exact_mut(8).enumerate() {
+        let mut hasher = RandomState::new().build_hasher();
+        hasher.write_usize(at);
+        part.copy_from_slice(&hasher.finish().to_ne_bytes());
+    }
+    seed
+}

@@ -1,0 +1,79 @@
+//! `permessage-deflate` (RFC 7692): compression of messages.
+//!
+//! It is off unless [`Config::deflate`](super::Config::deflate) is set, for two reasons. It costs memory: a window and tables of up to
+//! about 430 KiB for a connection that is active, given back while it is idle where the negotiation allows. And
+//! where one context holds both a secret and text that somebody else chose, the size of what is sent tells of the
+//! secret (the CRIME and BREACH attacks): leave it off there, or send those messages with
+//! [`Connection::send_plain`](super::Connection::send_plain).
+
+mod codec;
+mod negotiation;
+
+pub(super) use codec::{Deflater, Inflater};
+pub use negotiation::DeflateConfig;
+pub(super) use negotiation::{Agreed, answer, check, offer};
+
+use super::frame::Role;
+
+/// What was agreed on a connection, and the state of both directions.
+#[derive(Debug)]
+pub(super) struct Deflate {
+    agreed: Agreed,
+    config: DeflateConfig,
+    pub(super) inflater: Inflater,
+    deflater: Option<Deflater>,
+    role: Role,
+}
+
+impl Deflate {
+    pub(super) fn new(role: Role, agreed: Agreed, config: DeflateConfig) -> Self {
+        let (bits, reset) = match role {
+            Role::Server => (agreed.client_max_window_bits, agreed.client_no_context_takeover),
+            Role::Client => (agreed.server_max_window_bits, agreed.server_no_context_takeover),
+        };
+        Self { agreed, config, inflater: Inflater::new(bits, reset), deflater: None, role }
+    }
+
+    const fn own_window_bits(&self) -> u8 {
+        match self.role {
+            Role::Server => self.agreed.server_max_window_bits,
+            Role::Client => self.agreed.client_max_window_bits,
+        }
+    }
+
+    const fn own_no_context_takeover(&self) -> bool {
+        match self.role {
+            Role::Server => self.agreed.server_no_context_takeover,
+            Role::Client => self.agreed.client_no_context_takeover,
+        }
+    }
+
+    /// Whether a message of this size is worth compressing.
+    pub(super) const fn is_worth(&self, payload_len: usize) -> bool {
+        payload_len > 0 && payload_len >= self.config.threshold_bytes
+    }
+
+    /// Whether this end may send what was compressed on its own, with the largest window.
+    pub(super) const fn takes_prepared(&self) -> bool {
+        self.own_no_context_takeover() && self.own_window_bits() == 15
+    }
+
+    /// Appends the compressed form of a message; false if that failed, and nothing is appended then.
+    pub(super) fn compress(&mut self, payload: &[u8], out: &mut alloc::vec::Vec<u8>) -> bool {
+        let (bits, level, reset) = (self.own_window_bits(), self.config.level, self.own_no_context_takeover());
+        let deflater = self.deflater.get_or_insert_with(|| Deflater::new(level, bits));
+        let done = deflater.compress(payload, out);
+        if reset {
+            deflater.reset();
+        }
+        done
+    }
+
+    /// Gives back the memory that the negotiation does not require to keep.
+    pub(super) fn release(&mut self) {
+        if self.own_no_context_takeover() {
+            self.deflater = None;
+        }
+        self.inflater.release();
+    }
+}

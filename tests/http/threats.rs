@@ -1,0 +1,313 @@
+//! Hostile inputs, by the ids of the project's list of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use roomwire::http::{Config, Connection, Error, Event, Response};
+use roomwire::{Instant, Stream};
+
+use crate::clock::{START, after, connection, feed, outgoing, request};
+use crate::support::cuts::Cuts;
+use crate::support::http::{Answers, Trace, run};
+use crate::support::memory::{Usage, measure};
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// The stream is refused for this reason, with this one answer, and the application was told of no request.
+fn refused(stream: &[u8]) -> (Option<Error>, Option<u16>) {
+    let whole = run(Config::default(), &[stream], Answers::AtOnce, false);
+    assert_eq!(run(Config::default(), &Cuts::Bytes.of(stream), Answers::AtOnce, false), whole);
+    assert!(whole.requests().is_empty(), "{}", stream.escape_ascii());
+    let statuses = whole.statuses();
+    assert!(statuses.len() <= 1);
+    (whole.error(), statuses.first().copied())
+}
+
+/// Feeds `stream` in pieces and yields what the connection then holds.
+fn usage(stream: &[u8], piece: usize) -> (Connection, Usage) {
+    let config = Arc::new(Config::default());
+    measure(|| {
+        let mut conn = Connection::new(config, START);
+        for mut input in stream.chunks(piece) {
+            while conn.receive(START, &mut input).is_some() {}
+        }
+        conn
+    })
+}
+
+/// A name of an error and its status, for one stream each.
+#[track_caller]
+fn check(stream: &str, error: Error) {
+    assert_eq!(refused(stream.as_bytes()), (Some(error), error.status()), "{}", stream.escape_debug());
+}
+
+#[test]
+fn a01_a_head_without_end_costs_no_more_than_its_cap() {
+    let mut stream = b"GET / HTTP/1.1\r\nA: ".to_vec();
+    stream.resize(20 << 20, b'x');
+    let (conn, usage) = usage(&stream, 4096);
+    assert_eq!(conn.stream(), Stream::HalfClosed);
+    assert!(usage.peak < 2 * 8192 + 1024 && usage.requested < 4 * 8192, "{usage:?}");
+    assert_eq!(refused(&stream[..10_000]), (Some(Error::HeadTooLarge), Some(431)));
+}
+
+/// How the bytes come makes no difference to what is copied: memory is asked for in proportion to the
+/// length, a head is not built up again by each piece.
+#[test]
+fn a01_pieces_cost_what_the_whole_costs() {
+    let head = |size: usize| format!("GET / HTTP/1.1\r\nHost: a\r\nA: {}\r\n", "x".repeat(size)).into_bytes();
+    let requested = |size: usize, piece: usize| usage(&head(size), piece).1.requested;
+    for piece in [1, 7, 4096] {
+        assert!(requested(6000, piece) <= 3 * requested(6000, 8192), "pieces of {piece}");
+    }
+    assert!(requested(6000, 1) * 10 <= requested(3000, 1) * 22);
+}
+
+/// Empty lines before a request may be ignored; they must not cost a stack frame each.
+#[test]
+fn a01_empty_lines_without_end() {
+    for count in [1, 2, 1000, 500_000] {
+        let stream = b"\r\n".repeat(count);
+        let (conn, usage) = usage(&stream, stream.len());
+        assert!(usage.peak < 1024, "{usage:?}");
+        let due = after(START, Config::default().head_timeout);
+        assert!(conn.stream() != Stream::Open || conn.poll_timeout() == Some(due), "the deadline moved");
+    }
+}
+
+#[test]
+fn a02_too_many_different_headers() {
+    let lines = |count: usize| (0..count).map(|n| format!("x{n}: y\r\n")).collect::<String>();
+    check(&format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", lines(64)), Error::TooManyHeaders);
+    check(&format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", lines(2000)), Error::TooManyHeaders);
+    let most = format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", lines(63));
+    assert_eq!(run(Config::default(), &[most.as_bytes()], Answers::AtOnce, false).requests()[0].headers.len(), 64);
+}
+
+#[test]
+fn a03_headers_without_end() {
+    let stream = [b"GET / HTTP/1.1\r\n".to_vec(), b"x: y\r\n".repeat(1_000_000)].concat();
+    let (conn, usage) = usage(&stream, 4096);
+    assert_eq!(conn.stream(), Stream::HalfClosed);
+    assert!(usage.peak < 2 * 8192 + 1024, "{usage:?}");
+    let (error, status) = refused(&stream[..6000]);
+    assert_eq!((error, status), (Some(Error::TooManyHeaders), Some(431)));
+}
+
+#[test]
+fn a04_lines_are_counted_not_names() {
+    check(&format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", "a: 1\r\n".repeat(64)), Error::TooManyHeaders);
+}
+
+#[test]
+fn a15_lax_content_length() {
+    for value in ["+5", "-5", "5, 5", "5,", "0x5", "5 5", "", "five", "5;", "5.0", "٥"] {
+        check(&format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {value}\r\n\r\nabcde"), Error::AmbiguousLength);
+    }
+    check("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nabcde", Error::AmbiguousLength);
+    check("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\ncontent-length: 6\r\n\r\nabcde", Error::AmbiguousLength);
+    for value in ["1000001", "18446744073709551615", "18446744073709551616", "99999999999999999999999999"] {
+        check(&format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {value}\r\n\r\nabcde"), Error::BodyTooLarge);
+    }
+    // White space around a value is not part of it (RFC 9110 section 5.5): this can mean only one thing.
+    let trace = run(
+        Config::default(),
+        &[b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length:  5 \r\n\r\nabcde"],
+        Answers::AtOnce,
+        false,
+    );
+    assert_eq!(trace.requests()[0].body, b"abcde");
+}
+
+#[test]
+fn a16_chunked_bodies_are_not_read_at_all() {
+    for size in ["0", "ffffffffffffffff", "fffffffffffffffe", "5;ext=\n"] {
+        let stream =
+            format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{size}\r\nabc\r\n0\r\n\r\n");
+        check(&stream, Error::LengthRequired);
+    }
+}
+
+#[test]
+fn a17_variants_of_transfer_encoding() {
+    for value in ["xchunked", "chunked\u{b}", "gzip, chunked", "chunked, identity", "identity", "", "\u{e9}"] {
+        let (error, status) =
+            refused(format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: {value}\r\n\r\n").as_bytes());
+        assert!(matches!(error, Some(Error::TransferCoding | Error::MalformedHead)), "{value:?}: {error:?}");
+        assert!(matches!(status, Some(501 | 400)));
+    }
+    let two = "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n";
+    let both = "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n";
+    let both_turned = "Content-Length: 5\r\nTransfer-Encoding: identity\r\n";
+    for lines in [two, both, both_turned] {
+        check(&format!("POST / HTTP/1.1\r\nHost: a\r\n{lines}\r\nabcde"), Error::AmbiguousLength);
+    }
+}
+
+#[test]
+fn a18_bare_line_ends() {
+    for stream in [
+        "GET / HTTP/1.1\nHost: a\n\n",
+        "GET / HTTP/1.1\r\nHost: a\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nb: c\rd\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\n\n",
+        "GET / HTTP/1.1\rHost: a\r\n\r\n",
+        "\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+    ] {
+        check(stream, Error::BareLineEnd);
+    }
+    check("GET / HTTP/1.1\r\nHost: a\r\n b: c\r\n\r\n", Error::MalformedHead);
+    check("GET / HTTP/1.1\r\nHost: a\r\nb : c\r\n\r\n", Error::MalformedHead);
+}
+
+/// What follows a body of known length is the next request, not an extension of this one.
+#[test]
+fn a18_a_body_ends_where_its_length_says() {
+    let stream = b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabcXX";
+    let trace = run(Config::default(), &[stream], Answers::AtOnce, true);
+    assert_eq!((trace.requests()[0].body.as_slice(), trace.requests().len()), (&b"abc"[..], 1));
+    assert_eq!(trace.error(), Some(Error::UnexpectedEof));
+}
+
+#[test]
+fn a22_a_request_says_which_host_it_means() {
+    check("GET / HTTP/1.1\r\n\r\n", Error::Host);
+    check("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", Error::Host);
+}
+
+#[test]
+fn a24_bytes_that_trickle_do_not_extend_the_deadline() {
+    let mut conn = connection(Config::default());
+    let due = conn.poll_timeout();
+    assert_eq!(due, Some(after(START, Duration::from_secs(10))));
+    let mut now = START;
+    for byte in &GET[..9] {
+        now = after(now, Duration::from_secs(1));
+        feed(&mut conn, now, &[*byte]);
+        assert_eq!(conn.poll_timeout(), due);
+    }
+    now = after(now, Duration::from_secs(1));
+    assert!(matches!(conn.handle_timeout(now), Some(Event::Closed { error: Some(Error::Timeout) })));
+}
+
+#[test]
+fn a25_one_request_at_a_time() {
+    // In order and answered at once, any number of them is fine …
+    let stream = GET.repeat(10_000);
+    let trace = run(Config::default(), &[&stream], Answers::AtOnce, false);
+    assert_eq!((trace.requests().len(), trace.error()), (10_000, None));
+    // … but one that is not answered holds up the others, and what is kept of them is bounded.
+    let (conn, usage) = usage(&stream[..60_000], 4096);
+    assert!(!conn.wants_read());
+    assert!(usage.peak < 2 * 65_536 + 4096, "{usage:?}");
+    let trace = run(Config::default(), &[&stream], Answers::Never, false);
+    assert_eq!((trace.requests().len(), trace.error()), (1, Some(Error::Pipelined)));
+    // Who reads no answers is not asked for more.
+    let mut conn = connection(Config::default());
+    while conn.wants_read() {
+        request(&mut conn, START, GET);
+        conn.respond(START, Response::new(200).body(vec![0; 1000])).unwrap();
+    }
+    assert!(conn.outgoing_len() < 65_536 + 1200);
+}
+
+#[test]
+fn c10_the_end_of_the_stream_again_and_again() {
+    for part in [0, 1, GET.len()] {
+        let mut conn = connection(Config::default());
+        let mut told = 0;
+        let mut input = &GET[..part];
+        while conn.receive(START, &mut input).is_some() {}
+        for minute in 0..100 {
+            told += usize::from(conn.receive_eof(START).is_some());
+            told += usize::from(conn.handle_timeout(after(START, Duration::from_secs(60 * minute))).is_some());
+        }
+        assert_eq!((told, conn.stream(), conn.poll_timeout()), (1, Stream::Closed, None));
+    }
+}
+
+/// A driver that cannot write now says so with zero; that is no progress and no event.
+#[test]
+fn c11_a_write_of_nothing_does_nothing() {
+    let mut conn = connection(Config::default());
+    request(&mut conn, START, GET);
+    conn.respond(START, Response::new(200)).unwrap();
+    let before = (outgoing(&conn), conn.poll_timeout(), conn.stream());
+    for second in 0..20 {
+        conn.sent(after(START, Duration::from_secs(second)), 0);
+        assert_eq!((outgoing(&conn), conn.poll_timeout(), conn.stream()), before);
+    }
+}
+
+/// However much is wrong, there is one answer to it and nothing behind that is looked at.
+#[test]
+fn m02_one_error_is_one_answer() {
+    let stream = b"GET / HTTP/9.9\r\n\r\n".repeat(1000);
+    for cuts in [Cuts::Whole, Cuts::Bytes] {
+        let trace: Trace = run(Config::default(), &cuts.of(&stream), Answers::AtOnce, true);
+        assert_eq!((trace.error(), trace.statuses()), (Some(Error::Version), vec![505]));
+        assert!(trace.outgoing.len() <= 256);
+    }
+}
+
+#[test]
+fn m07_nothing_is_kept_of_a_large_request() {
+    let stream = [&b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n"[..], &[b'x'; 900_000]].concat();
+    let config = Arc::new(Config::default());
+    let (_conn, usage) = measure(|| {
+        let mut conn = Connection::new(config, START);
+        for piece in stream.chunks(60_000) {
+            let mut input = piece;
+            while let Some(event) = conn.receive(START, &mut input) {
+                assert!(matches!(event, Event::Request(_)));
+                drop(event);
+                conn.respond(START, Response::new(200).body(vec![0; 100_000])).unwrap();
+            }
+        }
+        conn.sent(START, usize::MAX);
+        conn
+    });
+    assert!(usage.peak >= 900_000 && usage.live == 0, "{usage:?}");
+}
+
+#[test]
+fn m07_nothing_is_kept_of_what_was_pipelined() {
+    let config = Arc::new(Config::default());
+    let (_conn, usage) = measure(|| {
+        let mut conn = Connection::new(config, START);
+        let stream = GET.repeat(2000);
+        let mut input = &stream[..];
+        let mut event = conn.receive(START, &mut input);
+        // The application is late with the first answer, so that the other requests wait.
+        assert!(conn.receive(START, &mut input).is_none());
+        while event.is_some() {
+            conn.respond(START, Response::new(204)).unwrap();
+            event = conn.receive(START, &mut input);
+        }
+        conn.sent(START, usize::MAX);
+        conn
+    });
+    assert_eq!(usage.live, 0, "{usage:?}");
+}
+
+#[test]
+fn m08_a_connection_in_a_handshake_is_small() {
+    let stream = format!("GET / HTTP/1.1\r\nHost: a\r\nb: {}\r\n", "x".repeat(8000));
+    for size in [0, 1, 100, 8000] {
+        let (_, usage) = usage(&stream.as_bytes()[..size], 1);
+        assert!(usage.live <= 8192 + 1024 && usage.live <= 2 * size as isize + 64, "{usage:?} for {size}");
+    }
+}
+
+/// A first request that stops at any byte never panics, and the time-out finds it.
+#[test]
+fn x04_every_beginning_of_a_request() {
+    for size in 0..GET.len() {
+        let mut conn = connection(Config::default());
+        feed(&mut conn, START, &GET[..size]);
+        let due = conn.poll_timeout().unwrap();
+        assert!(matches!(conn.handle_timeout(due), Some(Event::Closed { .. })));
+        assert!(conn.handle_timeout(Instant::NEVER).is_none());
+    }
+}
