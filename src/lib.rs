@@ -82,6 +82,7 @@ pub mod http;
 pub mod hub;
 pub mod outbox;
 pub mod socketio;
+mod stall;
 pub mod stream;
 pub mod time;
 pub mod utf8;

@@ -6,6 +6,7 @@ use core::time::Duration;
 use super::reader::{Limits, LimitsError, RequestReader};
 use super::{Error, Request, Response};
 use crate::outbox::Outbox;
+use crate::stall::Stall;
 use crate::stream::Stream;
 use crate::time::Instant;
 
@@ -23,7 +24,7 @@ pub struct Config {
     pub idle_timeout: Duration,
     /// How long the application may take to answer; then the peer gets a 503. Default 60 s.
     pub answer_timeout: Duration,
-    /// How long a peer may leave everything that is sent to it unread. Default 30 s.
+    /// How long a peer may take to read 16 KiB of what is sent to it, or all of it if that is less. Default 30 s.
     pub write_timeout: Duration,
     /// After the last byte of the last answer: how long to wait for the peer to end the stream. Default 2 s.
     pub linger_timeout: Duration,
@@ -76,6 +77,17 @@ pub enum Event {
     },
 }
 
+/// What is left of a connection whose stream speaks another protocol now.
+#[derive(Debug)]
+pub(crate) struct Upgraded {
+    /// Bytes still to be written.
+    pub(crate) outbox: Outbox,
+    /// Bytes that were read already.
+    pub(crate) early: Vec<u8>,
+    /// Whether no more will come.
+    pub(crate) peer_ended: bool,
+}
+
 /// The answer cannot be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -107,8 +119,7 @@ pub struct Connection {
     now: Instant,
     /// The end of the present phase.
     deadline: Instant,
-    /// When the peer must have read something of what is in the outbox.
-    stalled: Instant,
+    stall: Stall,
     /// The end that is still to be told.
     closing: Option<Option<Error>>,
     peer_ended: bool,
@@ -119,7 +130,7 @@ pub struct Connection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Reading,
-    Answering { keep_alive: bool, head_only: bool },
+    Answering { keep_alive: bool, head_only: bool, old: bool },
     Draining,
     Closed,
 }
@@ -137,7 +148,7 @@ impl Connection {
             outbox: Outbox::new(),
             now,
             deadline,
-            stalled: Instant::NEVER,
+            stall: Stall::NONE,
             closing: None,
             peer_ended: false,
             answered: false,
@@ -150,20 +161,10 @@ impl Connection {
         if let Some(event) = self.poll_event() {
             return Some(event);
         }
-        while self.phase == Phase::Reading {
-            let mut kept = core::mem::take(&mut self.pipelined);
-            let mut early = kept.as_slice();
-            let from_kept = !early.is_empty();
-            let outcome = if from_kept { self.read(&mut early) } else { self.read(input) };
-            if from_kept && self.phase != Phase::Draining {
-                let used = kept.len().saturating_sub(early.len());
-                kept.drain(..used);
-                self.pipelined = kept;
-            }
-            match outcome {
-                Some(event) => return Some(event),
-                None if from_kept => {}
-                None => return None,
+        if self.phase == Phase::Reading {
+            let event = self.read(input);
+            if event.is_some() || self.phase == Phase::Reading {
+                return event;
             }
         }
         if matches!(self.phase, Phase::Answering { .. }) {
@@ -193,7 +194,7 @@ impl Connection {
                     self.write_continue();
                 }
                 let (keep_alive, head_only) = (request.keep_alive(), request.method() == "HEAD");
-                self.phase = Phase::Answering { keep_alive, head_only };
+                self.phase = Phase::Answering { keep_alive, head_only, old: request.minor_version() == 0 };
                 self.deadline = self.now.saturating_add(self.config.answer_timeout);
                 Some(Event::Request(Box::new(request)))
             }
@@ -213,17 +214,10 @@ impl Connection {
         }
     }
 
-    /// The peer will send no more.
+    /// The peer will send no more. Requests that are there already are still told, and answered.
+    #[must_use = "the end is told only once"]
     pub fn receive_eof(&mut self, now: Instant) -> Option<Event> {
         self.clock(now);
-        match self.phase {
-            Phase::Reading if self.reader.is_mid_request() => self.fail(Error::UnexpectedEof),
-            // An end in place of a further request is how a kept-alive stream ends.
-            Phase::Reading => self.end(None),
-            // It may still read the answer.
-            Phase::Answering { head_only, .. } => self.phase = Phase::Answering { keep_alive: false, head_only },
-            Phase::Draining | Phase::Closed => {}
-        }
         self.peer_ended = true;
         if self.phase == Phase::Draining {
             // Nothing is left to wait for but what is still to be written.
@@ -233,8 +227,27 @@ impl Connection {
         self.poll_event()
     }
 
-    /// What happened without input: the end by a time-out or by the last answer.
+    /// What happened without input: the end, or after an answer the request that was sent behind it.
     pub fn poll_event(&mut self) -> Option<Event> {
+        if self.phase == Phase::Reading && !self.pipelined.is_empty() {
+            let kept = core::mem::take(&mut self.pipelined);
+            let mut rest = kept.as_slice();
+            let event = self.read(&mut rest);
+            if matches!(self.phase, Phase::Answering { .. }) {
+                self.pipelined = rest.to_vec();
+            }
+            if event.is_some() {
+                return event;
+            }
+        }
+        if self.phase == Phase::Reading && self.peer_ended {
+            if self.reader.is_mid_request() {
+                self.fail(Error::UnexpectedEof);
+            } else {
+                // An end in place of a further request is how a kept-alive stream ends.
+                self.end(None);
+            }
+        }
         self.closing.take().map(|error| Event::Closed { error })
     }
 
@@ -244,8 +257,13 @@ impl Connection {
     /// If there is none.
     pub fn respond(&mut self, now: Instant, response: Response) -> Result<(), RespondError> {
         self.clock(now);
-        let Phase::Answering { keep_alive, head_only } = self.phase else { return Err(RespondError::NoRequest) };
-        self.write(&response, !keep_alive, head_only);
+        let Phase::Answering { keep_alive, head_only, old } = self.phase else { return Err(RespondError::NoRequest) };
+        let connection = match (keep_alive, old) {
+            (false, _) => Some("close"),
+            (true, true) => Some("keep-alive"),
+            (true, false) => None,
+        };
+        self.write(&response, connection, head_only);
         self.answered = true;
         if keep_alive {
             self.phase = Phase::Reading;
@@ -261,8 +279,8 @@ impl Connection {
     /// # Errors
     /// If no request awaits an answer.
     pub fn respond_last(&mut self, now: Instant, response: Response) -> Result<(), RespondError> {
-        if let Phase::Answering { head_only, .. } = self.phase {
-            self.phase = Phase::Answering { keep_alive: false, head_only };
+        if let Phase::Answering { keep_alive, .. } = &mut self.phase {
+            *keep_alive = false;
         }
         self.respond(now, response)
     }
@@ -299,8 +317,7 @@ impl Connection {
             return;
         }
         self.outbox.advance(count);
-        self.stalled = Instant::NEVER;
-        self.watch_writes();
+        self.stall.written(self.now, self.config.write_timeout, count, self.outbox.len());
         if self.phase == Phase::Draining && self.outbox.is_empty() {
             self.deadline = self.now.saturating_add(self.config.linger_timeout);
         }
@@ -330,13 +347,14 @@ impl Connection {
     /// When [`handle_timeout`](Self::handle_timeout) is to be called, at the latest.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.deadline.min(self.stalled).finite()
+        self.deadline.min(self.stall.deadline()).finite()
     }
 
     /// Does what is due at `now`; afterwards [`poll_timeout`](Self::poll_timeout) is later than `now`.
+    #[must_use = "the end is told only once"]
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Event> {
         self.clock(now);
-        if self.stalled <= self.now {
+        if self.stall.deadline() <= self.now {
             self.fail(Error::WriteTimeout);
             self.abandon();
         } else if self.deadline <= self.now {
@@ -350,9 +368,9 @@ impl Connection {
         self.poll_event()
     }
 
-    /// The bytes still to be written and those read too early: the stream speaks another protocol now.
-    pub(crate) fn into_upgraded(mut self) -> (Outbox, Vec<u8>) {
-        (core::mem::take(&mut self.outbox), core::mem::take(&mut self.pipelined))
+    /// The stream speaks another protocol from here on.
+    pub(crate) fn into_upgraded(self) -> Upgraded {
+        Upgraded { outbox: self.outbox, early: self.pipelined, peer_ended: self.peer_ended }
     }
 
     pub(crate) const fn outbox(&self) -> &Outbox {
@@ -364,8 +382,8 @@ impl Connection {
         &mut self.outbox
     }
 
-    fn write(&mut self, response: &Response, close: bool, head_only: bool) {
-        self.outbox.push_with(|out| response.write_head(close, out));
+    fn write(&mut self, response: &Response, connection: Option<&str>, head_only: bool) {
+        self.outbox.push_with(|out| response.write_head(connection, out));
         if !head_only && !response.is_bodiless() {
             self.outbox.push_shared(response.body_bytes());
         }
@@ -378,10 +396,8 @@ impl Connection {
     }
 
     fn watch_writes(&mut self) {
-        if self.outbox.is_empty() {
-            self.stalled = Instant::NEVER;
-        } else if self.stalled == Instant::NEVER {
-            self.stalled = self.now.saturating_add(self.config.write_timeout);
+        if !self.outbox.is_empty() {
+            self.stall.queued(self.now, self.config.write_timeout);
         }
     }
 
@@ -391,7 +407,7 @@ impl Connection {
         }
         if let Some(response) = error.response() {
             let head_only = matches!(self.phase, Phase::Answering { head_only: true, .. });
-            self.write(&response, true, head_only);
+            self.write(&response, Some("close"), head_only);
         }
         self.end(Some(error));
     }
@@ -414,7 +430,7 @@ impl Connection {
         self.phase = Phase::Closed;
         self.outbox.clear();
         self.deadline = Instant::NEVER;
-        self.stalled = Instant::NEVER;
+        self.stall = Stall::NONE;
     }
 
     fn clock(&mut self, now: Instant) {

@@ -39,6 +39,7 @@ mod request;
 mod response;
 mod token;
 
+pub(crate) use connection::Upgraded;
 pub use connection::{Config, Connection, Event, RespondError};
 pub use error::Error;
 pub use reader::{Limits, LimitsError, RequestReader};

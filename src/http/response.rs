@@ -91,13 +91,16 @@ impl Response {
         matches!(self.status, 100..=199 | 204 | 304)
     }
 
-    pub(super) fn write_head(&self, close: bool, out: &mut Vec<u8>) {
+    pub(super) fn write_head(&self, connection: Option<&str>, out: &mut Vec<u8>) {
         let _ = fmt::write(&mut Text(out), format_args!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status)));
         out.extend_from_slice(self.headers.as_bytes());
         if !self.is_bodiless() {
             let _ = fmt::write(&mut Text(out), format_args!("content-length: {}\r\n", self.body.len()));
         }
-        out.extend_from_slice(if close { b"connection: close\r\n\r\n" } else { b"\r\n" });
+        if let Some(connection) = connection {
+            let _ = fmt::write(&mut Text(out), format_args!("connection: {connection}\r\n"));
+        }
+        out.extend_from_slice(b"\r\n");
     }
 }
 

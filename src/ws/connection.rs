@@ -14,8 +14,9 @@ use super::message::{Message, Prepared};
 use super::opening::{Expected, Opened, Opening};
 use super::reader::{Context, Inbound, MessageReader};
 use crate::entropy::Entropy;
-use crate::http::{self, ReceivedResponse, Response, ResponseReader};
+use crate::http::{self, ReceivedResponse, Response, ResponseReader, Upgraded};
 use crate::outbox::Outbox;
+use crate::stall::Stall;
 use crate::stream::Stream;
 use crate::time::Instant;
 
@@ -82,16 +83,15 @@ pub struct Connection {
     now: Instant,
     /// The end of the present state's patience; in state `Open` when a ping, or its answer, is due.
     deadline: Instant,
-    /// When the peer must have read something of what is in the outbox.
-    stalled: Instant,
+    stall: Stall,
     /// The end that is still to be told.
     closed: Option<Box<Closed>>,
-    /// The newest ping that is owed an answer beyond those already queued.
-    pong: Option<Box<Pong>>,
     /// What most connections do without.
     extras: Option<Box<Extras>>,
     pong_bytes: u16,
     awaits_pong: bool,
+    /// Whether the peer ended its stream before the handshake was answered.
+    peer_ended: bool,
     role: Role,
 }
 
@@ -101,6 +101,8 @@ struct Extras {
     masks: Option<Entropy>,
     /// The compression that was agreed on.
     deflate: Option<Deflate>,
+    /// The newest ping that is owed an answer beyond those already queued.
+    pong: Option<Pong>,
 }
 
 #[derive(Debug)]
@@ -157,7 +159,7 @@ impl Connection {
         let requested = Requested { reader: ResponseReader::new(), expected };
         let deadline = now.saturating_add(config.http.head_timeout);
         let mut conn = Self::new(Role::Client, config, State::Requested(Box::new(requested)), outbox, now);
-        conn.extras = Some(Box::new(Extras { masks: Some(entropy), deflate: None }));
+        conn.extras = Some(Box::new(Extras { masks: Some(entropy), ..Extras::default() }));
         conn.deadline = deadline;
         conn.watch_writes();
         conn
@@ -174,7 +176,7 @@ impl Connection {
     #[must_use]
     pub fn client_after_upgrade(config: Arc<Config>, seed: [u8; 32], now: Instant) -> Self {
         let mut conn = Self::open(Role::Client, config, Outbox::new(), Vec::new(), now);
-        conn.extras = Some(Box::new(Extras { masks: Some(Entropy::new(seed)), deflate: None }));
+        conn.extras = Some(Box::new(Extras { masks: Some(Entropy::new(seed)), ..Extras::default() }));
         conn
     }
 
@@ -187,10 +189,7 @@ impl Connection {
         now: Instant,
     ) -> Result<Self, AcceptError> {
         let agreed = http.outbox_mut().push_with(|out| upgrade.write(accept, config.deflate(), out))?;
-        let (outbox, early) = http.into_upgraded();
-        let mut conn = Self::open(Role::Server, config, outbox, early, now);
-        conn.agree(agreed);
-        Ok(conn)
+        Ok(Self::upgraded(config, http.into_upgraded(), agreed, now))
     }
 
     fn open(role: Role, config: Arc<Config>, outbox: Outbox, early: Vec<u8>, now: Instant) -> Self {
@@ -207,23 +206,26 @@ impl Connection {
             outbox,
             now,
             deadline: Instant::NEVER,
-            stalled: Instant::NEVER,
+            stall: Stall::NONE,
             closed: None,
-            pong: None,
             extras: None,
             pong_bytes: 0,
             awaits_pong: false,
+            peer_ended: false,
             role,
         }
     }
 
-    /// Takes up the compression that a server has agreed to.
-    fn agree(&mut self, agreed: Option<Agreed>) {
-        let (role, config) = (self.role, self.config.deflate());
-        let deflate = agreed.zip(config).map(|(agreed, config)| Deflate::new(role, agreed, *config));
+    /// The server's end behind an HTTP connection.
+    fn upgraded(config: Arc<Config>, http: Upgraded, agreed: Option<Agreed>, now: Instant) -> Self {
+        let mut conn = Self::open(Role::Server, config, http.outbox, http.early, now);
+        let deflate = agreed.zip(conn.config.deflate());
+        let deflate = deflate.map(|(agreed, config)| Deflate::new(Role::Server, agreed, *config));
         if deflate.is_some() {
-            self.extras.get_or_insert_default().deflate = deflate;
+            conn.extras.get_or_insert_default().deflate = deflate;
         }
+        conn.peer_ended = http.peer_ended;
+        conn
     }
 
     /// Which end this is.
@@ -253,19 +255,10 @@ impl Connection {
         {
             return Some(event);
         }
-        loop {
-            let (State::Open(reader) | State::Closing(reader)) = &mut self.state else { break };
-            let deflate = self.extras.as_mut().and_then(|extras| extras.deflate.as_mut());
-            let inflater = deflate.map(|deflate| &mut deflate.inflater);
-            let mut context = Context { role: self.role, limits: &self.config.limits, inflater };
-            match reader.read_in(&mut context, input) {
-                Ok(None) => return None,
-                Ok(Some(inbound)) => {
-                    if let Some(event) = self.inbound(inbound) {
-                        return Some(event);
-                    }
-                }
-                Err(error) => self.fail(error),
+        if let State::Open(_) | State::Closing(_) = self.state {
+            let event = self.read_messages(input);
+            if event.is_some() || input.is_empty() {
+                return event;
             }
         }
         let event = match &mut self.state {
@@ -304,16 +297,25 @@ impl Connection {
                 }
                 None => self.end(CloseCode::ABNORMAL, "", Endpoint::Peer, Some(Error::UnexpectedEof)),
             },
-            State::Open(_) => self.end(CloseCode::ABNORMAL, "", Endpoint::Peer, Some(Error::UnexpectedEof)),
-            State::Closing(_) => self.end(CloseCode::ABNORMAL, "", Endpoint::Local, Some(Error::UnexpectedEof)),
+            State::Open(_) | State::Closing(_) => {
+                self.peer_ended = true;
+                return self.poll_event();
+            }
             State::Draining | State::Closed => {}
         }
         self.enter(State::Closed);
         self.poll_event()
     }
 
-    /// What happened without input: the end.
+    /// What happened without input: the end, or what the peer sent behind its handshake before that was accepted.
     pub fn poll_event<'a>(&mut self) -> Option<Event<'a>> {
+        let event = self.read_messages(&mut &mut [][..]);
+        if event.is_some() {
+            return event;
+        }
+        if self.peer_ended && matches!(self.state, State::Open(_) | State::Closing(_)) {
+            return self.stream_ended();
+        }
         self.closed.take().map(Event::Closed)
     }
 
@@ -328,9 +330,7 @@ impl Connection {
         let deflate = self.config.deflate();
         let agreed = handshake.http.outbox_mut().push_with(|out| upgrade.write(accept, deflate, out))?;
         if let State::Handshake(handshake) = core::mem::replace(&mut self.state, State::Closed) {
-            let (outbox, early) = handshake.http.into_upgraded();
-            *self = Self::open(Role::Server, self.config.clone(), outbox, early, self.now);
-            self.agree(agreed);
+            *self = Self::upgraded(self.config.clone(), handshake.http.into_upgraded(), agreed, self.now);
         }
         Ok(())
     }
@@ -452,15 +452,14 @@ impl Connection {
         if let State::Handshake(handshake) = &mut self.state {
             return handshake.http.sent(self.now, count);
         }
+        if count == 0 {
+            return;
+        }
         self.outbox.advance(count);
-        self.stalled = Instant::NEVER;
+        self.stall.written(self.now, self.config.write_timeout, count, self.outbox.len());
         if self.outbox.is_empty() {
             self.pong_bytes = 0;
-            if let Some(pong) = self.pong.take()
-                && self.is_open()
-            {
-                self.write_pong(pong.payload.get(..pong.len).unwrap_or_default());
-            }
+            self.write_owed_pong();
         }
         self.watch_writes();
     }
@@ -493,7 +492,7 @@ impl Connection {
     pub fn poll_timeout(&self) -> Option<Instant> {
         match &self.state {
             State::Handshake(handshake) => handshake.http.poll_timeout(),
-            _ => self.deadline.min(self.stalled).finite(),
+            _ => self.deadline.min(self.stall.deadline()).finite(),
         }
     }
 
@@ -504,7 +503,7 @@ impl Connection {
             let event = handshake.http.handle_timeout(self.now)?;
             return self.handshake_event(event, Error::Http(http::Error::Timeout));
         }
-        if self.stalled <= self.now {
+        if self.stall.deadline() <= self.now {
             self.abandon(Some(Error::WriteTimeout));
         } else if self.deadline <= self.now {
             match &mut self.state {
@@ -528,6 +527,36 @@ impl Connection {
             }
         }
         self.poll_event()
+    }
+
+    /// Reads on in what the peer sent, until there is something to tell.
+    fn read_messages<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
+        loop {
+            let (State::Open(reader) | State::Closing(reader)) = &mut self.state else { return None };
+            let deflate = self.extras.as_mut().and_then(|extras| extras.deflate.as_mut());
+            let inflater = deflate.map(|deflate| &mut deflate.inflater);
+            let mut context = Context { role: self.role, limits: &self.config.limits, inflater };
+            match reader.read_in(&mut context, input) {
+                Ok(None) => return None,
+                Ok(Some(inbound)) => {
+                    if let Some(event) = self.inbound(inbound) {
+                        return Some(event);
+                    }
+                }
+                Err(error) => {
+                    self.fail(error);
+                    return self.closed.take().map(Event::Closed);
+                }
+            }
+        }
+    }
+
+    /// The peer ended its stream while a closing handshake was due.
+    fn stream_ended<'a>(&mut self) -> Option<Event<'a>> {
+        let by = if self.is_open() { Endpoint::Peer } else { Endpoint::Local };
+        self.end(CloseCode::ABNORMAL, "", by, Some(Error::UnexpectedEof));
+        self.enter(State::Closed);
+        self.closed.take().map(Event::Closed)
     }
 
     /// What a frame means for the connection, and what of it is told.
@@ -581,7 +610,7 @@ impl Connection {
         self.end(CloseCode::ABNORMAL, "", Endpoint::Local, error);
         self.enter(State::Closed);
         self.outbox.clear();
-        self.stalled = Instant::NEVER;
+        self.stall = Stall::NONE;
     }
 
     /// Notes the end, unless it was noted before.
@@ -602,7 +631,6 @@ impl Connection {
             _ => Instant::NEVER,
         };
         self.state = state;
-        self.pong = None;
     }
 
     /// Reads on in the server's response; what follows a 101 stays in the input.
@@ -657,6 +685,9 @@ impl Connection {
                 }
             },
             http::Event::Closed { error } => {
+                if let State::Handshake(handshake) = &mut self.state {
+                    handshake.upgrade = None;
+                }
                 let error = error.map_or(silence, Error::Http);
                 let by = if error == Error::UnexpectedEof { Endpoint::Peer } else { Endpoint::Local };
                 self.end(CloseCode::ABNORMAL, "", by, Some(error));
@@ -683,11 +714,22 @@ impl Connection {
             self.pong_bytes = self.pong_bytes.saturating_add(size);
             return self.write_pong(payload);
         }
-        let pong = self.pong.get_or_insert_with(|| Box::new(Pong { payload: [0; CONTROL_BYTES_MAX], len: 0 }));
+        let mut pong = Pong { payload: [0; CONTROL_BYTES_MAX], len: payload.len() };
         for (to, from) in pong.payload.iter_mut().zip(payload) {
             *to = *from;
         }
-        pong.len = payload.len();
+        self.extras.get_or_insert_default().pong = Some(pong);
+    }
+
+    fn write_owed_pong(&mut self) {
+        let Some(extras) = &mut self.extras else { return };
+        let pong = extras.pong.take();
+        if extras.masks.is_none() && extras.deflate.is_none() {
+            self.extras = None;
+        }
+        if let Some(pong) = pong.filter(|_| self.is_open()) {
+            self.write_pong(pong.payload.get(..pong.len).unwrap_or_default());
+        }
     }
 
     fn write_pong(&mut self, payload: &[u8]) {
@@ -772,10 +814,8 @@ impl Connection {
     }
 
     fn watch_writes(&mut self) {
-        if self.outbox.is_empty() {
-            self.stalled = Instant::NEVER;
-        } else if self.stalled == Instant::NEVER {
-            self.stalled = self.now.saturating_add(self.config.write_timeout);
+        if !self.outbox.is_empty() {
+            self.stall.queued(self.now, self.config.write_timeout);
         }
     }
 
