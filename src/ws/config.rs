@@ -45,7 +45,7 @@ pub struct Config {
     pub ping_timeout: Duration,
     /// How long to wait for the peer's close frame, and after that for its end of the stream. Default 5 s.
     pub close_timeout: Duration,
-    /// How long a peer may leave everything that is sent to it unread. Default 30 s.
+    /// How long a peer may take to read 16 KiB of what is sent to it, or all of it if that is less. Default 30 s.
     pub write_timeout: Duration,
     /// Whether and how messages are compressed (RFC 7692). Default `None`: they are not.
     #[cfg(feature = "deflate")]
@@ -82,7 +82,11 @@ impl Config {
         LimitsError::check("message_bytes_max", limits.message_bytes_max, 1, isize::MAX as usize)?;
         LimitsError::check("fragments_max", limits.fragments_max as usize, 1, u32::MAX as usize)?;
         LimitsError::check("outbox_bytes_max", limits.outbox_bytes_max, 1024, isize::MAX as usize)?;
-        LimitsError::check("read_pause_bytes", limits.read_pause_bytes, 1, isize::MAX as usize)
+        LimitsError::check("read_pause_bytes", limits.read_pause_bytes, 1, isize::MAX as usize)?;
+        LimitsError::positive("ping_interval", self.ping_interval.unwrap_or(Duration::MAX))?;
+        LimitsError::positive("ping_timeout", self.ping_timeout)?;
+        LimitsError::positive("close_timeout", self.close_timeout)?;
+        LimitsError::positive("write_timeout", self.write_timeout)
     }
 
     #[cfg(feature = "deflate")]

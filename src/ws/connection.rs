@@ -280,13 +280,17 @@ impl Connection {
         }
     }
 
-    /// The peer will send no more.
+    /// The peer will send no more. More than one thing may have happened: [`poll_event`](Self::poll_event) tells the
+    /// rest.
+    #[must_use = "the end is told only once"]
     pub fn receive_eof<'a>(&mut self, now: Instant) -> Option<Event<'a>> {
         self.clock(now);
         match &mut self.state {
             State::Handshake(handshake) => {
-                let event = handshake.http.receive_eof(self.now)?;
-                return self.handshake_event(event, Error::UnexpectedEof);
+                return match handshake.http.receive_eof(self.now) {
+                    Some(event) => self.handshake_event(event, Error::UnexpectedEof),
+                    None => self.closed.take().map(Event::Closed),
+                };
             }
             State::Requested(requested) => match requested.reader.finish() {
                 // The end of the stream is the end of the body.
@@ -496,7 +500,9 @@ impl Connection {
         }
     }
 
-    /// Does what is due at `now`; afterwards [`poll_timeout`](Self::poll_timeout) is later than `now`.
+    /// Does what is due at `now`; afterwards [`poll_timeout`](Self::poll_timeout) is later than `now`. More than one thing
+    /// may have happened: [`poll_event`](Self::poll_event) tells the rest.
+    #[must_use = "the end is told only once"]
     pub fn handle_timeout<'a>(&mut self, now: Instant) -> Option<Event<'a>> {
         self.clock(now);
         if let State::Handshake(handshake) = &mut self.state {
@@ -689,7 +695,10 @@ impl Connection {
                     handshake.upgrade = None;
                 }
                 let error = error.map_or(silence, Error::Http);
-                let by = if error == Error::UnexpectedEof { Endpoint::Peer } else { Endpoint::Local };
+                let by = match error {
+                    Error::UnexpectedEof | Error::Http(http::Error::UnexpectedEof) => Endpoint::Peer,
+                    _ => Endpoint::Local,
+                };
                 self.end(CloseCode::ABNORMAL, "", by, Some(error));
                 self.poll_event()
             }

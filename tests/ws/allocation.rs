@@ -1,0 +1,189 @@
+//! What a connection holds and asks for: nothing, where nothing is partial.
+
+use std::sync::Arc;
+
+use roomwire::http;
+use roomwire::ws::{Accept, CloseCode, Config, Connection, Event, Opcode};
+
+use crate::clock::{START, client, server};
+use crate::support::memory::measure;
+use crate::support::ws::{End, flush, frame, key, masked, opening_with, receive};
+
+/// Feeds `bytes` from one buffer and answers nothing; how many events there were.
+fn swallow(conn: &mut Connection, bytes: &mut [u8]) -> usize {
+    let mut input = bytes;
+    let mut count = 0;
+    while let Some(event) = conn.receive(START, &mut input) {
+        assert!(!matches!(event, Event::Closed(_)));
+        count += 1;
+    }
+    count
+}
+
+#[test]
+fn it_has_at_most_128_bytes() {
+    assert!(size_of::<Connection>() <= 128);
+}
+
+#[test]
+fn whole_messages_are_received_without_an_allocation() {
+    for mut conn in [server(Config::default()), client(Config::default())] {
+        let mask = key(conn.role());
+        let payloads: [(Opcode, &[u8]); 5] = [
+            (Opcode::Text, b"short"),
+            (Opcode::Text, "é€𝄞".as_bytes()),
+            (Opcode::Text, &[b'x'; 1000]),
+            (Opcode::Binary, &[0xFF; 70_000]),
+            (Opcode::Pong, b"late"),
+        ];
+        let mut bytes: Vec<u8> =
+            payloads.iter().flat_map(|(opcode, payload)| frame(true, *opcode, mask, payload)).collect();
+        let (count, usage) = measure(|| swallow(&mut conn, &mut bytes));
+        assert_eq!((count, usage.allocations), (5, 0), "{usage:?}");
+    }
+}
+
+/// The ping itself is lent; its answer has to stand somewhere. With room in the outbox it costs nothing more.
+#[test]
+fn a_ping_costs_no_more_than_room_for_its_answer() {
+    let mut conn = server(Config::default());
+    let mut ping = masked(Opcode::Ping, &[7; 20]);
+    let mut first = ping.clone();
+    let (_, usage) = measure(|| swallow(&mut conn, &mut first));
+    // Room for the header, grown once for the payload.
+    assert!(usage.allocations <= 2 && usage.live <= 64, "{usage:?}");
+    // Room that is there already, as behind a longer answer of which a part is written.
+    let mut conn = server(Config::default());
+    conn.send(START, &[0; 200][..]).unwrap();
+    conn.send(START, &[0; 20][..]).unwrap();
+    let (count, usage) = measure(|| swallow(&mut conn, &mut ping));
+    assert_eq!((count, usage.allocations), (1, 0), "{usage:?}");
+}
+
+/// Runs a connection through `life` and asserts that what it then holds is nothing.
+fn assert_holds_nothing(what: &str, life: impl FnOnce(Arc<Config>) -> Connection) {
+    let config = Arc::new(Config::default());
+    let (conn, usage) = measure(|| life(config));
+    assert!(conn.is_open());
+    assert_eq!(usage.live, 0, "{what}: {usage:?}");
+}
+
+fn opened(config: Arc<Config>) -> Connection {
+    let mut conn = Connection::server(config, START);
+    receive(&mut conn, START, &opening_with("/", &format!("Cookie: {}\r\n", "x".repeat(3000))));
+    conn.accept(START, &Accept::new()).unwrap();
+    flush(&mut conn, START);
+    conn
+}
+
+#[test]
+fn m07_an_idle_open_connection_owns_no_heap() {
+    assert_holds_nothing("after the handshake", opened);
+    assert_holds_nothing("after early frames", |config| {
+        let mut conn = Connection::server(config, START);
+        let mut bytes = [opening_with("/", ""), masked(Opcode::Text, &[b'x'; 3000])].concat();
+        assert_eq!(swallow(&mut conn, &mut bytes), 1);
+        conn.accept(START, &Accept::new()).unwrap();
+        assert_eq!(swallow(&mut conn, &mut []), 1);
+        flush(&mut conn, START);
+        conn
+    });
+    assert_holds_nothing("after a large message in pieces", |config| {
+        let mut conn = opened(config);
+        let bytes = masked(Opcode::Binary, &vec![1; 1 << 20]);
+        let count: usize = bytes.chunks(1000).map(|piece| receive(&mut conn, START, piece).len()).sum();
+        assert_eq!(count, 1);
+        conn
+    });
+    assert_holds_nothing("after fragments and control frames between them", |config| {
+        let mut conn = opened(config);
+        let mask = key(conn.role());
+        let bytes = [
+            frame(false, Opcode::Text, mask, b"a"),
+            masked(Opcode::Ping, b"between"),
+            masked(Opcode::Pong, b""),
+            frame(true, Opcode::Continuation, mask, b"b"),
+        ];
+        assert_eq!(bytes.concat().chunks(1).map(|byte| receive(&mut conn, START, byte).len()).sum::<usize>(), 3);
+        flush(&mut conn, START);
+        conn
+    });
+    assert_holds_nothing("after large messages sent", |config| {
+        let mut conn = opened(config);
+        for size in [1, 200, 300, 100_000] {
+            conn.send(START, vec![0; size]).unwrap();
+            conn.send_prepared(START, &roomwire::ws::Prepared::binary(&vec![0; size])).unwrap();
+        }
+        while conn.outgoing_len() > 0 {
+            conn.sent(START, 777);
+        }
+        conn
+    });
+    assert_holds_nothing("after a flood of pings", |config| {
+        let mut conn = opened(config);
+        let mut bytes = masked(Opcode::Ping, &[1; 125]).repeat(50);
+        assert_eq!(swallow(&mut conn, &mut bytes), 50);
+        flush(&mut conn, START);
+        flush(&mut conn, START);
+        conn
+    });
+}
+
+/// A client also owns the generator of its masking keys.
+#[test]
+fn an_idle_client_owns_its_generator_alone() {
+    let config = Arc::new(Config::default());
+    let (mut conn, fresh) = measure(|| Connection::client_after_upgrade(config, [1; 32], START));
+    assert!(fresh.live <= 512, "{fresh:?}");
+    let (_, usage) = measure(|| {
+        conn.send(START, &[0; 5000][..]).unwrap();
+        flush(&mut conn, START);
+    });
+    assert_eq!(usage.live, 0, "{usage:?}");
+}
+
+#[test]
+fn m07_a_connection_that_is_over_owns_nothing_of_its_peer() {
+    let ends: [fn(&mut Connection); 4] = [
+        |conn| drop(receive(conn, START, &[0xFF])),
+        |conn| drop(receive(conn, START, &masked(Opcode::Close, b"\x03\xE8"))),
+        |conn| drop(conn.receive_eof(START)),
+        |conn| {
+            conn.close(START, CloseCode::NORMAL, "").unwrap();
+            drop(conn.receive_eof(START));
+        },
+    ];
+    for end in ends {
+        let config = Arc::new(Config::default());
+        let (_conn, usage) = measure(|| {
+            let mut conn = opened(config);
+            end(&mut conn);
+            flush(&mut conn, START);
+            drop(conn.poll_event());
+            conn
+        });
+        assert_eq!(usage.live, 0, "{usage:?}");
+    }
+}
+
+#[test]
+fn m08_a_connection_in_its_handshake_holds_at_most_9_kib() {
+    let limits = http::Limits::default();
+    let line = format!("A: {}\r\n", "x".repeat(limits.head_bytes_max - 400));
+    let head = opening_with("/", &line);
+    let mut largest = 0;
+    for size in (0..=head.len()).step_by(97).chain([head.len()]) {
+        let config = Arc::new(Config::default());
+        let mut bytes = head[..size].to_vec();
+        let (_conn, usage) = measure(|| {
+            let mut conn = End::Server.connection(Config::default(), START);
+            for mut piece in bytes.chunks_mut(500) {
+                let _upgrade = conn.receive(START, &mut piece);
+            }
+            conn
+        });
+        drop(config);
+        largest = largest.max(usage.live);
+    }
+    assert!(largest <= 9 * 1024, "{largest}");
+}

@@ -1,0 +1,20 @@
+//! The WebSocket layer: bytes in virtual time, no sockets.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod allocation;
+mod chunking;
+mod clock;
+mod closing;
+mod corpus;
+mod misuse;
+mod mutation;
+mod orders;
+mod round_trip;
+mod script;
+mod threats;
+mod time;
+
+#[global_allocator]
+static COUNTING: support::memory::Counting = support::memory::Counting;

@@ -1,0 +1,6 @@
+//! Hostile inputs, by the ids of the project's list of them.
+
+mod a;
+mod c;
+mod f;
+mod m;
