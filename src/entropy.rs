@@ -28,11 +28,6 @@ impl Entropy {
         bytes
     }
 
-    /// A seed for a further, independent generator.
-    pub fn fork(&mut self) -> [u8; 32] {
-        self.bytes()
-    }
-
     /// A public or secret identifier: 15 random bytes in the URL-safe base64 alphabet, which is
     /// exactly 20 characters, the length of an Engine.IO session id.
     pub(crate) fn id(&mut self) -> [u8; 20] {

@@ -7,6 +7,7 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
+use core::fmt;
 
 use bytes::Bytes;
 
@@ -14,7 +15,7 @@ use bytes::Bytes;
 const COPY_BYTES_MAX: usize = 256;
 
 /// A queue of bytes on their way out.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Outbox {
     /// What stands before `tail`; absent unless something shared or large is queued.
     #[allow(clippy::box_collection, reason = "8 bytes in each idle connection instead of 32")]
@@ -26,7 +27,6 @@ pub struct Outbox {
     len: usize,
 }
 
-#[derive(Debug)]
 enum Chunk {
     Owned(Vec<u8>),
     Shared(Bytes),
@@ -38,6 +38,13 @@ impl Chunk {
             Self::Owned(bytes) => bytes,
             Self::Shared(bytes) => bytes,
         }
+    }
+}
+
+impl fmt::Debug for Outbox {
+    /// Shows how much there is, not what: it may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outbox").field("len", &self.len).finish_non_exhaustive()
     }
 }
 

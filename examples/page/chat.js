@@ -127,7 +127,8 @@ function arrive(name, room, again) {
   me = { name, room };
   session.set({ ...session.get(), name, room });
   view("inside");
-  line({ kind: "notice", change: again ? "returned" : "arrived", user: name, own: true, text: again ? `You are back in ${room}` : `You joined ${room}` });
+  const [change, text] = again ? ["returned", `You are back in ${room}`] : ["arrived", `You joined ${room}`];
+  line({ kind: "notice", change, user: name, own: true, text });
   address(addressee);
 }
 
@@ -276,7 +277,9 @@ async function deliver(written, whisper) {
   try {
     const answer = await (whisper ? wire.request("whisper", whisper) : wire.request("say", written));
     if (!answer.ok) throw new Error(answer.error);
-    if (whisper) line({ kind: "whispered", user: me?.name, own: true, label: `to ${whisper.to}, in private`, to: whisper.to, text: whisper.text });
+    if (!whisper || !me) return; // what is said comes back to us as an event
+    const { to, text } = whisper;
+    line({ kind: "whispered", user: me.name, own: true, label: `to ${to}, in private`, to, text });
   } catch (error) {
     if (!me) return; // we left meanwhile
     line({ kind: "error", text: `${error.sent ? "Perhaps not sent" : "Not sent"}, ${error.message}: ${written}` });

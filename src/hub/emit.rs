@@ -9,6 +9,7 @@ use super::error::{EmitError, SocketError};
 use super::front::Hub;
 use super::groups::Scope;
 use super::ids::{AckId, ConnId, Reply, SocketId};
+use super::presence::{DIFF, SNAPSHOT};
 use super::session::socket_place;
 use super::socket::Phase;
 use super::target::{Receipt, Target, To};
@@ -52,7 +53,7 @@ impl Hub {
                 Phase::Live | Phase::Connecting { .. } => {}
             }
         }
-        let body = self.event_body(name, &args)?;
+        let body = self.application_event(name, &args)?;
         Ok(self.broadcast(&target, &body))
     }
 
@@ -74,10 +75,12 @@ impl Hub {
         if entry.acks.as_ref().map_or(0, |acks| acks.len()) >= self.config.limits.acks_per_socket_max {
             return Err(EmitError::TooManyAcks);
         }
-        let body = self.event_body(name, &args)?;
+        let body = self.application_event(name, &args)?;
         let deadline = self.now.saturating_add(timeout);
         let entry = self.sockets.get_mut(socket).ok_or(SocketError::Gone)?;
-        let id = entry.acks.get_or_insert_with(|| Box::new(Acks::default())).expect(deadline);
+        let id = entry.next_ack;
+        entry.next_ack = id.saturating_add(1);
+        entry.acks.get_or_insert_with(|| Box::new(Acks::default())).expect(id, deadline);
         let namespace = self.groups.at(namespace).map(|group| group.name.clone()).unwrap_or_default();
         let packet = Packet { id: Some(id), data: &body, ..Packet::new(PacketType::Event, &namespace) };
         self.send_packet(session, &packet);
@@ -93,6 +96,10 @@ impl Hub {
         self.clock(now);
         let entry = self.require_accepted(reply.socket)?;
         let (namespace, session) = (entry.namespace, entry.session.ok_or(SocketError::Away)?);
+        if self.sessions.key_at(session) != Some(reply.session) {
+            // It was asked for on a transport that is gone: on the new one the id means something else.
+            return Err(SocketError::Away.into());
+        }
         let mut body = alloc::vec![b'['];
         args.write(&mut body)?;
         body.push(b']');
@@ -101,6 +108,14 @@ impl Hub {
         let packet = Packet { id: Some(reply.id), data: &body, ..Packet::new(PacketType::Ack, &namespace) };
         self.send_packet(session, &packet);
         Ok(())
+    }
+
+    /// An event of the application's, which must not look like one of the hub's own.
+    fn application_event(&self, name: &str, args: &impl Arguments) -> Result<String, EmitError> {
+        if matches!(name, SNAPSHOT | DIFF) {
+            return Err(EmitError::ReservedName);
+        }
+        self.event_body(name, args)
     }
 
     /// The array of an event: its name and its arguments.
@@ -134,8 +149,15 @@ impl Hub {
         for socket in &target.except {
             self.mark(socket_place(*socket), *socket, broadcast.mark);
         }
+        let excepted = match namespace {
+            Some(only) => only.into_iter().collect::<Vec<_>>(),
+            None if target.except_rooms.is_empty() => Vec::new(),
+            None => self.groups.namespaces().collect(),
+        };
         for room in &target.except_rooms {
-            self.mark_room(namespace.flatten(), room, broadcast.mark);
+            for namespace in &excepted {
+                self.mark_room(*namespace, room, broadcast.mark);
+            }
         }
         match &target.to {
             To::Socket(socket) => self.deliver(&mut broadcast, socket_place(*socket)),
@@ -214,8 +236,7 @@ impl Hub {
         }
     }
 
-    fn mark_room(&mut self, namespace: Option<u32>, room: &str, mark: u64) {
-        let Some(namespace) = namespace else { return };
+    fn mark_room(&mut self, namespace: u32, room: &str, mark: u64) {
         let Some(group) = self.groups.find(Scope::Room { namespace }, room) else { return };
         let Some(group) = self.groups.at(group) else { return };
         for link in &group.members {

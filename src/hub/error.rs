@@ -76,7 +76,7 @@ pub enum EmitError {
     /// The socket is not in the state for that.
     #[error(transparent)]
     Socket(#[from] SocketError),
-    /// The name is one that clients and servers use for themselves.
+    /// The name is one that clients, servers or the hub's presence use for themselves.
     #[error("reserved event name")]
     ReservedName,
     /// An argument has no form in JSON.

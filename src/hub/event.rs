@@ -138,6 +138,8 @@ pub enum DisconnectReason {
     Server,
     /// The transport ended.
     TransportClosed,
+    /// The application closed the transport.
+    Closed,
     /// The heartbeat failed.
     PingTimeout,
     /// It broke the protocol.
@@ -158,7 +160,12 @@ impl DisconnectReason {
     pub const fn is_recoverable(self) -> bool {
         matches!(
             self,
-            Self::TransportClosed | Self::PingTimeout | Self::SlowConsumer | Self::TakenOver | Self::Shutdown
+            Self::TransportClosed
+                | Self::Closed
+                | Self::PingTimeout
+                | Self::SlowConsumer
+                | Self::TakenOver
+                | Self::Shutdown
         )
     }
 }

@@ -7,6 +7,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 use core::hash::{Hash, Hasher as _};
 
 use hashbrown::HashTable;
@@ -47,25 +48,34 @@ pub(super) struct Link {
     position: u32,
 }
 
+/// The keys of the hash: who knows them can make names that collide.
+#[derive(Clone, Copy)]
+struct Keys(u64, u64);
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys(..)")
+    }
+}
+
 /// All groups of a hub, by place and by name.
 #[derive(Debug)]
 pub(super) struct Groups {
     slab: Slab<GroupId, Group>,
     /// Places by name. The hash is keyed from the seed: names come from peers.
     names: HashTable<u32>,
-    keys: (u64, u64),
-    namespaces: usize,
+    keys: Keys,
     rooms: usize,
     users: usize,
 }
 
 impl Groups {
     pub(super) fn new(entropy: &mut Entropy) -> Self {
-        let keys = (u64::from_ne_bytes(entropy.bytes()), u64::from_ne_bytes(entropy.bytes()));
-        Self { slab: Slab::new(), names: HashTable::new(), keys, namespaces: 0, rooms: 0, users: 0 }
+        let keys = Keys(u64::from_ne_bytes(entropy.bytes()), u64::from_ne_bytes(entropy.bytes()));
+        Self { slab: Slab::new(), names: HashTable::new(), keys, rooms: 0, users: 0 }
     }
 
-    fn hash(keys: (u64, u64), scope: Scope, name: &str) -> u64 {
+    fn hash(keys: Keys, scope: Scope, name: &str) -> u64 {
         let mut hasher = SipHasher13::new_with_keys(keys.0, keys.1);
         scope.hash(&mut hasher);
         name.hash(&mut hasher);
@@ -89,7 +99,9 @@ impl Groups {
         let (keys, slab) = (self.keys, &self.slab);
         let rehash = |place: &u32| slab.at(*place).map_or(0, |g| Self::hash(keys, g.scope, &g.name));
         self.names.insert_unique(Self::hash(keys, scope, name), place, rehash);
-        *self.count(scope) = self.count(scope).saturating_add(1);
+        if let Some(count) = self.count(scope) {
+            *count = count.saturating_add(1);
+        }
         Some(place)
     }
 
@@ -129,11 +141,11 @@ impl Groups {
         self.users
     }
 
-    fn count(&mut self, scope: Scope) -> &mut usize {
+    fn count(&mut self, scope: Scope) -> Option<&mut usize> {
         match scope {
-            Scope::Namespace => &mut self.namespaces,
-            Scope::Room { .. } => &mut self.rooms,
-            Scope::User => &mut self.users,
+            Scope::Namespace => None,
+            Scope::Room { .. } => Some(&mut self.rooms),
+            Scope::User => Some(&mut self.users),
         }
     }
 
@@ -211,7 +223,9 @@ impl Groups {
         if let Some(id) = self.slab.key_at(place) {
             self.slab.remove(id);
         }
-        *self.count(scope) = self.count(scope).saturating_sub(1);
+        if let Some(count) = self.count(scope) {
+            *count = count.saturating_sub(1);
+        }
     }
 }
 

@@ -55,6 +55,8 @@ pub struct AckId {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Reply {
     pub(super) socket: SocketId,
+    /// The transport's session: on another one the same id is another event's.
+    pub(super) session: SessionId,
     pub(super) id: u64,
 }
 

@@ -57,13 +57,17 @@ impl Hub {
             return self.connect_packet(id, packet, text);
         }
         let Some(place) = self.socket_of(id, packet.namespace) else {
-            // A client may leave what it never joined, or was just made to leave.
-            return if packet.kind == PacketType::Disconnect { Ok(None) } else { Err(socketio::Error::NotConnected) };
+            // A client may leave what it never joined; and what it sent before it heard that it was made to leave is
+            // no fault of its.
+            let harmless = packet.kind == PacketType::Disconnect
+                || self.sessions.get(id).is_some_and(|session| session.was_dismissed(packet.namespace));
+            return if harmless { Ok(None) } else { Err(socketio::Error::NotConnected) };
         };
         let Some(socket) = self.sockets.key_at(place) else { return Ok(None) };
         if !self.is_live(socket) && packet.kind != PacketType::Disconnect {
             return Err(socketio::Error::NotConnected);
         }
+        self.forget_spent_token(place);
         match packet.kind {
             PacketType::Event => {
                 let EventData { name, args } = EventData::parse(packet.data)?;
@@ -72,7 +76,12 @@ impl Hub {
                     Cow::Owned(name) => Cow::Owned(name),
                 };
                 let args = Args::checked(lend(text, args.as_str()));
-                Ok(Some(Event::Emit { socket, name, args, reply: packet.id.map(|id| Reply { socket, id }) }))
+                Ok(Some(Event::Emit {
+                    socket,
+                    name,
+                    args,
+                    reply: packet.id.map(|ack| Reply { socket, session: id, id: ack }),
+                }))
             }
             PacketType::Ack => {
                 let args = Args::from_array(packet.data)?;
@@ -110,11 +119,12 @@ impl Hub {
         if count >= self.config.limits.namespaces_per_session_max {
             return Err(socketio::Error::TooManyNamespaces);
         }
-        let short = packet.namespace.len() <= self.config.limits.namespace_bytes_max;
-        if !short || !self.config.namespaces.contain(packet.namespace) {
-            // Nothing is kept of a namespace that there is not; a name too long is not repeated either.
-            let name = if short { packet.namespace } else { "/" };
-            self.send_connect_error(session_place(id), name, &Refusal::new("Invalid namespace"));
+        if packet.namespace.len() > self.config.limits.namespace_bytes_max {
+            return Err(socketio::Error::NamespaceTooLong);
+        }
+        if !self.config.namespaces.contain(packet.namespace) {
+            // Nothing is kept of a namespace that there is not.
+            self.send_connect_error(session_place(id), packet.namespace, &Refusal::new("Invalid namespace"));
             return Ok(None);
         }
         Ok(self.connecting(id, packet.namespace, lend(text, packet.data), lend(text, packet.query)))

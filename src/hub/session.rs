@@ -31,10 +31,16 @@ pub(super) struct Session {
     request: Option<Arc<Request>>,
     /// When it must have connected to a namespace.
     connect_by: Instant,
+    /// Namespaces that the server made it leave: packets for them may still be under way.
+    dismissed: Vec<Arc<str>>,
     pub(super) scheduled: Scheduled,
 }
 
 impl Session {
+    pub(super) fn was_dismissed(&self, namespace: &str) -> bool {
+        self.dismissed.iter().any(|dismissed| **dismissed == *namespace)
+    }
+
     pub(super) const fn protocol(&self) -> Protocol {
         match self.engine.revision() {
             Revision::V3 => Protocol::V4,
@@ -77,7 +83,8 @@ impl Hub {
     /// Puts a client that was told by [`Event::Connecting`] back into the session that `token` names, whether that is
     /// away or its old transport only seems alive (which is then closed). It keeps its [`SocketId`], which is returned,
     /// its rooms and its user, and gets a new token; [`Event::Connected`] follows. The id of the connecting socket names
-    /// nothing any more.
+    /// nothing any more. The old token is good until the client's first packet: its new transport may be lost before it
+    /// hears of the new one.
     ///
     /// Events that were emitted to the session while it was away are lost to it.
     ///
@@ -89,25 +96,32 @@ impl Hub {
         let (namespace, session) = (connecting.namespace, connecting.session);
         let old = *self.tokens.get(token).ok_or(ResumeError::UnknownToken)?;
         let known = self.sockets.get(old).filter(|old| old.namespace == namespace).ok_or(ResumeError::UnknownToken)?;
-        if let Some(session) = known.session.and_then(|place| self.sessions.at(place)) {
-            let conn = session.conn;
-            self.end_connection(conn, DisconnectReason::TakenOver, None, CloseCode::GOING_AWAY, "taken over");
+        let (place, before) = (socket_place(old), known.session);
+        if let Some(before) = before {
+            // It changes hands before its old transport ends, so that it need not be away for a moment.
+            self.leave_session(before, place);
+            let away_until = Some(self.now.saturating_add(self.config.away_timeout));
+            self.fail_acks(old);
+            self.events.push_back(Event::Disconnected { socket: old, reason: DisconnectReason::TakenOver, away_until });
+        } else {
+            self.away = self.away.saturating_sub(1);
+            self.shift_presence(place, Some(PresenceState::Away), Some(PresenceState::Live));
         }
-        // With no time to be away the taken-over socket is gone now.
-        let place = socket_place(old);
-        let Some(resumed) = self.sockets.get_mut(old) else { return Err(ResumeError::UnknownToken) };
-        resumed.session = session;
-        resumed.phase = Phase::Live;
-        self.away = self.away.saturating_sub(1);
+        if let Some(resumed) = self.sockets.get_mut(old) {
+            resumed.session = session;
+            resumed.phase = Phase::Live;
+        }
         if let Some(session) = session.and_then(|place| self.sessions.at_mut(place)) {
             for at in session.sockets.iter_mut().filter(|at| **at == socket_place(socket)) {
                 *at = place;
             }
         }
         self.forget_socket(socket);
-        self.shift_presence(place, Some(PresenceState::Away), Some(PresenceState::Live));
         self.owe_snapshots(place);
         self.connected(old, true);
+        if let Some(conn) = before.and_then(|place| self.sessions.at(place)).map(|session| session.conn) {
+            self.end_connection(conn, DisconnectReason::TakenOver, None, CloseCode::GOING_AWAY, "taken over");
+        }
         Ok(old)
     }
 
@@ -123,13 +137,19 @@ impl Hub {
             let namespace = self.groups.at(entry.namespace).map(|group| group.name.clone()).unwrap_or_default();
             self.send_packet(session, &Packet::new(PacketType::Disconnect, &namespace));
             self.leave_session(session, place);
+            if let Some(session) = self.sessions.at_mut(session)
+                && !session.was_dismissed(&namespace)
+                && session.dismissed.len() < self.config.limits.namespaces_per_session_max
+            {
+                session.dismissed.push(namespace);
+            }
         }
         self.lose_socket(place, DisconnectReason::Server);
         Ok(())
     }
 
-    /// Closes the byte stream under a socket, in order. Its client may come back; [`disconnect`](Self::disconnect) it
-    /// before if it shall not.
+    /// Closes the byte stream under a socket, in order. Its session is away then, and its client may come back;
+    /// [`disconnect`](Self::disconnect) it before if it shall not.
     ///
     /// # Errors
     /// If there is no such socket, or it is away.
@@ -139,14 +159,14 @@ impl Hub {
             Some(_) => SocketError::Away,
             None => SocketError::Gone,
         })?;
-        self.end_connection(conn, DisconnectReason::Server, None, CloseCode::NO_STATUS, "");
+        self.end_connection(conn, DisconnectReason::Closed, None, CloseCode::NO_STATUS, "");
         Ok(())
     }
 
     /// Closes a byte stream in order, whatever it speaks.
     pub fn close_connection(&mut self, now: Instant, conn: ConnId, code: CloseCode, reason: &str) {
         self.clock(now);
-        self.end_connection(conn, DisconnectReason::Server, None, code, reason);
+        self.end_connection(conn, DisconnectReason::Closed, None, code, reason);
     }
 
     /// The connection that a socket has now.
@@ -212,6 +232,7 @@ impl Hub {
             sockets: Vec::new(),
             request: Some(request),
             connect_by: self.now.saturating_add(self.config.connect_timeout),
+            dismissed: Vec::new(),
             scheduled: Scheduled::default(),
         };
         let sid = *session.engine.sid();
@@ -223,7 +244,14 @@ impl Hub {
         self.send_to(conn, &open);
         self.touch_session(id);
         // In protocol 4 a session is connected to the main namespace unasked.
-        if revision == Revision::V3 { self.connecting(id, "/", "".into(), "".into()) } else { None }
+        if revision == Revision::V4 {
+            return None;
+        }
+        if !self.config.namespaces.contain("/") {
+            self.send_connect_error(session_place(id), "/", &Refusal::new("Invalid namespace"));
+            return None;
+        }
+        self.connecting(id, "/", "".into(), "".into())
     }
 
     /// A client asks for a namespace that it may have.
@@ -242,21 +270,24 @@ impl Hub {
             session: Some(session_place(session)),
             sid: self.entropy.id(),
             token: Token::new(&mut self.entropy),
+            spent: None,
             user: None,
             groups: Vec::new(),
             entered: Vec::new(),
             acks: None,
+            next_ack: 0,
             marked: 0,
             scheduled: Scheduled::default(),
         };
         let id = self.sockets.insert(socket)?;
         self.groups.join(&mut self.sockets, group, socket_place(id));
+        let namespace = self.groups.at(group)?.name.clone();
         if let Some(session) = self.sessions.get_mut(session) {
             session.sockets.push(socket_place(id));
+            session.dismissed.retain(|dismissed| *dismissed != namespace);
             session.connect_by = Instant::NEVER;
         }
         self.touch_socket(id);
-        let namespace = self.groups.at(group)?.name.clone();
         Some(Event::Connecting { socket: id, namespace, auth, query })
     }
 
@@ -265,7 +296,11 @@ impl Hub {
         let token = Token::new(&mut self.entropy);
         let Some(entry) = self.sockets.get_mut(socket) else { return };
         entry.phase = Phase::Live;
-        self.tokens.remove(&core::mem::replace(&mut entry.token, token));
+        let before = core::mem::replace(&mut entry.token, token);
+        let older = core::mem::replace(&mut entry.spent, resumed.then_some(before));
+        if let Some(older) = older {
+            self.tokens.remove(&older);
+        }
         self.tokens.insert(token, socket);
         self.events.push_back(Event::Connected { socket, resumed });
         let mut data = String::new();
@@ -293,8 +328,7 @@ impl Hub {
     }
 
     pub(super) fn send_connect_error(&mut self, session: u32, namespace: &str, refusal: &Refusal) {
-        let Some(entry) = self.sessions.at_mut(session) else { return };
-        entry.request = None;
+        let Some(entry) = self.sessions.at(session) else { return };
         let mut data = Vec::new();
         match (entry.protocol(), &refusal.data) {
             (Protocol::V4, Some(value)) => data.extend_from_slice(value.as_bytes()),
@@ -310,16 +344,6 @@ impl Hub {
         }
         let data = String::from_utf8(data).unwrap_or_default();
         self.send_packet(session, &Packet { data: &data, ..Packet::new(PacketType::ConnectError, namespace) });
-        // Who is refused everywhere has to try again, or go.
-        let by = self.now.saturating_add(self.config.connect_timeout);
-        if let Some(entry) = self.sessions.at_mut(session)
-            && entry.sockets.is_empty()
-        {
-            entry.connect_by = entry.connect_by.min(by);
-        }
-        if let Some(id) = self.sessions.key_at(session) {
-            self.touch_session(id);
-        }
     }
 
     /// Queues a Socket.IO packet on a session.
@@ -342,8 +366,15 @@ impl Hub {
     }
 
     fn leave_session(&mut self, session: u32, socket: u32) {
-        if let Some(session) = self.sessions.at_mut(session) {
-            session.sockets.retain(|place| *place != socket);
+        let by = self.now.saturating_add(self.config.connect_timeout);
+        let Some(id) = self.sessions.key_at(session) else { return };
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        session.sockets.retain(|place| *place != socket);
+        if session.sockets.is_empty() {
+            // Who is nowhere has to connect again, or go.
+            session.request = None;
+            session.connect_by = by;
+            self.touch_session(id);
         }
     }
 
@@ -358,10 +389,8 @@ impl Hub {
         let Some(socket) = self.sockets.key_at(place) else { return };
         let Some(entry) = self.sockets.get_mut(socket) else { return };
         entry.session = None;
-        if let Some(mut acks) = entry.acks.take() {
-            let lost = |id| Event::Ack { ack: AckId { socket, id }, socket, answer: Err(AckError::Disconnected) };
-            self.events.extend(acks.drain().map(lost));
-        }
+        self.fail_acks(socket);
+        let Some(entry) = self.sockets.get_mut(socket) else { return };
         let timeout = self.config.away_timeout;
         let may_stay = entry.phase == Phase::Live
             && reason.is_recoverable()
@@ -380,6 +409,21 @@ impl Hub {
         }
     }
 
+    /// What was asked of a client is not answered any more.
+    fn fail_acks(&mut self, socket: SocketId) {
+        if let Some(mut acks) = self.sockets.get_mut(socket).and_then(|entry| entry.acks.take()) {
+            let lost = |id| Event::Ack { ack: AckId { socket, id }, socket, answer: Err(AckError::Disconnected) };
+            self.events.extend(acks.drain().map(lost));
+        }
+    }
+
+    /// The client speaks on its new transport: it can know its new token.
+    pub(super) fn forget_spent_token(&mut self, place: u32) {
+        if let Some(token) = self.sockets.at_mut(place).and_then(|socket| socket.spent.take()) {
+            self.tokens.remove(&token);
+        }
+    }
+
     /// Takes a socket out of everything.
     pub(super) fn forget_socket(&mut self, socket: SocketId) {
         let place = socket_place(socket);
@@ -387,9 +431,10 @@ impl Hub {
         if matches!(entry.phase, Phase::Away { .. }) {
             self.away = self.away.saturating_sub(1);
         }
-        let token = entry.token;
-        if self.tokens.get(&token) == Some(&socket) {
-            self.tokens.remove(&token);
+        for token in [Some(entry.token), entry.spent].into_iter().flatten() {
+            if self.tokens.get(&token) == Some(&socket) {
+                self.tokens.remove(&token);
+            }
         }
         self.exit_all(place);
         // Rooms go before the namespace that they belong to, which was joined first.

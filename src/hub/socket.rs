@@ -27,6 +27,8 @@ pub(super) struct Socket {
     /// What the client knows it by.
     pub(super) sid: [u8; 20],
     pub(super) token: Token,
+    /// The token before, with which it was resumed: good until the client shows that it can know the new one.
+    pub(super) spent: Option<Token>,
     /// The place of its user's group, once it is identified.
     pub(super) user: Option<u32>,
     /// The groups that it is in, see [`groups`](super::groups).
@@ -34,6 +36,8 @@ pub(super) struct Socket {
     /// The places of the rooms in which its user is shown.
     pub(super) entered: Vec<u32>,
     pub(super) acks: Option<Box<Acks>>,
+    /// The id of the next acknowledgement; it rises over all transports of the session.
+    pub(super) next_ack: u64,
     /// The last broadcast that has dealt with it.
     pub(super) marked: u64,
     pub(super) scheduled: Scheduled,
@@ -74,10 +78,12 @@ impl Socket {
             session: None,
             sid: entropy.id(),
             token: Token::new(&mut entropy),
+            spent: None,
             user: None,
             groups: Vec::new(),
             entered: Vec::new(),
             acks: None,
+            next_ack: 0,
             marked: 0,
             scheduled: Scheduled::default(),
         }

@@ -87,7 +87,7 @@ impl<'a> Target<'a> {
         self
     }
 
-    /// Nobody in this room of the same namespace.
+    /// Nobody who is in a room of this name, in the namespace that is meant, or in each that is.
     #[must_use]
     pub fn except_room(mut self, name: &'a str) -> Self {
         self.except_rooms.push(name);

@@ -5,7 +5,6 @@ use crate::time::Instant;
 /// The acknowledgements that one side awaits, each with its deadline.
 #[derive(Debug, Default)]
 pub(crate) struct Acks {
-    next: u64,
     deadlines: BTreeMap<u64, Instant>,
     order: BTreeSet<(Instant, u64)>,
 }
@@ -16,13 +15,10 @@ impl Acks {
         self.deadlines.len()
     }
 
-    /// Awaits a further one; its id.
-    pub(crate) fn expect(&mut self, deadline: Instant) -> u64 {
-        let id = self.next;
-        self.next = self.next.saturating_add(1);
+    /// Awaits a further one. Its id must never have been used before: an answer that is late would be taken for another.
+    pub(crate) fn expect(&mut self, id: u64, deadline: Instant) {
         self.deadlines.insert(id, deadline);
         self.order.insert((deadline, id));
-        id
     }
 
     /// Whether `id` was awaited. It is not awaited any more: an answer counts once.

@@ -34,7 +34,7 @@ impl<'a> Args<'a> {
     pub fn new(text: impl Into<Cow<'a, str>>) -> Result<Self, Error> {
         let text = text.into();
         json::check(&alloc::format!("[{text}]"), '[')?;
-        Ok(Self(text))
+        Ok(Self::checked(text))
     }
 
     /// Reads the payload of an acknowledgement, a JSON array.
@@ -44,9 +44,14 @@ impl<'a> Args<'a> {
         Ok(Self::checked(inner))
     }
 
-    /// Takes text that was checked.
+    /// Takes text that was checked, without the white space around it: nothing but white space is no argument, and
+    /// must not get a comma.
     pub(crate) fn checked(text: impl Into<Cow<'a, str>>) -> Self {
-        Self(text.into())
+        Self(match text.into() {
+            Cow::Borrowed(text) => Cow::Borrowed(text.trim_ascii()),
+            Cow::Owned(text) if text.trim_ascii().len() == text.len() => Cow::Owned(text),
+            Cow::Owned(text) => Cow::Owned(text.trim_ascii().into()),
+        })
     }
 
     /// The text: what stands between the brackets of the array.
@@ -58,7 +63,7 @@ impl<'a> Args<'a> {
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.bytes().all(|byte| byte.is_ascii_whitespace())
+        self.0.is_empty()
     }
 
     /// How many there are.
@@ -227,6 +232,7 @@ mod tests {
         };
         assert_eq!(write(&|out| ("a\"", 1.5, true, None::<u8>).write(out).unwrap()), r#""a\"",1.5,true,null"#);
         assert_eq!(write(&|out| ().write(out).unwrap()), "");
-        assert_eq!(write(&|out| Args::new("1, 2").unwrap().write(out).unwrap()), "1, 2");
+        assert_eq!(write(&|out| Args::new(" 1, 2\n").unwrap().write(out).unwrap()), "1, 2");
+        assert!(Args::new(" \t ").unwrap().is_empty());
     }
 }

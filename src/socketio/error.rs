@@ -32,6 +32,9 @@ pub enum Error {
     /// A second CONNECT for the same namespace.
     #[error("namespace is connected already")]
     AlreadyConnected,
+    /// A namespace with a longer name than the server takes.
+    #[error("namespace name too long")]
+    NamespaceTooLong,
     /// More namespaces at once than a session may have.
     #[error("too many namespaces")]
     TooManyNamespaces,

@@ -78,7 +78,7 @@ mod tests {
     fn events() {
         let event = |name: &str, args: &str| Ok((name.into(), args.into()));
         assert_eq!(parts(r#"["say"]"#), event("say", ""));
-        assert_eq!(parts(r#"[ "say" , 1 ]"#), event("say", " 1 "));
+        assert_eq!(parts(r#"[ "say" , 1 ]"#), event("say", "1"));
         assert_eq!(parts(r#"["a\"b",{"x":[null]},"€"]"#), event("a\"b", r#"{"x":[null]},"€""#));
         assert_eq!(parts("[1,true]"), event("1", "true"));
         assert_eq!(parts(r#"["caf\u00e9"]"#), event("café", ""));
