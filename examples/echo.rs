@@ -5,6 +5,7 @@
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant as Clock};
 
 use roomwire::{Instant, Stream, ws};
@@ -18,11 +19,15 @@ fn main() -> io::Result<()> {
         deflate: Some(ws::DeflateConfig { threshold_bytes: 0, ..Default::default() }),
         ..Default::default()
     });
-    for stream in listener.incoming().flatten() {
+    loop {
         let config = config.clone();
-        std::thread::spawn(move || serve(stream, config));
+        let served = listener.accept().and_then(|(stream, _)| thread::Builder::new().spawn(|| serve(stream, config)));
+        if let Err(error) = served {
+            // Mostly too many open files, which passes.
+            eprintln!("{error}");
+            thread::sleep(Duration::from_millis(100));
+        }
     }
-    Ok(())
 }
 
 fn serve(mut stream: TcpStream, config: Arc<ws::Config>) -> io::Result<()> {

@@ -79,7 +79,7 @@ struct State {
 }
 
 struct Peer {
-    stream: TcpStream,
+    stream: Arc<TcpStream>,
     writer: Thread,
 }
 
@@ -103,7 +103,8 @@ impl Server {
     fn try_serve(self: Arc<Self>, stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let address = stream.peer_addr()?;
-        let (reading, writing) = (stream.try_clone()?, stream.try_clone()?);
+        let stream = Arc::new(stream);
+        let (reading, writing) = (stream.clone(), stream.clone());
         let mut state = self.lock();
         let conn = state.hub.connect(self.now()).map_err(io::Error::other)?;
         state.chat.connected(conn, address);
@@ -116,7 +117,7 @@ impl Server {
     }
 
     /// Passes what a peer sends to the hub.
-    fn read(&self, conn: ConnId, mut stream: TcpStream) {
+    fn read(&self, conn: ConnId, stream: Arc<TcpStream>) {
         let mut buffer = vec![0; BUFFER_BYTES];
         loop {
             let mut state = self.lock();
@@ -124,7 +125,7 @@ impl Server {
                 state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
             }
             drop(state);
-            let received = stream.read(&mut buffer);
+            let received = (&*stream).read(&mut buffer);
             let (mut state, now) = (self.lock(), self.now());
             match received {
                 Ok(0) => state.hub.receive_eof(now, conn),
@@ -146,7 +147,7 @@ impl Server {
     }
 
     /// Writes what the hub has for a peer, and ends the stream when it says so.
-    fn write(&self, conn: ConnId, mut stream: TcpStream) {
+    fn write(&self, conn: ConnId, stream: Arc<TcpStream>) {
         let mut buffer = vec![0; BUFFER_BYTES];
         loop {
             let state = self.lock();
@@ -164,7 +165,7 @@ impl Server {
                 }
                 continue;
             }
-            let written = stream.write(&buffer[..count]);
+            let written = (&*stream).write(&buffer[..count]);
             let (mut state, now) = (self.lock(), self.now());
             match written {
                 Ok(count) => state.hub.sent(now, conn, count),

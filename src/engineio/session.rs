@@ -168,6 +168,15 @@ impl Session {
         Some(Due::Ping)
     }
 
+    /// The client reads what is sent to it, while nothing is read from it: its answer may be under way.
+    pub(crate) fn reads(&mut self, now: Instant, config: &Config) {
+        if self.awaits_pong {
+            self.deadline = now.saturating_add(config.ping_timeout);
+        } else if self.revision == Revision::V3 {
+            self.alive(now, config);
+        }
+    }
+
     fn alive(&mut self, now: Instant, config: &Config) {
         self.awaits_pong = false;
         self.deadline = now.saturating_add(match self.revision {

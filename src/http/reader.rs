@@ -133,7 +133,7 @@ impl RequestReader {
             }
             let request = parse(core::mem::take(&mut head.buffer), head.lines, limits)?;
             let left = body_length(&request)?;
-            if left > 0 && request.count("upgrade") > 0 {
+            if left > 0 && request.header_lists("upgrade", "websocket") {
                 return Err(Error::UpgradeWithBody);
             }
             if left > limits.body_bytes_max {

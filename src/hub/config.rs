@@ -122,7 +122,7 @@ pub struct Config {
     pub presence_window: Duration,
     /// How long to wait for the answer to a close frame. Default 5 s.
     pub close_timeout: Duration,
-    /// How long a peer may leave everything that is sent to it unread. Default 30 s.
+    /// How long a peer may take to read 16 KiB of what is sent to it, or all of it if that is less. Default 30 s.
     pub write_timeout: Duration,
 }
 
@@ -151,6 +151,11 @@ impl Config {
     pub fn validate(&self) -> Result<(), LimitsError> {
         self.http.validate()?;
         let limits = &self.limits;
+        LimitsError::positive("ping_interval", self.engine.ping_interval)?;
+        LimitsError::positive("ping_timeout", self.engine.ping_timeout)?;
+        LimitsError::positive("connect_timeout", self.connect_timeout)?;
+        LimitsError::positive("close_timeout", self.close_timeout)?;
+        LimitsError::positive("write_timeout", self.write_timeout)?;
         LimitsError::check("max_payload", self.engine.max_payload, 128, isize::MAX as usize)?;
         LimitsError::check("connections_max", limits.connections_max, 1, u32::MAX as usize)?;
         LimitsError::check("outbox_bytes_max", limits.outbox_bytes_max, 1024, isize::MAX as usize)?;

@@ -24,7 +24,7 @@ pub(super) struct Conn {
     pub(super) queued: bool,
     pub(super) congested: bool,
     /// Whether its end was told.
-    ended: bool,
+    pub(super) ended: bool,
     /// What the driver was last asked to do.
     told: Stream,
 }
@@ -89,14 +89,17 @@ impl Conn {
         }
     }
 
-    pub(super) fn respond(&mut self, now: Instant, response: Response) -> Option<Received<'static>> {
+    pub(super) fn respond(&mut self, now: Instant, response: Response) {
+        if let Link::Http(http) = &mut self.link {
+            // Without a request there is nobody to tell.
+            let _ = http.respond(now, response);
+        }
+    }
+
+    fn poll_event(&mut self) -> Option<Received<'static>> {
         match &mut self.link {
-            Link::WebSocket(_) => None,
-            Link::Http(http) => {
-                // Without a request there is nobody to tell.
-                let _ = http.respond(now, response);
-                http.poll_event().map(Received::Http)
-            }
+            Link::WebSocket(ws) => ws.poll_event().map(Received::WebSocket),
+            Link::Http(http) => http.poll_event().map(Received::Http),
         }
     }
 
@@ -204,12 +207,20 @@ impl Hub {
         self.events.extend(event);
     }
 
+    /// Takes what a connection has to tell without further input, as after an answer what was sent behind the question.
+    pub(super) fn settle(&mut self, conn: ConnId) {
+        while let Some(received) = self.conns.get_mut(conn).and_then(Conn::poll_event) {
+            self.received_alone(conn, received);
+        }
+        self.touch(conn);
+    }
+
     pub(super) fn connection_due(&mut self, conn: ConnId) {
         let now = self.now;
         if let Some(received) = self.conns.get_mut(conn).and_then(|conn| conn.handle_timeout(now)) {
             self.received_alone(conn, received);
         }
-        self.touch(conn);
+        self.settle(conn);
     }
 
     /// Ends a connection from this side: its session at once, its stream after what is queued.
@@ -280,7 +291,9 @@ impl Hub {
         let parsed = match checked {
             Ok(parsed) => parsed,
             Err(error) => {
-                self.respond(self.now, conn, error.response(upgrade));
+                if let Some(entry) = self.conns.get_mut(conn) {
+                    entry.respond(self.now, error.response(upgrade));
+                }
                 return Some(Event::Refused { conn, error });
             }
         };

@@ -53,7 +53,7 @@ impl Hub {
                 Phase::Live | Phase::Connecting { .. } => {}
             }
         }
-        let body = self.application_event(name, &args)?;
+        let body = self.event_body(name, &args)?;
         Ok(self.broadcast(&target, &body))
     }
 
@@ -75,7 +75,7 @@ impl Hub {
         if entry.acks.as_ref().map_or(0, |acks| acks.len()) >= self.config.limits.acks_per_socket_max {
             return Err(EmitError::TooManyAcks);
         }
-        let body = self.application_event(name, &args)?;
+        let body = self.event_body(name, &args)?;
         let deadline = self.now.saturating_add(timeout);
         let entry = self.sockets.get_mut(socket).ok_or(SocketError::Gone)?;
         let id = entry.next_ack;
@@ -110,17 +110,9 @@ impl Hub {
         Ok(())
     }
 
-    /// An event of the application's, which must not look like one of the hub's own.
-    fn application_event(&self, name: &str, args: &impl Arguments) -> Result<String, EmitError> {
-        if matches!(name, SNAPSHOT | DIFF) {
-            return Err(EmitError::ReservedName);
-        }
-        self.event_body(name, args)
-    }
-
-    /// The array of an event: its name and its arguments.
-    pub(super) fn event_body(&self, name: &str, args: &impl Arguments) -> Result<String, EmitError> {
-        if is_reserved(name) {
+    /// The array of an event: its name, which must not be one that somebody else uses, and its arguments.
+    fn event_body(&self, name: &str, args: &impl Arguments) -> Result<String, EmitError> {
+        if is_reserved(name) || matches!(name, SNAPSHOT | DIFF) {
             return Err(EmitError::ReservedName);
         }
         let mut body = alloc::vec![b'['];

@@ -11,7 +11,7 @@ use super::groups::{Groups, Sockets};
 use super::ids::{ConnId, SessionId, SocketId, Token};
 use super::session::Session;
 use super::slab::Slab;
-use super::timers::{Timer, Timers};
+use super::timers::{Scheduled, Timer, Timers};
 use crate::engineio::Sid;
 use crate::entropy::Entropy;
 use crate::http::{self, LimitsError, Response};
@@ -135,7 +135,7 @@ impl Hub {
             if let Some(event) = self.events.pop_front() {
                 return Some(event);
             }
-            let Some(received) = self.conns.get_mut(conn).and_then(|conn| conn.receive(now, input)) else { break };
+            let Some(received) = self.conns.get_mut(conn).and_then(|conn| conn.receive(self.now, input)) else { break };
             let event = self.received(conn, received);
             if event.is_some() {
                 self.touch(conn);
@@ -152,19 +152,19 @@ impl Hub {
     /// The peer of `conn` will send no more. What happened is told by [`poll_event`](Self::poll_event).
     pub fn receive_eof(&mut self, now: Instant, conn: ConnId) {
         self.clock(now);
-        if let Some(received) = self.conns.get_mut(conn).and_then(|conn| conn.receive_eof(now)) {
+        if let Some(received) = self.conns.get_mut(conn).and_then(|conn| conn.receive_eof(self.now)) {
             self.received_alone(conn, received);
         }
-        self.touch(conn);
+        self.settle(conn);
     }
 
     /// The byte stream of `conn` broke: nothing can be read or written any more.
     pub fn abort(&mut self, now: Instant, conn: ConnId) {
         self.clock(now);
-        if let Some(received) = self.conns.get_mut(conn).and_then(|conn| conn.abort(now)) {
+        if let Some(received) = self.conns.get_mut(conn).and_then(|conn| conn.abort(self.now)) {
             self.received_alone(conn, received);
         }
-        self.touch(conn);
+        self.settle(conn);
     }
 
     /// The next thing that happened without input of its connection: by a time-out, or by a call.
@@ -196,6 +196,12 @@ impl Hub {
                 Timer::Socket(id) => {
                     if self.sockets.get_mut(id).is_some_and(|socket| socket.scheduled.fire(at)) {
                         self.socket_due(id);
+                    }
+                }
+                Timer::Shutdown => {
+                    let all: alloc::vec::Vec<ConnId> = self.conns.keys().collect();
+                    for conn in all {
+                        self.abort(self.now, conn);
                     }
                 }
                 Timer::Group(id) => {
@@ -239,6 +245,9 @@ impl Hub {
                 *to = *from;
             }
             copied = copied.saturating_add(size);
+            if size < piece.len() {
+                break;
+            }
         }
         copied
     }
@@ -246,19 +255,25 @@ impl Hub {
     /// So many bytes of [`outgoing`](Self::outgoing) were written.
     pub fn sent(&mut self, now: Instant, conn: ConnId, count: usize) {
         self.clock(now);
-        let limits = self.config.limits;
-        if let Some(entry) = self.conns.get_mut(conn) {
-            entry.sent(now, count);
-            if entry.congested && entry.outgoing_len() <= limits.congested_bytes / 2 {
-                entry.congested = false;
-                self.events.push_back(Event::Drained { conn });
-            }
-            // The driver is at it: it need not be told of what it has just left.
-            let queued = core::mem::replace(&mut entry.queued, true);
-            self.touch(conn);
-            if let Some(entry) = self.conns.get_mut(conn) {
-                entry.queued = queued;
-            }
+        let (now, limits) = (self.now, self.config.limits);
+        let Some(entry) = self.conns.get_mut(conn) else { return };
+        let expected = entry.outgoing_len().saturating_sub(count);
+        let paused = !entry.wants_read();
+        entry.sent(now, count);
+        if entry.congested && !entry.ended && entry.outgoing_len() <= limits.congested_bytes / 2 {
+            entry.congested = false;
+            self.events.push_back(Event::Drained { conn });
+        }
+        // The driver is at it: of what it has left it need not be told, of what has come to it it must.
+        let known = entry.outgoing_len() <= expected && !core::mem::replace(&mut entry.queued, true);
+        let session = entry.session.filter(|_| paused && count > 0);
+        if let Some(session) = session.and_then(|id| self.sessions.get_mut(id)) {
+            // Its answer to a ping may stand behind what is not read from it; that it reads is a sign of life.
+            session.engine.reads(now, &self.config.engine);
+        }
+        self.touch(conn);
+        if known && let Some(entry) = self.conns.get_mut(conn) {
+            entry.queued = false;
         }
     }
 
@@ -277,17 +292,23 @@ impl Hub {
     /// Answers a request that was told by [`Event::Request`]. Without one it does nothing: the peer may have gone.
     pub fn respond(&mut self, now: Instant, conn: ConnId, response: Response) {
         self.clock(now);
-        if let Some(received) = self.conns.get_mut(conn).and_then(|conn| conn.respond(now, response)) {
-            self.received_alone(conn, received);
+        if let Some(conn) = self.conns.get_mut(conn) {
+            conn.respond(self.now, response);
         }
-        self.touch(conn);
+        self.settle(conn);
     }
 
     /// Ends everything in order: no further connections, WebSockets are closed with 1001, other streams after what is
-    /// queued. The hub is to be driven on until [`is_finished`](Self::is_finished).
+    /// queued. The hub is to be driven on until [`is_finished`](Self::is_finished); what is not finished twice the
+    /// [`close_timeout`](super::Config::close_timeout) later is cut off.
     pub fn shutdown(&mut self, now: Instant) {
         self.clock(now);
+        if self.shutting_down {
+            return;
+        }
         self.shutting_down = true;
+        let at = self.now.saturating_add(self.config.close_timeout.saturating_mul(2));
+        self.timers.schedule(Timer::Shutdown, &mut Scheduled::default(), at);
         let all: alloc::vec::Vec<ConnId> = self.conns.keys().collect();
         for conn in all {
             self.end_connection(conn, DisconnectReason::Shutdown, None, CloseCode::GOING_AWAY, "");
@@ -315,5 +336,21 @@ impl Hub {
 
     pub(super) fn clock(&mut self, now: Instant) {
         self.now = self.now.max(now);
+        let owners = self.conns.len().saturating_add(self.sessions.len()).saturating_add(self.sockets.len());
+        if self.timers.len() > owners.saturating_add(self.groups.len()).saturating_mul(2).saturating_add(1024) {
+            self.compact_timers();
+        }
+    }
+
+    /// Drops the entries whose owners are gone, or have an earlier one: peers who come and go fast leave many.
+    fn compact_timers(&mut self) {
+        let Self { timers, conns, sessions, sockets, groups, .. } = self;
+        timers.retain(|at, timer| match timer {
+            Timer::Conn(id) => conns.get(id).is_some_and(|conn| conn.scheduled.is(at)),
+            Timer::Session(id) => sessions.get(id).is_some_and(|session| session.scheduled.is(at)),
+            Timer::Socket(id) => sockets.get(id).is_some_and(|socket| socket.scheduled.is(at)),
+            Timer::Group(id) => groups.get(id).is_some_and(|group| group.scheduled.is(at)),
+            Timer::Shutdown => true,
+        });
     }
 }

@@ -117,6 +117,14 @@ impl Groups {
         self.slab.key_at(place)
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    pub(super) fn get(&self, id: GroupId) -> Option<&Group> {
+        self.slab.get(id)
+    }
+
     pub(super) fn get_mut(&mut self, id: GroupId) -> Option<&mut Group> {
         self.slab.get_mut(id)
     }

@@ -7,6 +7,9 @@
 //! - `presence` `{"room":"lobby","version":7,"members":[{"user":"ann","state":"live","meta":null}]}`
 //! - `presence_diff` `{"room":"lobby","version":8,"changes":[{"user":"ann","change":"away","state":"away","meta":null}]}`;
 //!   for `left` there is no state.
+//!
+//! A list that is too long for one event comes in several, which have `"part"` (from 0) and `"parts"` besides and the
+//! same version: it is whole when the last is there.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -21,6 +24,9 @@ use crate::time::Instant;
 
 /// The name of the event that carries a whole list.
 pub(super) const SNAPSHOT: &str = "presence";
+/// About how many bytes of a list one event carries at the most: far less than what a slow connection may have queued.
+const PART_BYTES: usize = 32 * 1024;
+
 /// The name of the event that carries changes.
 pub(super) const DIFF: &str = "presence_diff";
 
@@ -112,9 +118,9 @@ pub(super) struct Roster {
 struct Entry {
     live: u32,
     away: u32,
-    told: Option<PresenceState>,
     meta: Option<Arc<str>>,
-    updated: bool,
+    /// State and meta as they were last told.
+    told: Option<(PresenceState, Option<Arc<str>>)>,
     listed: bool,
 }
 
@@ -157,16 +163,18 @@ impl Roster {
             };
             *count = if up { count.saturating_add(1) } else { count.saturating_sub(1) };
         }
+        if entry.state().is_none() {
+            entry.meta = None;
+        }
         self.note(user);
     }
 
-    /// Sets what is shown of a user. False if the user is not there.
-    pub(super) fn set_meta(&mut self, user: &Arc<str>, meta: Option<Arc<str>>) -> bool {
-        let Some(entry) = self.entries.get_mut(user).filter(|entry| entry.state().is_some()) else { return false };
-        entry.updated |= entry.meta != meta;
-        entry.meta = meta;
-        self.note(user);
-        true
+    /// Sets what is shown of a user who is there.
+    pub(super) fn set_meta(&mut self, user: &Arc<str>, meta: Arc<str>) {
+        if let Some(entry) = self.entries.get_mut(user).filter(|entry| entry.state().is_some()) {
+            entry.meta = Some(meta);
+            self.note(user);
+        }
     }
 
     fn note(&mut self, user: &Arc<str>) {
@@ -183,10 +191,10 @@ impl Roster {
         for user in core::mem::take(&mut self.changed) {
             let Some(entry) = self.entries.get_mut(&user) else { continue };
             entry.listed = false;
-            let (before, state) = (entry.told, entry.state());
-            entry.told = state;
-            let change = PresenceChange::between(before, state, core::mem::take(&mut entry.updated));
-            let meta = entry.meta.clone();
+            let (state, meta) = (entry.state(), entry.meta.clone());
+            let before = core::mem::replace(&mut entry.told, state.map(|state| (state, meta.clone())));
+            let (before, shown) = before.map_or((None, None), |(state, meta)| (Some(state), meta));
+            let change = PresenceChange::between(before, state, shown != meta);
             if state.is_none() {
                 self.entries.remove(&user);
             }
@@ -203,66 +211,69 @@ impl Roster {
     /// Everybody who is present, as it was last told.
     pub(super) fn present(&self) -> impl Iterator<Item = Present> {
         self.entries.iter().filter_map(|(user, entry)| {
-            Some(Present { user: user.clone(), state: entry.told?, meta: entry.meta.clone() })
+            let (state, meta) = entry.told.clone()?;
+            Some(Present { user: user.clone(), state, meta })
         })
     }
 
-    /// The argument of a snapshot event.
-    pub(super) fn snapshot(&self, room: &str) -> String {
-        let mut json = self.head(room);
-        list(&mut json, "members", self.present(), |out, present| {
-            member(out, &present.user, None, Some(present.state), present.meta.as_deref());
-        });
-        text(json)
+    /// The arguments of the events that carry the whole list.
+    pub(super) fn snapshot(&self, room: &str) -> Vec<String> {
+        let members =
+            self.present().map(|present| member(&present.user, None, Some(present.state), present.meta.as_deref()));
+        self.parts(room, "members", members)
     }
 
-    /// The argument of a diff event.
-    pub(super) fn diff(&self, room: &str, changes: &[Change]) -> String {
-        let mut json = self.head(room);
-        list(&mut json, "changes", changes.iter(), |out, change| {
-            member(out, &change.user, Some(change.change), change.state, change.meta.as_deref());
-        });
-        text(json)
+    /// The arguments of the events that carry changes.
+    pub(super) fn diff(&self, room: &str, changes: &[Change]) -> Vec<String> {
+        let changes = changes
+            .iter()
+            .map(|change| member(&change.user, Some(change.change), change.state, change.meta.as_deref()));
+        self.parts(room, "changes", changes)
     }
 
-    fn head(&self, room: &str) -> Vec<u8> {
-        let mut json = b"{\"room\":".to_vec();
-        write_name(room, &mut json);
-        // Writing to a vector does not fail.
-        let _ = write!(Text(&mut json), ",\"version\":{}", self.version);
-        json
-    }
-}
-
-fn list<T>(json: &mut Vec<u8>, name: &str, items: impl Iterator<Item = T>, write: impl Fn(&mut Vec<u8>, T)) {
-    json.extend_from_slice(b",\"");
-    json.extend_from_slice(name.as_bytes());
-    json.extend_from_slice(b"\":[");
-    for (at, item) in items.enumerate() {
-        if at > 0 {
-            json.push(b',');
+    /// A list in as many events as keep each short.
+    fn parts(&self, room: &str, name: &str, items: impl Iterator<Item = Vec<u8>>) -> Vec<String> {
+        let mut lists = alloc::vec![Vec::new()];
+        for item in items {
+            match lists.last_mut() {
+                Some(list) if list.is_empty() => *list = item,
+                Some(list) if list.len().saturating_add(item.len()) < PART_BYTES => {
+                    list.push(b',');
+                    list.extend_from_slice(&item);
+                }
+                _ => lists.push(item),
+            }
         }
-        write(json, item);
+        let parts = lists.len();
+        let part = |(at, list): (usize, Vec<u8>)| {
+            let mut json = b"{\"room\":".to_vec();
+            write_name(room, &mut json);
+            // Writing to a vector does not fail.
+            let _ = write!(Text(&mut json), ",\"version\":{}", self.version);
+            if parts > 1 {
+                let _ = write!(Text(&mut json), ",\"part\":{at},\"parts\":{parts}");
+            }
+            let _ = write!(Text(&mut json), ",\"{name}\":[");
+            json.extend_from_slice(&list);
+            json.extend_from_slice(b"]}");
+            text(json)
+        };
+        lists.into_iter().enumerate().map(part).collect()
     }
-    json.extend_from_slice(b"]}");
 }
 
-fn member(
-    json: &mut Vec<u8>,
-    user: &str,
-    change: Option<PresenceChange>,
-    state: Option<PresenceState>,
-    meta: Option<&str>,
-) {
-    json.extend_from_slice(b"{\"user\":");
-    write_name(user, json);
+/// A user as a list shows it.
+fn member(user: &str, change: Option<PresenceChange>, state: Option<PresenceState>, meta: Option<&str>) -> Vec<u8> {
+    let mut json = b"{\"user\":".to_vec();
+    write_name(user, &mut json);
     if let Some(change) = change {
-        let _ = write!(Text(json), ",\"change\":\"{}\"", change.as_str());
+        let _ = write!(Text(&mut json), ",\"change\":\"{}\"", change.as_str());
     }
     if let Some(state) = state {
-        let _ = write!(Text(json), ",\"state\":\"{}\",\"meta\":{}", state.as_str(), meta.unwrap_or("null"));
+        let _ = write!(Text(&mut json), ",\"state\":\"{}\",\"meta\":{}", state.as_str(), meta.unwrap_or("null"));
     }
     json.push(b'}');
+    json
 }
 
 /// What was written here is UTF-8: names, JSON of the application's, and ASCII.

@@ -1,6 +1,7 @@
 //! Rooms and users: who is where, and who is told.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -13,7 +14,6 @@ use super::presence::{DIFF, PresenceState, Present, Roster, SNAPSHOT};
 use super::session::socket_place;
 use super::socket::Phase;
 use super::timers::Timer;
-use crate::socketio::Args;
 use crate::time::Instant;
 
 impl Hub {
@@ -130,7 +130,7 @@ impl Hub {
         let group = self.groups.find(Scope::Room { namespace }, room).ok_or(JoinError::NotEntered)?;
         let entered = self.sockets.get(socket).is_some_and(|entry| entry.entered.contains(&group));
         let roster = self.groups.at_mut(group).and_then(|group| group.roster.as_mut()).filter(|_| entered);
-        roster.ok_or(JoinError::NotEntered)?.set_meta(&user, Some(Arc::from(meta)));
+        roster.ok_or(JoinError::NotEntered)?.set_meta(&user, Arc::from(meta));
         self.gather(group);
         Ok(())
     }
@@ -266,8 +266,8 @@ impl Hub {
         let changes = roster.changes();
         let mut newcomers = core::mem::take(&mut roster.newcomers);
         let version = roster.version();
-        let diff = (!changes.is_empty()).then(|| roster.diff(&name, &changes));
-        let snapshot = (!newcomers.is_empty()).then(|| roster.snapshot(&name));
+        let diff = if changes.is_empty() { Vec::new() } else { roster.diff(&name, &changes) };
+        let snapshot = if newcomers.is_empty() { Vec::new() } else { roster.snapshot(&name) };
         let Scope::Room { namespace } = scope else { return };
         let namespace = self.groups.at(namespace).map(|group| group.name.clone()).unwrap_or_default();
         for change in changes {
@@ -282,15 +282,11 @@ impl Hub {
         }
         // Only who is still in the room.
         newcomers.retain(|socket| self.groups.contains(&self.sockets, place, socket_place(*socket)));
-        if let Some(snapshot) = snapshot
-            && let Ok(body) = self.event_body(SNAPSHOT, &Args::checked(snapshot))
-        {
-            self.broadcast_to_sockets(&newcomers, &body);
+        for part in snapshot {
+            self.broadcast_to_sockets(&newcomers, &hub_event(SNAPSHOT, &part));
         }
-        if let Some(diff) = diff
-            && let Ok(body) = self.event_body(DIFF, &Args::checked(diff))
-        {
-            self.broadcast_to_group(place, &body, &newcomers);
+        for part in diff {
+            self.broadcast_to_group(place, &hub_event(DIFF, &part), &newcomers);
         }
     }
 
@@ -301,4 +297,9 @@ impl Hub {
             self.groups.release(place);
         }
     }
+}
+
+/// An event of the hub's own with one argument.
+fn hub_event(name: &str, arg: &str) -> String {
+    alloc::format!("[\"{name}\",{arg}]")
 }

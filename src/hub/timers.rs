@@ -11,6 +11,8 @@ pub(super) enum Timer {
     Session(SessionId),
     Socket(SocketId),
     Group(GroupId),
+    /// Whoever is still there is cut off.
+    Shutdown,
 }
 
 /// All deadlines of a hub, lazily: an owner has at most one entry that counts, the earliest; a
@@ -31,6 +33,11 @@ impl Default for Scheduled {
 }
 
 impl Scheduled {
+    /// Whether the entry for `at` is the one that counts.
+    pub(super) fn is(self, at: Instant) -> bool {
+        self.0 == at
+    }
+
     /// Whether the entry that came due at `at` is the one that counts; if so it counts no more.
     pub(super) fn fire(&mut self, at: Instant) -> bool {
         let counts = self.0 == at;
@@ -42,6 +49,15 @@ impl Scheduled {
 }
 
 impl Timers {
+    pub(super) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
+    /// Keeps the entries for which `counts` says so.
+    pub(super) fn retain(&mut self, counts: impl Fn(Instant, Timer) -> bool) {
+        self.heap.retain(|Reverse((at, timer))| counts(*at, *timer));
+    }
+
     /// Makes sure that the owner is asked at `at`, or before.
     pub(super) fn schedule(&mut self, timer: Timer, scheduled: &mut Scheduled, at: Instant) {
         if at < scheduled.0 {

@@ -1,8 +1,12 @@
 //! TLS as one more layer without I/O, in the idiom of the layers above it: bytes go in, bytes come out.
 
+use std::error::Error;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::sync::Arc;
 
-use rustls::Connection;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, Connection, RootCertStore};
 
 /// rustls's side of a byte stream.
 pub struct Tls {
@@ -20,6 +24,21 @@ pub enum Arrived<'a> {
 impl Tls {
     pub fn new(tls: impl Into<Connection>) -> Self {
         Self { tls: tls.into(), ended: false }
+    }
+
+    /// The client's side. It trusts the certificates in a PEM file, or else those that browsers trust.
+    pub fn client(host: &str, ca: Option<String>) -> Result<Self, Box<dyn Error>> {
+        let mut roots = RootCertStore::empty();
+        match ca {
+            None => roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned()),
+            Some(path) => {
+                for certificate in CertificateDer::pem_file_iter(path)? {
+                    roots.add(certificate?)?;
+                }
+            }
+        }
+        let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+        Ok(Self::new(ClientConnection::new(Arc::new(config), ServerName::try_from(host.to_owned())?)?))
     }
 
     /// Takes bytes off the front of `wire` until something has arrived, which is put into `buffer`; `None` when all are

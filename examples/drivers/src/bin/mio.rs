@@ -41,7 +41,7 @@ fn main() -> io::Result<()> {
         accept_at: Instant::NEVER,
         config,
         peers: Slab::new(),
-        unread: Vec::new(),
+        ready: Vec::new(),
         timers: BinaryHeap::new(),
         buffer: vec![0; BUFFER_BYTES],
     };
@@ -55,8 +55,8 @@ struct Server {
     accept_at: Instant,
     config: Arc<ws::Config>,
     peers: Slab<Peer>,
-    /// Who may have more to read, though nothing will be told of it.
-    unread: Vec<usize>,
+    /// Whose turn it is, once each.
+    ready: Vec<usize>,
     /// Who is to be asked at what time; stale entries are known by that `Peer::alarm` is another.
     timers: BinaryHeap<Reverse<(Instant, usize)>>,
     buffer: Vec<u8>,
@@ -72,6 +72,8 @@ struct Peer {
     writable: bool,
     /// Whether the peer's end of the stream is near: a short read is not the last then.
     ending: bool,
+    /// Whether it is in `ready`.
+    queued: bool,
 }
 
 impl Server {
@@ -83,9 +85,6 @@ impl Server {
                 polled => polled?,
             }
             let now = now();
-            for key in std::mem::take(&mut self.unread) {
-                self.turn(key, now);
-            }
             for event in &events {
                 let Token(key) = event.token();
                 if event.token() == LISTENER {
@@ -94,15 +93,26 @@ impl Server {
                     peer.readable |= event.is_readable() || event.is_error();
                     peer.writable |= event.is_writable();
                     peer.ending |= event.is_read_closed();
-                    self.turn(key, now);
+                    peer.queue(&mut self.ready, key);
                 }
             }
             while let Some(&Reverse((at, key))) = self.timers.peek()
                 && at <= now
             {
                 self.timers.pop();
-                self.ring(key, at, now);
+                if let Some(peer) = self.peers.get_mut(key)
+                    && peer.alarm == at
+                {
+                    peer.alarm = Instant::NEVER;
+                    peer.conn.handle_timeout(now);
+                    peer.queue(&mut self.ready, key);
+                }
             }
+            let due = self.ready.len();
+            for at in 0..due {
+                self.turn(self.ready[at], now);
+            }
+            self.ready.drain(..due);
             if self.accept_at <= now {
                 self.accept(now);
             }
@@ -111,7 +121,7 @@ impl Server {
 
     /// How long there is nothing to do if nothing happens.
     fn patience(&self) -> Option<Duration> {
-        if !self.unread.is_empty() {
+        if !self.ready.is_empty() {
             return Some(Duration::ZERO);
         }
         let alarm = self.timers.peek().map_or(Instant::NEVER, |Reverse((at, _))| *at).min(self.accept_at);
@@ -146,31 +156,22 @@ impl Server {
         let key = place.key();
         self.poll.registry().register(&mut stream, Token(key), Interest::READABLE | Interest::WRITABLE)?;
         let conn = ws::Connection::server(self.config.clone(), now);
-        let (alarm, readable, writable, ending) = (Instant::NEVER, false, true, false);
-        let peer = place.insert(Peer { stream, conn, alarm, readable, writable, ending });
+        let alarm = Instant::NEVER;
+        let peer = Peer { stream, conn, alarm, readable: false, writable: true, ending: false, queued: false };
+        let peer = place.insert(peer);
         set_alarm(&mut self.timers, peer, key);
         Ok(())
-    }
-
-    /// A connection's time may have come.
-    fn ring(&mut self, key: usize, at: Instant, now: Instant) {
-        if let Some(peer) = self.peers.get_mut(key)
-            && peer.alarm == at
-        {
-            peer.alarm = Instant::NEVER;
-            peer.conn.handle_timeout(now);
-            self.turn(key, now);
-        }
     }
 
     /// Reads, answers, writes, once.
     fn turn(&mut self, key: usize, now: Instant) {
         let Some(peer) = self.peers.get_mut(key) else { return };
+        peer.queued = false;
         match peer.turn(&mut self.buffer, now) {
             Ok(Stream::Closed) | Err(_) => drop(self.peers.remove(key)),
             Ok(_) => {
                 if peer.readable && peer.conn.wants_read() {
-                    self.unread.push(key);
+                    peer.queue(&mut self.ready, key);
                 }
                 set_alarm(&mut self.timers, peer, key);
             }
@@ -179,6 +180,12 @@ impl Server {
 }
 
 impl Peer {
+    fn queue(&mut self, ready: &mut Vec<usize>, key: usize) {
+        if !std::mem::replace(&mut self.queued, true) {
+            ready.push(key);
+        }
+    }
+
     fn turn(&mut self, buffer: &mut [u8], now: Instant) -> io::Result<Stream> {
         if self.readable && self.conn.wants_read() {
             match self.stream.read(buffer) {

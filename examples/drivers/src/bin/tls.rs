@@ -48,16 +48,20 @@ fn serve(mut stream: TcpStream, tls: Arc<ServerConfig>, config: Arc<ws::Config>)
     let mut conn = ws::Connection::server(config, now());
     let (mut wire, mut plain) = (vec![0; 32 * 1024], vec![0; 32 * 1024]);
     loop {
-        while conn.outgoing_len() > 0 {
+        // Ours, TLS's own and at the end its farewell, together.
+        loop {
             let (slices, filled) = gather(&conn);
             let taken = tls.send(&slices[..filled])?;
             conn.sent(now(), taken);
+            let last = conn.outgoing_len() == 0;
+            if last && conn.stream() > Stream::Open {
+                tls.end();
+            }
             tls.write(&mut stream)?;
+            if last {
+                break;
+            }
         }
-        if conn.stream() > Stream::Open {
-            tls.end();
-        }
-        tls.write(&mut stream)?; // its own handshake, and its end
         match conn.stream() {
             Stream::Open => {}
             Stream::HalfClosed => stream.shutdown(Shutdown::Write)?,

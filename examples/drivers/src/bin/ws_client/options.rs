@@ -1,0 +1,38 @@
+use std::error::Error;
+use std::time::Duration;
+
+use roomwire::ws::Opening;
+
+/// The command line.
+pub struct Options {
+    pub opening: Opening,
+    pub ping: Option<Duration>,
+    pub ca: Option<String>,
+}
+
+pub const USAGE: &str = "ws_client URL [--ping SECONDS] [--protocol NAME] [--header 'Name: value'] [--ca FILE]";
+
+impl Options {
+    pub fn parse() -> Result<Self, Box<dyn Error>> {
+        let mut args = std::env::args().skip(1);
+        let opening = Opening::url(&args.next().ok_or("URL is missing")?)?;
+        let mut options = Self { opening, ping: None, ca: None };
+        while let Some(name) = args.next() {
+            let value = args.next().ok_or_else(|| format!("{name}: not understood"))?;
+            match name.as_str() {
+                "--ping" => options.ping = Some(Duration::try_from_secs_f64(value.parse()?)?),
+                "--protocol" => options.opening = options.opening.protocol(&value)?,
+                "--header" => {
+                    let (name, value) = value.split_once(':').ok_or("a header is 'Name: value'")?;
+                    options.opening = options.opening.header(name, value.trim())?;
+                }
+                "--ca" => options.ca = Some(value),
+                _ => return Err(format!("{name}: not understood").into()),
+            }
+        }
+        if options.ping.is_some_and(|interval| interval.is_zero()) {
+            return Err("--ping: too often".into());
+        }
+        Ok(options)
+    }
+}

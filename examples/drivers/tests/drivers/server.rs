@@ -1,0 +1,83 @@
+//! Servers that are started for a test, and ended with it.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+pub const NAMES: [&str; 4] = ["tokio", "axum", "tls", "mio"];
+
+/// A driver that runs on a port of its own.
+pub struct Server {
+    pub name: &'static str,
+    pub port: u16,
+    /// Where it wrote the certificate that it made.
+    pub certificate: PathBuf,
+    process: Child,
+}
+
+/// One of each, one after the other.
+pub fn each() -> impl Iterator<Item = Server> {
+    NAMES.into_iter().map(Server::start)
+}
+
+impl Server {
+    pub fn start(name: &'static str) -> Self {
+        Self::run(name, "exec \"$0\" \"$@\"")
+    }
+
+    /// It can have so many open files.
+    pub fn start_with_files(name: &'static str, files: usize) -> Self {
+        Self::run(name, &format!("ulimit -n {files}; exec \"$0\" \"$@\""))
+    }
+
+    fn run(name: &'static str, script: &str) -> Self {
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let nth = STARTED.fetch_add(1, Ordering::Relaxed);
+        let certificate = std::env::temp_dir().join(format!("drivers-{}-{nth}.pem", std::process::id()));
+        let program = match name {
+            "tokio" => env!("CARGO_BIN_EXE_tokio"),
+            "axum" => env!("CARGO_BIN_EXE_axum"),
+            "tls" => env!("CARGO_BIN_EXE_tls"),
+            _ => env!("CARGO_BIN_EXE_mio"),
+        };
+        let mut command = Command::new("sh");
+        command.args(["-c", script, program, "--listen", "127.0.0.1:0", "--certificate"]).arg(&certificate);
+        let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let port = line.trim().strip_prefix("listening on 127.0.0.1:").and_then(|port| port.parse().ok());
+        let port = port.unwrap_or_else(|| panic!("{name} said {line:?}"));
+        Self { name, port, certificate, process }
+    }
+
+    pub fn is_secure(&self) -> bool {
+        self.name == "tls"
+    }
+
+    pub fn url(&self) -> String {
+        let scheme = if self.is_secure() { "wss" } else { "ws" };
+        format!("{scheme}://127.0.0.1:{}/echo", self.port)
+    }
+
+    /// How `ws_client` is told to talk to it.
+    pub fn client_args(&self) -> Vec<String> {
+        let mut args = vec![self.url()];
+        if self.is_secure() {
+            args.extend(["--ca".into(), self.certificate.to_string_lossy().into_owned()]);
+        }
+        args
+    }
+
+    pub fn stop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+        let _ = std::fs::remove_file(&self.certificate);
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
