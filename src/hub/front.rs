@@ -132,7 +132,7 @@ impl Hub {
     pub fn receive<'a>(&mut self, now: Instant, conn: ConnId, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
         self.clock(now);
         loop {
-            if let Some(event) = self.events.pop_front() {
+            if let Some(event) = self.poll_event() {
                 return Some(event);
             }
             let Some(received) = self.conns.get_mut(conn).and_then(|conn| conn.receive(self.now, input)) else { break };
@@ -146,7 +146,7 @@ impl Hub {
             *input = &mut [];
         }
         self.touch(conn);
-        self.events.pop_front()
+        self.poll_event()
     }
 
     /// The peer of `conn` will send no more. What happened is told by [`poll_event`](Self::poll_event).
@@ -169,7 +169,7 @@ impl Hub {
 
     /// The next thing that happened without input of its connection: by a time-out, or by a call.
     pub fn poll_event(&mut self) -> Option<Event<'static>> {
-        self.events.pop_front()
+        next(&mut self.events)
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called, at the latest.
@@ -216,7 +216,7 @@ impl Hub {
     /// The next connection that has something to write, or whose stream is to be ended; each is named once, until
     /// there is more.
     pub fn poll_transmit(&mut self) -> Option<ConnId> {
-        let id = self.transmit.pop_front()?;
+        let id = next(&mut self.transmit)?;
         if let Some(conn) = self.conns.get_mut(id) {
             conn.queued = false;
         }
@@ -353,4 +353,13 @@ impl Hub {
             Timer::Shutdown => true,
         });
     }
+}
+
+/// Takes the first of a queue; one that was long once and is empty gives its memory back.
+fn next<T>(queue: &mut VecDeque<T>) -> Option<T> {
+    let first = queue.pop_front();
+    if queue.is_empty() && queue.capacity() > 256 {
+        *queue = VecDeque::new();
+    }
+    first
 }

@@ -1,5 +1,6 @@
 //! Sessions and the life of their sockets.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -32,13 +33,14 @@ pub(super) struct Session {
     /// When it must have connected to a namespace.
     connect_by: Instant,
     /// Namespaces that the server made it leave: packets for them may still be under way.
-    dismissed: Vec<Arc<str>>,
+    #[allow(clippy::box_collection, reason = "8 bytes in each session instead of 24")]
+    dismissed: Option<Box<Vec<Arc<str>>>>,
     pub(super) scheduled: Scheduled,
 }
 
 impl Session {
     pub(super) fn was_dismissed(&self, namespace: &str) -> bool {
-        self.dismissed.iter().any(|dismissed| **dismissed == *namespace)
+        self.dismissed.iter().flat_map(|all| all.iter()).any(|dismissed| **dismissed == *namespace)
     }
 
     pub(super) const fn protocol(&self) -> Protocol {
@@ -139,9 +141,10 @@ impl Hub {
             self.leave_session(session, place);
             if let Some(session) = self.sessions.at_mut(session)
                 && !session.was_dismissed(&namespace)
-                && session.dismissed.len() < self.config.limits.namespaces_per_session_max
             {
-                session.dismissed.push(namespace);
+                let dismissed = session.dismissed.get_or_insert_default();
+                dismissed.truncate(self.config.limits.namespaces_per_session_max);
+                dismissed.insert(0, namespace);
             }
         }
         self.lose_socket(place, DisconnectReason::Server);
@@ -232,7 +235,7 @@ impl Hub {
             sockets: Vec::new(),
             request: Some(request),
             connect_by: self.now.saturating_add(self.config.connect_timeout),
-            dismissed: Vec::new(),
+            dismissed: None,
             scheduled: Scheduled::default(),
         };
         let sid = *session.engine.sid();
@@ -284,7 +287,9 @@ impl Hub {
         let namespace = self.groups.at(group)?.name.clone();
         if let Some(session) = self.sessions.get_mut(session) {
             session.sockets.push(socket_place(id));
-            session.dismissed.retain(|dismissed| *dismissed != namespace);
+            if let Some(dismissed) = &mut session.dismissed {
+                dismissed.retain(|dismissed| *dismissed != namespace);
+            }
             session.connect_by = Instant::NEVER;
         }
         self.touch_socket(id);
@@ -297,7 +302,7 @@ impl Hub {
         let Some(entry) = self.sockets.get_mut(socket) else { return };
         entry.phase = Phase::Live;
         let before = core::mem::replace(&mut entry.token, token);
-        let older = core::mem::replace(&mut entry.spent, resumed.then_some(before));
+        let older = core::mem::replace(&mut entry.spent, resumed.then(|| Box::new(before)));
         if let Some(older) = older {
             self.tokens.remove(&older);
         }
@@ -431,7 +436,7 @@ impl Hub {
         if matches!(entry.phase, Phase::Away { .. }) {
             self.away = self.away.saturating_sub(1);
         }
-        for token in [Some(entry.token), entry.spent].into_iter().flatten() {
+        for token in [Some(entry.token), entry.spent.as_deref().copied()].into_iter().flatten() {
             if self.tokens.get(&token) == Some(&socket) {
                 self.tokens.remove(&token);
             }

@@ -9,12 +9,21 @@ pub(crate) trait Key: Copy {
 
 /// Values under keys that are never given twice: a key whose value is gone finds nothing, never
 /// the value that took its place.
+///
+/// The slots stand in segments that never move: there is no moment in which all of them are copied, and no half-empty
+/// growth of one long array.
 #[derive(Debug)]
 pub(crate) struct Slab<K, T> {
-    slots: Vec<Slot<T>>,
+    segments: Vec<Vec<Slot<T>>>,
     free: Vec<u32>,
+    /// How many slots there are, used or free.
+    slots: u32,
+    /// That of a slot that is new.
+    first_generation: u32,
     keys: PhantomData<K>,
 }
+
+const SEGMENT: usize = 64;
 
 #[derive(Debug)]
 struct Slot<T> {
@@ -28,11 +37,19 @@ const fn index(raw: u64) -> usize {
 
 impl<K: Key, T> Slab<K, T> {
     pub(crate) const fn new() -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), keys: PhantomData }
+        Self { segments: Vec::new(), free: Vec::new(), slots: 0, first_generation: 0, keys: PhantomData }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.slots.len().saturating_sub(self.free.len())
+        (self.slots as usize).saturating_sub(self.free.len())
+    }
+
+    fn slot(&self, at: usize) -> Option<&Slot<T>> {
+        self.segments.get(at / SEGMENT)?.get(at % SEGMENT)
+    }
+
+    fn slot_mut(&mut self, at: usize) -> Option<&mut Slot<T>> {
+        self.segments.get_mut(at / SEGMENT)?.get_mut(at % SEGMENT)
     }
 
     /// Stores a value; `None` when there are four billion already.
@@ -40,43 +57,53 @@ impl<K: Key, T> Slab<K, T> {
         let at = match self.free.pop() {
             Some(at) => at,
             None => {
-                let at = u32::try_from(self.slots.len()).ok()?;
-                self.slots.push(Slot { generation: 0, value: None });
+                let at = self.slots;
+                self.slots = at.checked_add(1)?;
+                if at as usize % SEGMENT == 0 {
+                    self.segments.push(Vec::with_capacity(SEGMENT));
+                }
+                self.segments.last_mut()?.push(Slot { generation: self.first_generation, value: None });
                 at
             }
         };
-        let slot = self.slots.get_mut(at as usize)?;
+        let slot = self.slot_mut(at as usize)?;
         slot.value = Some(value);
         Some(K::from_raw(u64::from(slot.generation) << 32 | u64::from(at)))
     }
 
     pub(crate) fn get(&self, key: K) -> Option<&T> {
-        let slot = self.slots.get(index(key.raw()))?;
+        let slot = self.slot(index(key.raw()))?;
         if u64::from(slot.generation) == key.raw() >> 32 { slot.value.as_ref() } else { None }
     }
 
     pub(crate) fn get_mut(&mut self, key: K) -> Option<&mut T> {
-        let slot = self.slots.get_mut(index(key.raw()))?;
+        let slot = self.slot_mut(index(key.raw()))?;
         if u64::from(slot.generation) == key.raw() >> 32 { slot.value.as_mut() } else { None }
     }
 
     pub(crate) fn remove(&mut self, key: K) -> Option<T> {
-        let slot = self.slots.get_mut(index(key.raw()))?;
+        let slot = self.slot_mut(index(key.raw()))?;
         if u64::from(slot.generation) != key.raw() >> 32 {
             return None;
         }
         let value = slot.value.take()?;
-        slot.generation = slot.generation.wrapping_add(1);
-        // The last generation of a slot is not used: its keys would come again.
-        if slot.generation != u32::MAX {
-            self.free.push(index(key.raw()) as u32);
+        // After its last generation a slot is given up: its keys would come again.
+        if let Some(next) = slot.generation.checked_add(1) {
+            slot.generation = next;
+            self.free.push(Self::place(key));
+        }
+        if self.len() == 0 && self.segments.len() > 1 {
+            // Many were here once. Those to come begin with a generation that none of them had.
+            let generations = self.segments.iter().flatten().map(|slot| slot.generation);
+            *self = Self { first_generation: generations.max().unwrap_or(0), ..Self::new() };
         }
         Some(value)
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = K> {
-        self.slots
+        self.segments
             .iter()
+            .flatten()
             .enumerate()
             .filter(|(_, slot)| slot.value.is_some())
             .map(|(at, slot)| K::from_raw(u64::from(slot.generation) << 32 | at as u64))
@@ -87,15 +114,15 @@ impl<K: Key, T> Slab<K, T> {
 /// Memberships store it, since 8 bytes for both directions are half of 16.
 impl<K: Key, T> Slab<K, T> {
     pub(crate) fn at(&self, at: u32) -> Option<&T> {
-        self.slots.get(at as usize)?.value.as_ref()
+        self.slot(at as usize)?.value.as_ref()
     }
 
     pub(crate) fn at_mut(&mut self, at: u32) -> Option<&mut T> {
-        self.slots.get_mut(at as usize)?.value.as_mut()
+        self.slot_mut(at as usize)?.value.as_mut()
     }
 
     pub(crate) fn key_at(&self, at: u32) -> Option<K> {
-        let slot = self.slots.get(at as usize)?;
+        let slot = self.slot(at as usize)?;
         slot.value.as_ref().map(|_| K::from_raw(u64::from(slot.generation) << 32 | u64::from(at)))
     }
 
@@ -131,5 +158,18 @@ mod tests {
         assert_eq!(slab.remove(first), None);
         assert_eq!((slab.get(second), slab.len()), (Some(&"second"), 1));
         assert_eq!(slab.keys().collect::<Vec<_>>(), [second]);
+    }
+
+    #[test]
+    fn a_slab_that_was_large_begins_anew_with_new_keys() {
+        let mut slab = Slab::<Id, usize>::new();
+        let old: Vec<Id> = (0..3 * SEGMENT).map(|value| slab.insert(value).unwrap()).collect();
+        for key in &old {
+            slab.remove(*key);
+        }
+        assert_eq!((slab.len(), slab.segments.len()), (0, 0));
+        let new: Vec<Id> = (0..3 * SEGMENT).map(|value| slab.insert(value).unwrap()).collect();
+        assert!(new.iter().all(|key| !old.contains(key)));
+        assert!(old.iter().all(|key| slab.get(*key).is_none()));
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct Socket {
     pub(super) sid: [u8; 20],
     pub(super) token: Token,
     /// The token before, with which it was resumed: good until the client shows that it can know the new one.
-    pub(super) spent: Option<Token>,
+    pub(super) spent: Option<Box<Token>>,
     /// The place of its user's group, once it is identified.
     pub(super) user: Option<u32>,
     /// The groups that it is in, see [`groups`](super::groups).

@@ -76,6 +76,10 @@ impl Timers {
         if *at > now {
             return None;
         }
-        self.heap.pop().map(|Reverse(entry)| entry)
+        let due = self.heap.pop();
+        if self.heap.capacity() > 1024 && self.heap.len() < self.heap.capacity() / 4 {
+            self.heap.shrink_to(self.heap.len().saturating_mul(2));
+        }
+        due.map(|Reverse(entry)| entry)
     }
 }
