@@ -66,15 +66,26 @@ impl RequestError {
     }
 }
 
-/// A request of this protocol, parsed into types; whether its session exists is not asked here.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SessionRequest {
-    /// The revision that it speaks.
-    pub revision: Revision,
-    /// The transport that it travels on.
-    pub transport: Transport,
-    /// The session that it belongs to; `None` opens one.
-    pub sid: Option<Sid>,
+/// A request of this protocol, parsed into types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionRequest {
+    /// It opens a session.
+    Open {
+        /// The revision that it will speak.
+        revision: Revision,
+        /// The transport that it begins on.
+        transport: Transport,
+    },
+    /// It belongs to a session. Whether that exists, and whether the rest fits it, is for whoever keeps sessions
+    /// to say: an unknown session is unknown whatever else is wrong.
+    Continue {
+        /// The session.
+        sid: Sid,
+        /// The revision that the request names, if it names one.
+        revision: Option<Revision>,
+        /// The transport that it travels on.
+        transport: Transport,
+    },
 }
 
 impl SessionRequest {
@@ -89,25 +100,25 @@ impl SessionRequest {
             Some("websocket") => Transport::WebSocket,
             _ => return Err(RequestError::UnknownTransport),
         };
-        let sid = if request.query_pairs().any(|(name, _)| name == "sid") {
-            let sid = request.query_value("sid").ok_or(RequestError::UnknownSession)?;
-            Some(Sid::parse(&sid).ok_or(RequestError::UnknownSession)?)
-        } else {
-            if request.method() != "GET" {
-                return Err(RequestError::BadHandshakeMethod);
-            }
-            None
+        let versions = request.query_pairs().filter(|(name, _)| name == "EIO").count();
+        let revision = match (versions, request.query_value("EIO").as_deref()) {
+            (1, Some("4")) => Some(Revision::V4),
+            // The clients of revision 3 may leave it out.
+            (0, _) | (1, Some("3")) if config.allow_revision_3 => Some(Revision::V3),
+            _ => None,
         };
+        if request.query_pairs().any(|(name, _)| name == "sid") {
+            let sid = request.query_value("sid").ok_or(RequestError::UnknownSession)?;
+            let sid = Sid::parse(&sid).ok_or(RequestError::UnknownSession)?;
+            return Ok(Self::Continue { sid, revision, transport });
+        }
+        if request.method() != "GET" {
+            return Err(RequestError::BadHandshakeMethod);
+        }
         if upgrade != (transport == Transport::WebSocket) {
             return Err(RequestError::BadRequest);
         }
-        let versions = request.query_pairs().filter(|(name, _)| name == "EIO").count();
-        let revision = match (versions, request.query_value("EIO").as_deref()) {
-            (1, Some("4")) => Revision::V4,
-            // The clients of revision 3 may leave it out.
-            (0, _) | (1, Some("3")) if config.allow_revision_3 => Revision::V3,
-            _ => return Err(RequestError::UnsupportedVersion),
-        };
-        Ok(Self { revision, transport, sid })
+        let revision = revision.ok_or(RequestError::UnsupportedVersion)?;
+        Ok(Self::Open { revision, transport })
     }
 }

@@ -7,7 +7,7 @@ use super::event::{DisconnectReason, Error, Event};
 use super::front::Hub;
 use super::ids::{ConnId, SessionId};
 use super::timers::{Scheduled, Timer};
-use crate::engineio::{RequestError, SessionRequest};
+use crate::engineio::{RequestError, Revision, SessionRequest, Transport};
 use crate::http::{self, Request, Response};
 use crate::stream::Stream;
 use crate::time::Instant;
@@ -275,21 +275,16 @@ impl Hub {
             return Some(Event::Request { conn, request });
         }
         let upgrade = Upgrade::is_asked(&request);
-        let checked = SessionRequest::parse(&request, &self.config.engine, upgrade).and_then(|parsed| {
-            if !self.config.origins.allow(&request) {
-                Err(RequestError::Forbidden)
-            } else if let Some(sid) = parsed.sid {
-                // No session waits for an upgrade: those there are have their WebSocket.
-                let known = self.sids.contains_key(&sid);
-                Err(if known { RequestError::BadRequest } else { RequestError::UnknownSession })
-            } else if !upgrade {
-                Err(RequestError::UnknownTransport)
-            } else {
-                Ok(parsed)
-            }
+        let checked = SessionRequest::parse(&request, &self.config.engine, upgrade).and_then(|parsed| match parsed {
+            _ if !self.config.origins.allow(&request) => Err(RequestError::Forbidden),
+            SessionRequest::Open { revision, transport: Transport::WebSocket } => Ok(revision),
+            SessionRequest::Open { transport: Transport::Polling, .. } => Err(RequestError::UnknownTransport),
+            // No session waits for an upgrade: those there are have their WebSocket.
+            SessionRequest::Continue { sid, .. } if self.sids.contains_key(&sid) => Err(RequestError::BadRequest),
+            SessionRequest::Continue { .. } => Err(RequestError::UnknownSession),
         });
-        let parsed = match checked {
-            Ok(parsed) => parsed,
+        let revision = match checked {
+            Ok(revision) => revision,
             Err(error) => {
                 if let Some(entry) = self.conns.get_mut(conn) {
                     entry.respond(self.now, error.response(upgrade));
@@ -298,7 +293,7 @@ impl Hub {
             }
         };
         match Upgrade::check(*request) {
-            Ok(upgrade) => self.upgrade(conn, &upgrade, parsed.revision),
+            Ok(upgrade) => self.upgrade(conn, &upgrade, revision),
             Err(error) => {
                 if let Some(entry) = self.conns.get_mut(conn) {
                     entry.error = Some(Error::Handshake(error));
@@ -315,12 +310,7 @@ impl Hub {
         }
     }
 
-    fn upgrade(
-        &mut self,
-        conn: ConnId,
-        upgrade: &Upgrade,
-        revision: crate::engineio::Revision,
-    ) -> Option<Event<'static>> {
+    fn upgrade(&mut self, conn: ConnId, upgrade: &Upgrade, revision: Revision) -> Option<Event<'static>> {
         let entry = self.conns.get_mut(conn)?;
         let Link::Http(http) = &mut entry.link else { return None };
         let fresh = http::Connection::new(self.http_config.clone(), self.now);

@@ -113,7 +113,9 @@ impl<'a> Packet<'a> {
         if self.kind.has_attachments() {
             let _ = write!(Text(out), "{}-", self.attachments);
         }
-        if self.namespace != "/" || !self.query.is_empty() {
+        // A payload must not be taken for a namespace where none is written.
+        let ambiguous = self.id.is_none() && self.data.starts_with('/');
+        if self.namespace != "/" || !self.query.is_empty() || ambiguous {
             out.extend_from_slice(self.namespace.as_bytes());
             if !self.query.is_empty() {
                 out.push(b'?');

@@ -1,0 +1,29 @@
+//! The Socket.IO server over the WebSocket transport, as its clients see it: bytes in virtual time through
+//! a hub, no sockets.
+
+#[path = "../support/fuzz_packets.rs"]
+mod fuzz_packets;
+#[path = "../support/memory.rs"]
+#[allow(dead_code)]
+mod memory;
+
+mod acks;
+mod app;
+mod client;
+mod connect;
+mod corpus;
+mod ending;
+mod events;
+mod heartbeat;
+mod mutation;
+mod namespaces;
+mod origins;
+mod refusals;
+mod requests;
+mod round_trip;
+mod threats;
+mod vectors;
+mod world;
+
+#[global_allocator]
+static COUNTING: memory::Counting = memory::Counting;

@@ -1,0 +1,110 @@
+//! Requests that are the application's own, on the same port.
+
+use roomwire::Stream;
+use roomwire::http::Response;
+
+use crate::client::{Client, MAIN, get, opening};
+use crate::world::{Told, World, secs};
+
+/// Answers the oldest request that was left to the test.
+fn respond(world: &mut World, body: &str) {
+    let (conn, _) = world.ear.requests.remove(0);
+    world.hub.respond(world.now, conn, Response::new(200).body(body.to_owned()));
+    world.settle();
+}
+
+fn bodies(world: &mut World, conn: roomwire::hub::ConnId) -> Vec<String> {
+    let text = String::from_utf8(world.take(conn)).unwrap();
+    let answers = text.split("HTTP/1.1 200 OK\r\n").skip(1);
+    answers.map(|answer| answer.split_once("\r\n\r\n").unwrap().1.to_owned()).collect()
+}
+
+#[test]
+fn a_request_is_lent_whole() {
+    let mut world = World::manual();
+    let conn = world.stream();
+    world.feed(conn, b"POST /form?a=1&b=%20 HTTP/1.1\r\nHost: example.org\r\nX-Y: z\r\nContent-Length: 4\r\n\r\n");
+    assert_eq!(world.news(), []);
+    world.feed(conn, b"body");
+    let (asked, request) = &world.ear.requests[0];
+    assert_eq!(*asked, conn);
+    assert_eq!((request.method(), request.path(), request.query()), ("POST", "/form", "a=1&b=%20"));
+    assert_eq!((request.header("x-y"), request.body()), (Some("z"), &b"body"[..]));
+    respond(&mut world, "done");
+    assert_eq!(bodies(&mut world, conn), ["done"]);
+    assert_eq!(world.hub.stream(conn), Stream::Open);
+}
+
+#[test]
+fn several_on_one_stream() {
+    let mut world = World::captured();
+    let conn = world.stream();
+    for _ in 0..3 {
+        world.feed(conn, &get("/nothing"));
+        assert!(world.take(conn).starts_with(b"HTTP/1.1 404 Not Found\r\n"));
+    }
+    world.feed(conn, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert_eq!(world.hub.stream(conn), Stream::HalfClosed);
+    assert!(world.closed(conn));
+}
+
+/// One by one, each after the answer to the one before, however late that comes: nothing else wakes the stream.
+#[test]
+fn pipelined_requests() {
+    let mut world = World::manual();
+    let conn = world.stream();
+    let targets = ["/one", "/two", "/three"];
+    world.feed(conn, &targets.map(get).concat());
+    for target in targets {
+        let told = world.news();
+        assert!(matches!(&told[..], [Told::Request { target: seen, .. }] if seen == target), "{target}: {told:?}");
+        assert!(!world.hub.wants_read(conn));
+        world.pass(secs(1));
+        respond(&mut world, target);
+        assert_eq!(bodies(&mut world, conn), [target]);
+    }
+    assert!(world.hub.wants_read(conn));
+}
+
+/// The same while the application answers at once.
+#[test]
+fn pipelined_requests_answered_at_once() {
+    let mut world = World::captured();
+    let conn = world.stream();
+    let stream = [get("/one"), get("/socket.io/?EIO=4"), get("/two"), opening(MAIN, "")].concat();
+    world.feed(conn, &stream);
+    let told = world.news();
+    assert!(matches!(&told[..], [Told::Request { .. }, Told::Refused { .. }, Told::Request { .. }]), "{told:?}");
+    let written = world.take(conn);
+    let at = written.windows(12).position(|part| part == b"HTTP/1.1 101").unwrap();
+    world.unread(conn, &written[at..]);
+    let mut client = Client::behind(&mut world, conn);
+    assert_eq!(client.frames(&mut world).len(), 1);
+}
+
+#[test]
+fn an_answer_to_nobody() {
+    let mut world = World::manual();
+    let conn = world.stream();
+    world.hub.respond(world.now, conn, Response::new(200));
+    world.feed(conn, &get("/page"));
+    world.abort(conn);
+    respond(&mut world, "late");
+    assert_eq!(world.take(conn), b"");
+    let mut client = Client::open(&mut world, MAIN);
+    client.frames(&mut world);
+    world.hub.respond(world.now, client.conn, Response::new(200));
+    world.settle();
+    assert_eq!(client.frames(&mut world), []);
+}
+
+#[test]
+fn an_application_that_never_answers() {
+    let mut world = World::manual();
+    let conn = world.stream();
+    world.feed(conn, &get("/page"));
+    world.pass(secs(60));
+    let answer = String::from_utf8(world.take(conn)).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
+    assert!(world.closed(conn));
+}
