@@ -1,0 +1,162 @@
+//! The opening handshake, both ends of it.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use super::{Connection, Event, Extras, Requested, State, consume};
+use crate::entropy::Entropy;
+use crate::http::{self, ReceivedResponse, Response, ResponseReader, Upgraded};
+use crate::outbox::Outbox;
+use crate::time::Instant;
+use crate::ws::close::{CloseCode, Endpoint};
+use crate::ws::deflate::{Agreed, Deflate};
+use crate::ws::handshake::{Accept, AcceptError, HandshakeError, Upgrade};
+use crate::ws::opening::{Opened, Opening};
+use crate::ws::reader::MessageReader;
+use crate::ws::{Config, Error, Role};
+
+impl Connection {
+    /// The client's end, at the beginning of the byte stream: the request for the opening handshake is queued, and
+    /// [`Event::Opened`] tells when it is accepted. Its key and the masking keys (RFC 6455 section 10.3) are drawn from
+    /// `seed`, which must be secret and fresh.
+    #[must_use]
+    pub fn client(config: Arc<Config>, opening: Opening, seed: [u8; 32], now: Instant) -> Self {
+        let mut entropy = Entropy::new(seed);
+        let mut outbox = Outbox::new();
+        let expected = outbox.push_with(|out| opening.write(config.deflate(), &mut entropy, out));
+        let requested = Requested { reader: ResponseReader::new(), expected };
+        let deadline = now.saturating_add(config.http.head_timeout);
+        let mut conn = Self::new(Role::Client, config, State::Requested(Box::new(requested)), outbox, now);
+        conn.extras = Some(Box::new(Extras { masks: Some(entropy), ..Extras::default() }));
+        conn.deadline = deadline;
+        conn.watch_writes();
+        conn
+    }
+
+    /// Goes on behind an HTTP connection whose last request is `upgrade`.
+    pub(crate) fn upgrade_http(
+        mut http: http::Connection,
+        upgrade: &Upgrade,
+        accept: &Accept,
+        config: Arc<Config>,
+        now: Instant,
+    ) -> Result<Self, AcceptError> {
+        let agreed = http.outbox_mut().push_with(|out| upgrade.write(accept, config.deflate(), out))?;
+        Ok(Self::upgraded(config, http.into_upgraded(), agreed, now))
+    }
+
+    /// The server's end behind an HTTP connection.
+    pub(super) fn upgraded(config: Arc<Config>, http: Upgraded, agreed: Option<Agreed>, now: Instant) -> Self {
+        let mut conn = Self::open(Role::Server, config, http.outbox, http.early, now);
+        let deflate = agreed.zip(conn.config.deflate());
+        let deflate = deflate.map(|(agreed, config)| Deflate::new(Role::Server, agreed, *config));
+        if deflate.is_some() {
+            conn.extras.get_or_insert_default().deflate = deflate;
+        }
+        conn.peer_ended = http.peer_ended;
+        conn
+    }
+
+    /// Accepts the opening handshake that was told by [`Event::Upgrade`].
+    ///
+    /// # Errors
+    /// If there is none, or the subprotocol was not offered; nothing is sent then.
+    pub fn accept(&mut self, now: Instant, accept: &Accept) -> Result<(), AcceptError> {
+        self.clock(now);
+        let State::Handshake(handshake) = &mut self.state else { return Err(AcceptError::NotAwaited) };
+        let upgrade = handshake.upgrade.as_ref().ok_or(AcceptError::NotAwaited)?;
+        let deflate = self.config.deflate();
+        let agreed = handshake.http.outbox_mut().push_with(|out| upgrade.write(accept, deflate, out))?;
+        if let State::Handshake(handshake) = core::mem::replace(&mut self.state, State::Closed) {
+            *self = Self::upgraded(self.config.clone(), handshake.http.into_upgraded(), agreed, self.now);
+        }
+        Ok(())
+    }
+
+    /// Answers the opening handshake with another response, and ends.
+    ///
+    /// # Errors
+    /// If no handshake awaits an answer.
+    pub fn reject(&mut self, now: Instant, response: Response) -> Result<(), AcceptError> {
+        self.clock(now);
+        let State::Handshake(handshake) = &mut self.state else { return Err(AcceptError::NotAwaited) };
+        handshake.upgrade.take().ok_or(AcceptError::NotAwaited)?;
+        self.refuse(HandshakeError::Rejected, response);
+        Ok(())
+    }
+
+    /// Reads on in the server's response; what follows a 101 stays in the input.
+    pub(super) fn read_response<'a>(&mut self, input: &mut &mut [u8]) -> Option<Event<'a>> {
+        let State::Requested(requested) = &mut self.state else { return None };
+        let mut rest: &[u8] = input;
+        let result = requested.reader.read(&self.config.http.limits, &mut rest);
+        consume(input, rest.len());
+        match result {
+            Ok(None) => None,
+            Ok(Some(response)) => Some(self.answered(response)),
+            Err(error) => {
+                self.fail(Error::Http(error));
+                self.poll_event()
+            }
+        }
+    }
+
+    /// What the server's response means.
+    pub(super) fn answered<'a>(&mut self, response: ReceivedResponse) -> Event<'a> {
+        let checked = match &self.state {
+            State::Requested(requested) => requested.expected.check(&response),
+            _ => Err(HandshakeError::Status(response.status())),
+        };
+        match checked {
+            Ok((protocol, deflate)) => {
+                // A client has them already, for its masking keys.
+                self.extras.get_or_insert_default().deflate = deflate;
+                self.state = State::Open(MessageReader::new());
+                self.heard();
+                Event::Opened(Box::new(Opened { protocol, response }))
+            }
+            Err(error) => {
+                self.fail(Error::Handshake(error));
+                Event::Refused(Box::new(response))
+            }
+        }
+    }
+
+    pub(super) fn handshake_event<'a>(&mut self, event: http::Event, silence: Error) -> Option<Event<'a>> {
+        match event {
+            http::Event::Request(request) => match Upgrade::check(*request) {
+                Ok(upgrade) => {
+                    if let State::Handshake(handshake) = &mut self.state {
+                        handshake.upgrade = Some(upgrade.clone());
+                    }
+                    Some(Event::Upgrade(upgrade))
+                }
+                Err(error) => {
+                    self.refuse(error, error.response());
+                    self.poll_event()
+                }
+            },
+            http::Event::Closed { error } => {
+                if let State::Handshake(handshake) = &mut self.state {
+                    handshake.upgrade = None;
+                }
+                let error = error.map_or(silence, Error::Http);
+                let by = match error {
+                    Error::UnexpectedEof | Error::Http(http::Error::UnexpectedEof) => Endpoint::Peer,
+                    _ => Endpoint::Local,
+                };
+                self.end(CloseCode::ABNORMAL, "", by, Some(error));
+                self.poll_event()
+            }
+        }
+    }
+
+    pub(super) fn refuse(&mut self, error: HandshakeError, response: Response) {
+        if let State::Handshake(handshake) = &mut self.state {
+            // It is awaited, since the request was just told; that this ends the stream is told below.
+            let _ = handshake.http.respond_last(self.now, response);
+            let _ = handshake.http.poll_event();
+        }
+        self.end(CloseCode::ABNORMAL, "", Endpoint::Local, Some(Error::Handshake(error)));
+    }
+}
