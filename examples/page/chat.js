@@ -179,15 +179,18 @@ const crowd = {
   },
 };
 
-wire.on("presence", ({ version, members }) => {
-  crowd.version = version;
-  crowd.states = new Map(members.map(({ user, state }) => [user, state]));
+// A long list comes in parts; it is whole when the last is there.
+wire.on("presence", ({ version, members, part = 0, parts = 1 }) => {
+  if (part === 0) crowd.states = new Map();
+  for (const { user, state } of members) crowd.states.set(user, state);
+  crowd.version = part === parts - 1 ? version : null;
   drawPeople();
 });
 
-wire.on("presence_diff", ({ version, changes }) => {
-  if (crowd.version === null || version <= crowd.version) return; // a snapshot has it, or will
-  if (version > crowd.version + 1) return wire.reconnect("missed who came and went"); // brings a snapshot
+wire.on("presence_diff", ({ version, changes, part = 0 }) => {
+  const next = part === 0 ? version : version + 1; // the further parts of a diff have the version of the first
+  if (crowd.version === null || next <= crowd.version) return; // a snapshot has it, or will
+  if (next > crowd.version + 1) return wire.reconnect("missed who came and went"); // brings a snapshot
   crowd.version = version;
   for (const { user, change, state } of changes) {
     if (change === "left") crowd.states.delete(user);

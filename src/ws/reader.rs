@@ -38,8 +38,10 @@ pub enum Inbound<'a> {
 /// What is not complete yet.
 #[derive(Debug)]
 struct Partial {
-    /// Bytes that came before anybody could take them; they stand before all other input.
+    /// Bytes that came before anybody could take them, and how many of them are taken now; they stand before all other
+    /// input.
     early: Vec<u8>,
+    early_taken: usize,
     header: [u8; HEADER_BYTES_MAX],
     header_len: usize,
     frame: Option<Frame>,
@@ -187,15 +189,17 @@ impl MessageReader {
         if let Some(partial) = &mut self.partial
             && !partial.early.is_empty()
         {
-            let mut early = core::mem::take(&mut partial.early);
-            let mut rest = early.as_mut_slice();
+            let (mut early, taken) = (core::mem::take(&mut partial.early), partial.early_taken);
+            let mut rest = early.get_mut(taken..).unwrap_or_default();
             let found = self.read_input(context, &mut rest)?.map(Inbound::into_owned);
             let left = rest.len();
-            early.drain(..early.len().saturating_sub(left));
-            if !early.is_empty() {
-                self.partial().early = early;
+            if left > 0 {
+                let partial = self.partial();
+                partial.early_taken = early.len().saturating_sub(left);
+                partial.early = early;
             }
             if found.is_some() {
+                self.release();
                 return Ok(found);
             }
         }
@@ -371,6 +375,7 @@ impl MessageReader {
         self.partial.get_or_insert_with(|| {
             Box::new(Partial {
                 early: Vec::new(),
+                early_taken: 0,
                 header: [0; HEADER_BYTES_MAX],
                 header_len: 0,
                 frame: None,
