@@ -172,26 +172,30 @@ function view(name) {
 const crowd = {
   version: null,
   states: new Map(), // user -> "live" or "away"
+  count: 0, // how many, where they are too many to be listed
   clear() {
     this.version = null;
+    this.count = 0;
     this.states.clear();
     drawPeople();
   },
 };
 
 // A long list comes in parts; it is whole when the last is there.
-wire.on("presence", ({ version, members, part = 0, parts = 1 }) => {
+wire.on("presence", ({ version, members = [], count = 0, part = 0, parts = 1 }) => {
   if (part === 0) crowd.states = new Map();
+  crowd.count = count; // of a crowd too large to be listed
   for (const { user, state } of members) crowd.states.set(user, state);
   crowd.version = part === parts - 1 ? version : null;
   drawPeople();
 });
 
-wire.on("presence_diff", ({ version, changes, part = 0 }) => {
+wire.on("presence_diff", ({ version, changes = [], count = 0, part = 0 }) => {
   const next = part === 0 ? version : version + 1; // the further parts of a diff have the version of the first
   if (crowd.version === null || next <= crowd.version) return; // a snapshot has it, or will
   if (next > crowd.version + 1) return wire.reconnect("missed who came and went"); // brings a snapshot
   crowd.version = version;
+  crowd.count = count;
   for (const { user, change, state } of changes) {
     if (change === "left") crowd.states.delete(user);
     else crowd.states.set(user, state);
@@ -209,7 +213,8 @@ function drawPeople() {
   const focused = document.activeElement?.closest?.("#people li")?.dataset.user;
   $("people").replaceChildren(...names.map((user) => person(user, crowd.states.get(user), user === own)));
   if (focused) [...$("people").children].find((li) => li.dataset.user === focused)?.querySelector("button")?.focus();
-  $("count").textContent = names.length === 1 ? "1 person" : `${names.length} people`;
+  const count = crowd.count || names.length;
+  $("count").textContent = count === 1 ? "1 person" : `${count} people`;
 }
 
 function person(user, state, own) {

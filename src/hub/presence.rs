@@ -9,7 +9,9 @@
 //!   for `left` there is no state.
 //!
 //! A list that is too long for one event comes in several, which have `"part"` (from 0) and `"parts"` besides and the
-//! same version: it is whole when the last is there.
+//! same version: it is whole when the last is there. Where the list is too long to be sent at all (half of what may be
+//! queued for a connection), both events have `"count"` in its place; when it is short enough again everybody gets
+//! it in a snapshot.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -24,7 +26,7 @@ use crate::time::Instant;
 
 /// The name of the event that carries a whole list.
 pub(super) const SNAPSHOT: &str = "presence";
-/// About how many bytes of a list one event carries at the most: far less than what a slow connection may have queued.
+/// About how many bytes of a list one event carries at the most.
 const PART_BYTES: usize = 32 * 1024;
 
 /// The name of the event that carries changes.
@@ -112,6 +114,10 @@ pub(super) struct Roster {
     pub(super) newcomers: Vec<SocketId>,
     /// When changes and snapshots are told.
     pub(super) due: Instant,
+    /// About how long the list is, as it was last told.
+    list_bytes: usize,
+    /// Whether it is too long to be sent.
+    counted: bool,
 }
 
 #[derive(Debug, Default)]
@@ -145,7 +151,27 @@ pub(super) struct Change {
 
 impl Roster {
     pub(super) const fn new() -> Self {
-        Self { version: 0, entries: BTreeMap::new(), changed: Vec::new(), newcomers: Vec::new(), due: Instant::NEVER }
+        Self {
+            version: 0,
+            entries: BTreeMap::new(),
+            changed: Vec::new(),
+            newcomers: Vec::new(),
+            due: Instant::NEVER,
+            list_bytes: 0,
+            counted: false,
+        }
+    }
+
+    /// Decides whether the list can be sent; true if that is other than before, so that everybody has to begin anew.
+    /// Between the bounds it stays as it was.
+    pub(super) const fn weigh(&mut self, bytes_max: usize) -> bool {
+        let before = self.counted;
+        if self.list_bytes > bytes_max {
+            self.counted = true;
+        } else if self.list_bytes <= bytes_max / 2 {
+            self.counted = false;
+        }
+        before != self.counted
     }
 
     pub(super) const fn version(&self) -> u64 {
@@ -193,6 +219,11 @@ impl Roster {
             entry.listed = false;
             let (state, meta) = (entry.state(), entry.meta.clone());
             let before = core::mem::replace(&mut entry.told, state.map(|state| (state, meta.clone())));
+            let bytes = |told: &Option<(_, Option<Arc<str>>)>| {
+                let meta = |meta: &Option<Arc<str>>| meta.as_ref().map_or(4, |meta| meta.len());
+                told.as_ref().map_or(0, |(_, shown)| meta(shown).saturating_add(user.len()).saturating_add(64))
+            };
+            self.list_bytes = self.list_bytes.saturating_sub(bytes(&before)).saturating_add(bytes(&entry.told));
             let (before, shown) = before.map_or((None, None), |(state, meta)| (Some(state), meta));
             let change = PresenceChange::between(before, state, shown != meta);
             if state.is_none() {
@@ -233,6 +264,11 @@ impl Roster {
 
     /// A list in as many events as keep each short.
     fn parts(&self, room: &str, name: &str, items: impl Iterator<Item = Vec<u8>>) -> Vec<String> {
+        if self.counted {
+            let mut json = self.head(room);
+            let _ = write!(Text(&mut json), ",\"count\":{}}}", self.entries.len());
+            return alloc::vec![text(json)];
+        }
         let mut lists = alloc::vec![Vec::new()];
         for item in items {
             match lists.last_mut() {
@@ -246,10 +282,7 @@ impl Roster {
         }
         let parts = lists.len();
         let part = |(at, list): (usize, Vec<u8>)| {
-            let mut json = b"{\"room\":".to_vec();
-            write_name(room, &mut json);
-            // Writing to a vector does not fail.
-            let _ = write!(Text(&mut json), ",\"version\":{}", self.version);
+            let mut json = self.head(room);
             if parts > 1 {
                 let _ = write!(Text(&mut json), ",\"part\":{at},\"parts\":{parts}");
             }
@@ -259,6 +292,14 @@ impl Roster {
             text(json)
         };
         lists.into_iter().enumerate().map(part).collect()
+    }
+
+    fn head(&self, room: &str) -> Vec<u8> {
+        let mut json = b"{\"room\":".to_vec();
+        write_name(room, &mut json);
+        // Writing to a vector does not fail.
+        let _ = write!(Text(&mut json), ",\"version\":{}", self.version);
+        json
     }
 }
 

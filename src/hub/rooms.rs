@@ -264,6 +264,10 @@ impl Hub {
         let Some(roster) = &mut group.roster else { return };
         roster.due = Instant::NEVER;
         let changes = roster.changes();
+        if roster.weigh(self.config.limits.outbox_bytes_max / 2) {
+            let members = &self.sockets;
+            roster.newcomers = group.members.iter().filter_map(|link| members.key_at(link.place)).collect();
+        }
         let mut newcomers = core::mem::take(&mut roster.newcomers);
         let version = roster.version();
         let diff = if changes.is_empty() { Vec::new() } else { roster.diff(&name, &changes) };

@@ -302,9 +302,11 @@ impl Hub {
         let Some(entry) = self.sockets.get_mut(socket) else { return };
         entry.phase = Phase::Live;
         let before = core::mem::replace(&mut entry.token, token);
-        let older = core::mem::replace(&mut entry.spent, resumed.then(|| Box::new(before)));
-        if let Some(older) = older {
-            self.tokens.remove(&older);
+        if resumed && entry.spent.is_none() {
+            entry.spent = Some(Box::new(before));
+        } else {
+            // New, or never heard of: the client has not spoken since the last one was made.
+            self.tokens.remove(&before);
         }
         self.tokens.insert(token, socket);
         self.events.push_back(Event::Connected { socket, resumed });

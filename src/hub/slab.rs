@@ -59,7 +59,7 @@ impl<K: Key, T> Slab<K, T> {
             None => {
                 let at = self.slots;
                 self.slots = at.checked_add(1)?;
-                if at as usize % SEGMENT == 0 {
+                if (at as usize).is_multiple_of(SEGMENT) {
                     self.segments.push(Vec::with_capacity(SEGMENT));
                 }
                 self.segments.last_mut()?.push(Slot { generation: self.first_generation, value: None });

@@ -60,7 +60,7 @@ pub async fn drive(stream: impl AsyncRead + AsyncWrite, mut conn: ws::Connection
                 }
             }
             () = &mut alarm => {
-                conn.handle_timeout(now());
+                drop(conn.handle_timeout(now()));
                 alarm.as_mut().reset(clock(conn.poll_timeout()));
             }
             count = reading.read(&mut buffer), if conn.wants_read() => match count? {

@@ -100,8 +100,7 @@ impl Deflater {
     /// Appends the deflated form of a message, without its tail; false, and nothing appended, if zlib fails.
     pub(in crate::ws) fn compress(&mut self, payload: &[u8], out: &mut Vec<u8>) -> bool {
         let start = out.len();
-        let mut blocks = payload.chunks(self.block_bytes.min(payload.len().max(1))).peekable();
-        while let Some(block) = blocks.next() {
+        for block in payload.chunks(self.block_bytes.min(payload.len().max(1))) {
             let flush = if self.block_bytes < usize::MAX { DeflateFlush::FullFlush } else { DeflateFlush::SyncFlush };
             if !self.append(block, flush, out) {
                 out.truncate(start);

@@ -104,7 +104,7 @@ impl Server {
                     && peer.alarm == at
                 {
                     peer.alarm = Instant::NEVER;
-                    peer.conn.handle_timeout(now);
+                    drop(peer.conn.handle_timeout(now));
                     peer.queue(&mut self.ready, key);
                 }
             }
@@ -191,7 +191,7 @@ impl Peer {
             match self.stream.read(buffer) {
                 Ok(0) => {
                     self.readable = false;
-                    self.conn.receive_eof(now);
+                    drop(self.conn.receive_eof(now));
                 }
                 Ok(count) => {
                     // Less than there was room for is all there was: a change after that is told.

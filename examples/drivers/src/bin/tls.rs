@@ -78,7 +78,7 @@ fn serve(mut stream: TcpStream, tls: Arc<ServerConfig>, config: Arc<ws::Config>)
                 }
             }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                conn.handle_timeout(now());
+                drop(conn.handle_timeout(now()));
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),

@@ -141,7 +141,7 @@ fn clients_that_are_killed_hurt_nobody() {
         let mut other = Peer::connect(&server);
         for _ in 0..10 {
             let mut client = Command::new(WS_CLIENT);
-            client.args(server.client_args()).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+            client.args(server.client_args()).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
             let mut client = client.spawn().unwrap();
             let mut input = client.stdin.take().unwrap();
             // It is killed amid much that is under way.

@@ -1,0 +1,184 @@
+//! Slow consumers: what is reliable cuts them off, what is volatile is dropped; nobody else notices. And encoding once.
+
+use roomwire::hub::{Config, DisconnectReason, EmitError, Error, Receipt, Target};
+
+use crate::fuzz_hub::Told;
+use crate::support::memory::measure;
+use crate::world::{World, config, count, millis, packets};
+
+fn small() -> Config {
+    let mut config = config();
+    config.limits.outbox_bytes_max = 10_000;
+    config.limits.congested_bytes = 4_000;
+    config
+}
+
+#[test]
+fn m03_a_slow_member_is_cut_off_and_the_others_get_everything() {
+    let mut world = World::new(small());
+    let clients = world.room(10, "lobby");
+    let (slow, slow_socket) = clients[3];
+    let (mut told, mut cut_off) = (Vec::new(), 0);
+    for number in 0..30 {
+        let event = (number, "x".repeat(1000));
+        cut_off += world.hub.emit(world.now, Target::room("lobby"), "say", event).unwrap().cut_off;
+        told.extend(world.told());
+        assert!(world.hub.outgoing_len(slow) <= 10_000);
+        for (conn, _) in clients.iter().filter(|(conn, _)| *conn != slow) {
+            let heard = world.hears(*conn);
+            assert!(matches!(&heard[..], [one] if one.starts_with(&format!("42[\"say\",{number},"))), "{heard:?}");
+        }
+    }
+    assert_eq!(cut_off, 1);
+    let closed: Vec<_> = told.iter().filter(|told| matches!(told, Told::Closed(..))).collect();
+    assert_eq!(closed, [&Told::Closed(slow, Some(Error::SlowConsumer))], "once");
+    assert!(matches!(&told[..], [Told::Congested(conn), ..] if *conn == slow));
+    assert!(told.iter().any(|told| matches!(
+        told,
+        Told::Disconnected(socket, DisconnectReason::SlowConsumer, Some(_)) if *socket == slow_socket
+    )));
+    let again = world.resume(slow_socket);
+    assert_eq!(count(&world.told(), "resumed"), 1);
+    world.hears(again);
+    world.hub.emit(world.now, Target::room("lobby"), "say", ()).unwrap();
+    assert_eq!(world.hears(again), ["42[\"say\"]"]);
+}
+
+#[test]
+fn volatile_events_are_dropped_and_counted() {
+    let mut world = World::new(small());
+    let (conn, _) = world.client();
+    let (fast, _) = world.client();
+    let emit =
+        |world: &mut World| world.hub.emit(world.now, Target::all().volatile(), "v", ("x".repeat(1000),)).unwrap();
+    let mut receipts = Receipt::default();
+    for _ in 0..20 {
+        let receipt = emit(&mut world);
+        receipts.queued += receipt.queued;
+        receipts.dropped += receipt.dropped;
+        assert_eq!((receipt.away, receipt.cut_off), (0, 0));
+        assert_eq!(world.hears(fast).len(), 1);
+    }
+    assert_eq!((receipts.queued, receipts.dropped), (20 + 4, 16), "until it is congested");
+    assert_eq!(world.told(), [Told::Congested(conn)]);
+    // Reliable events still go.
+    assert_eq!(world.hub.emit(world.now, Target::all(), "r", ()).unwrap().queued, 2);
+    assert_eq!(world.hears(conn).len(), 5);
+    assert_eq!(world.told(), [Told::Drained(conn)]);
+    assert_eq!(emit(&mut world).queued, 2);
+}
+
+#[test]
+fn congested_and_drained_alternate() {
+    let mut world = World::new(small());
+    let (conn, socket) = world.client();
+    for _ in 0..3 {
+        for _ in 0..6 {
+            world.hub.emit(world.now, socket, "say", ("x".repeat(1000),)).unwrap();
+        }
+        assert_eq!(world.told(), [Told::Congested(conn)]);
+        world.read(conn, 4000);
+        assert_eq!(world.told(), [], "more than half the mark is left");
+        world.read(conn, 500);
+        assert_eq!(world.told(), [Told::Drained(conn)]);
+        world.read(conn, usize::MAX);
+        assert_eq!(world.told(), []);
+    }
+}
+
+/// The last event of a connection is its end, also when it was congested then.
+#[test]
+fn nothing_is_told_of_a_connection_after_its_end() {
+    let mut world = World::new(small());
+    let (conn, socket) = world.client();
+    for _ in 0..6 {
+        world.hub.emit(world.now, socket, "say", ("x".repeat(1000),)).unwrap();
+    }
+    world.bytes(conn, b"\x88\x82\0\0\0\0\x03\xe8");
+    assert_eq!(count(&world.told(), "closed"), 1);
+    world.read(conn, usize::MAX);
+    assert_eq!(world.told(), []);
+}
+
+#[test]
+fn an_event_that_no_outbox_can_hold_is_refused() {
+    let mut world = World::new(small());
+    let (conn, socket) = world.client();
+    let refused = world.hub.emit(world.now, socket, "say", ("x".repeat(10_000),));
+    assert!(matches!(refused, Err(EmitError::TooLong)));
+    assert_eq!((world.told(), world.hub.outgoing_len(conn)), (vec![], 0), "it is the application's fault alone");
+}
+
+/// Everybody hears a room in the order of the calls, direct events between broadcasts included, however it is read.
+#[test]
+fn one_order_at_every_receiver() {
+    let mut world = World::new(config());
+    let clients = world.room(8, "lobby");
+    let mut heard = vec![Vec::new(); clients.len()];
+    for number in 0..300usize {
+        let size = [1, 300, 40, 2000][number % 4];
+        world.hub.emit(world.now, Target::room("lobby"), "all", (number, "x".repeat(size))).unwrap();
+        let (conn, socket) = clients[number % 8];
+        world.hub.emit(world.now, socket, "one", (number, "y".repeat(size / 2))).unwrap();
+        heard[number % 8].extend(world.read(conn, number * 97 % 3000));
+    }
+    for (index, (conn, _)) in clients.iter().enumerate() {
+        heard[index].extend(world.read(*conn, usize::MAX));
+        let expected = (0..300).flat_map(|number| {
+            let own = (number % 8 == index).then(|| format!("42[\"one\",{number},"));
+            [Some(format!("42[\"all\",{number},")), own].into_iter().flatten()
+        });
+        let packets = packets(&heard[index]);
+        assert_eq!(packets.len(), expected.clone().count());
+        assert!(packets.iter().zip(expected).all(|(packet, start)| packet.starts_with(&start)));
+    }
+}
+
+#[test]
+fn a_broadcast_is_encoded_once() {
+    let mut world = World::new(config());
+    let clients = world.room(1000, "lobby");
+    let text = "x".repeat(50_000);
+    // The outboxes' queues exist: what is measured is the payload.
+    world.hub.emit(world.now, Target::room("lobby"), "say", ("y".repeat(300),)).unwrap();
+    let (receipt, usage) =
+        measure(|| world.hub.emit(world.now, Target::room("lobby"), "say", (text.as_str(),)).unwrap());
+    assert_eq!(receipt.queued, 1000);
+    assert!(usage.requested < 6 * text.len() + 1000 * 200, "{usage:?}");
+    assert!(usage.live < 2 * 50_000 + 1000 * 200, "{usage:?}");
+    assert!(usage.largest < 3 * text.len(), "{usage:?}");
+    for (conn, _) in &clients {
+        assert_eq!(world.hears(*conn).len(), 2);
+    }
+}
+
+#[test]
+fn a_cut_off_client_does_not_hold_the_broadcast() {
+    let mut world = World::new(small());
+    world.room(100, "lobby");
+    let (_, usage) = measure(|| {
+        for _ in 0..50 {
+            world.hub.emit(world.now, Target::room("lobby"), "say", ("x".repeat(1000),)).unwrap();
+        }
+        world.told();
+    });
+    assert_eq!(world.hub.counts().connections, 0, "nobody read");
+    assert!(usage.live < 100 * 1000, "what was queued for them is given back: {usage:?}");
+}
+
+#[test]
+fn c14_who_reads_nothing_is_given_up() {
+    let mut world = World::new(config());
+    let (conn, socket) = world.client();
+    world.pass(millis(1000));
+    world.hub.emit(world.now, socket, "say", ()).unwrap();
+    world.pass(millis(10_000));
+    world.hub.emit(world.now, socket, "say", ()).unwrap();
+    world.pass(millis(19_999));
+    assert_eq!(count(&world.told(), "lost"), 0);
+    world.pass(millis(1));
+    let told = world.told();
+    assert_eq!((count(&told, "lost"), count(&told, "closed with an error")), (1, 1), "{told:?}");
+    assert_eq!(world.hub.outgoing_len(conn), 0);
+    assert_eq!(world.hub.counts().connections, 0);
+}
