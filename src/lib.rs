@@ -2,7 +2,7 @@
 //!
 //! `roomwire` speaks WebSocket (RFC 6455), Engine.IO (revisions 3 and 4) and Socket.IO (protocols
 //! 4 and 5), and keeps what a realtime application is really about: connections, rooms, presence,
-//! sessions that can be come back to, private messages. It owns no socket, thread, clock or random source: a
+//! sessions that outlive a lost connection, private messages. It owns no socket, thread, clock or random source: a
 //! driver of some fifty lines plugs it into `std::net`, tokio, or whatever loop there is. So it runs the same in a
 //! server, in a test with virtual time, under a fuzzer, and without `std`.
 //!
@@ -54,6 +54,7 @@
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
 //! | `std` | yes | run-time detection of vector instructions for checking UTF-8; no behaviour changes |
+//! | `deflate` | no | `permessage-deflate` (RFC 7692) for [`ws`], once it is configured; needs `std` |
 //!
 //! The crate is `no_std` with `alloc`, always, and has no `unsafe` code of its own.
 

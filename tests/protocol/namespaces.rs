@@ -5,7 +5,7 @@ use roomwire::socketio;
 
 use crate::app::App;
 use crate::client::{Client, Frame, MAIN, MAIN_3, text};
-use crate::world::{Told, World, open_config};
+use crate::world::{Told, World, open_config, secs};
 
 fn limited(namespaces: usize) -> World {
     let limits = Limits { namespaces_per_session_max: namespaces, ..Limits::default() };
@@ -100,14 +100,40 @@ fn leaving_one_namespace_leaves_the_others() {
     assert_eq!(client.ask(&mut world, r#"42/dyn-1,["msg"]"#), [Frame::Close(1008, reason.into())]);
 }
 
-/// Without any namespace the session stays open, as with the official server: clients of it come back.
+/// Without any namespace the session stays open, as with the official server: clients of it come back. Who does not
+/// come back in time has to go.
 #[test]
 fn leaving_the_last_namespace_keeps_the_session() {
     let mut world = World::captured();
     let mut client = Client::connected(&mut world);
-    assert_eq!(client.ask(&mut world, "41"), []);
-    assert_eq!((world.hub.counts().sessions, world.hub.counts().sockets), (1, 0));
-    assert!(matches!(&client.ask(&mut world, "40")[..], [Frame::Text(answer), _] if answer.starts_with("40{")));
+    for _ in 0..2 {
+        assert_eq!(client.ask(&mut world, "41"), []);
+        assert_eq!((world.hub.counts().sessions, world.hub.counts().sockets), (1, 0));
+        world.pass(secs(20));
+        assert!(matches!(&client.ask(&mut world, "40")[..], [Frame::Text(answer), _] if answer.starts_with("40{")));
+        // What was asked for stays, whenever that was.
+        world.pass(secs(4));
+        client.say(&mut world, "3");
+    }
+    client.say(&mut world, "41");
+    for _ in 0..44 {
+        world.pass(secs(1));
+        client.say(&mut world, "3");
+    }
+    assert!(client.frames(&mut world).is_empty());
+    world.pass(secs(1));
+    assert_eq!(client.frames(&mut world), [Frame::Close(1005, String::new())]);
+}
+
+/// Where there is no main namespace protocol 4 is told so, unasked as ever.
+#[test]
+fn no_main_namespace() {
+    let config = Config { namespaces: Namespaces::Listed(vec!["/a".into()]), ..open_config() };
+    let mut world = World::new(config, App::Accepting);
+    let mut client = Client::open(&mut world, MAIN_3);
+    assert_eq!(client.frames(&mut world)[1..], [text(r#"44"Invalid namespace""#)]);
+    assert_eq!(world.news(), []);
+    assert_eq!(client.ask(&mut world, "40/a,"), [text("40/a,")]);
 }
 
 #[test]

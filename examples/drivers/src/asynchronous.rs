@@ -60,12 +60,12 @@ pub async fn drive(stream: impl AsyncRead + AsyncWrite, mut conn: ws::Connection
                 }
             }
             () = &mut alarm => {
-                drop(conn.handle_timeout(now()));
+                echo::time_passed(&mut conn, now());
                 alarm.as_mut().reset(clock(conn.poll_timeout()));
             }
             count = reading.read(&mut buffer), if conn.wants_read() => match count? {
-                0 => drop(conn.receive_eof(now())),
-                count => echo(&mut conn, now(), &mut buffer[..count]),
+                0 => echo::ended(&mut conn, now()),
+                count => echo::received(&mut conn, now(), &mut buffer[..count]),
             },
         }
     }

@@ -1,6 +1,7 @@
 //! What several of the drivers need.
 
 pub mod asynchronous;
+pub mod echo;
 pub mod tls;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -26,17 +27,6 @@ pub fn option(name: &str) -> Option<String> {
 /// Where to listen.
 pub fn listen_address() -> String {
     option("--listen").unwrap_or_else(|| "127.0.0.1:9001".into())
-}
-
-/// The application of all the servers here: everybody is let in, and every message is sent back.
-pub fn echo(conn: &mut ws::Connection, now: Instant, mut input: &mut [u8]) {
-    while let Some(event) = conn.receive(now, &mut input) {
-        match event {
-            ws::Event::Upgrade(_) => drop(conn.accept(now, &ws::Accept::new())),
-            ws::Event::Message(message) => drop(conn.send(now, message)),
-            _ => {}
-        }
-    }
 }
 
 /// As much of what is to be written as one call takes, and how many of the slices are filled.

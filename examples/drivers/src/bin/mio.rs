@@ -104,7 +104,7 @@ impl Server {
                     && peer.alarm == at
                 {
                     peer.alarm = Instant::NEVER;
-                    drop(peer.conn.handle_timeout(now));
+                    echo::time_passed(&mut peer.conn, now);
                     peer.queue(&mut self.ready, key);
                 }
             }
@@ -191,12 +191,12 @@ impl Peer {
             match self.stream.read(buffer) {
                 Ok(0) => {
                     self.readable = false;
-                    drop(self.conn.receive_eof(now));
+                    echo::ended(&mut self.conn, now);
                 }
                 Ok(count) => {
                     // Less than there was room for is all there was: a change after that is told.
                     self.readable = count == buffer.len() || self.ending;
-                    echo(&mut self.conn, now, &mut buffer[..count]);
+                    echo::received(&mut self.conn, now, &mut buffer[..count]);
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.readable = false,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

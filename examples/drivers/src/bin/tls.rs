@@ -70,7 +70,7 @@ fn serve(mut stream: TcpStream, tls: Arc<ServerConfig>, config: Arc<ws::Config>)
         let patience = conn.poll_timeout().map(|at| at.saturating_since(now()).max(Duration::from_millis(1)));
         stream.set_read_timeout(patience)?;
         match stream.read(&mut wire) {
-            Ok(0) => drop(conn.receive_eof(now())),
+            Ok(0) => echo::ended(&mut conn, now()),
             Ok(count) => {
                 if let Err(error) = receive(&mut conn, &mut tls, &wire[..count], &mut plain) {
                     tls.write(&mut stream)?; // the alert that says what was wrong
@@ -78,7 +78,7 @@ fn serve(mut stream: TcpStream, tls: Arc<ServerConfig>, config: Arc<ws::Config>)
                 }
             }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                drop(conn.handle_timeout(now()));
+                echo::time_passed(&mut conn, now());
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
@@ -90,8 +90,8 @@ fn serve(mut stream: TcpStream, tls: Arc<ServerConfig>, config: Arc<ws::Config>)
 fn receive(conn: &mut ws::Connection, tls: &mut Tls, mut wire: &[u8], plain: &mut [u8]) -> io::Result<()> {
     while let Some(arrived) = tls.receive(&mut wire, plain)? {
         match arrived {
-            Arrived::Bytes(bytes) => echo(conn, now(), bytes),
-            Arrived::End => drop(conn.receive_eof(now())),
+            Arrived::Bytes(bytes) => echo::received(conn, now(), bytes),
+            Arrived::End => echo::ended(conn, now()),
         }
     }
     Ok(())

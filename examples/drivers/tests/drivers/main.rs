@@ -5,10 +5,10 @@ mod server;
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use peer::{Peer, Told};
-use roomwire::ws::{CloseCode, Endpoint, Header, Opcode, apply_mask};
+use roomwire::ws::{CloseCode, Config, Endpoint, Header, Opcode, apply_mask};
 use server::{Server, each};
 
 const WS_CLIENT: &str = env!("CARGO_BIN_EXE_ws_client");
@@ -115,6 +115,34 @@ fn the_server_closes() {
         assert_eq!(peer.next(), Told::Closed(1002, Endpoint::Peer, true), "{}", server.name);
         assert!(peer.ends_in_order(), "{}", server.name);
     }
+}
+
+#[test]
+fn an_end_right_behind_a_message_is_seen() {
+    for server in each() {
+        let began = Instant::now();
+        for _ in 0..50 {
+            let mut peer = Peer::connect(&server);
+            peer.write_and_end(&frame(true, Opcode::Text, b"last"));
+            assert_eq!(peer.next(), Told::Text("last".into()), "{}", server.name);
+            assert_eq!(peer.next(), Told::Closed(1006, Endpoint::Peer, false), "{}", server.name);
+        }
+        assert!(began.elapsed() < Duration::from_secs(20), "{} waits for time-outs", server.name);
+    }
+}
+
+#[test]
+fn who_does_not_end_is_borne_for_the_time_of_the_library() {
+    std::thread::scope(|scope| {
+        for server in each() {
+            scope.spawn(move || {
+                let borne = Peer::connect(&server).outstay();
+                let close_timeout = Config::default().close_timeout;
+                let right = close_timeout.mul_f32(0.9)..close_timeout * 4;
+                assert!(right.contains(&borne), "{}: {borne:?}", server.name);
+            });
+        }
+    });
 }
 
 #[test]

@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 use std::io::{IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use drivers::tls::{Arrived, Tls};
 use drivers::{now, seed};
@@ -119,6 +120,23 @@ impl Peer {
         written
     }
 
+    /// Writes, and says at once that nothing more will come.
+    pub fn write_and_end(&mut self, bytes: &[u8]) {
+        self.write(bytes);
+        self.stream.shutdown(Shutdown::Write).unwrap();
+        self.stuck = true;
+    }
+
+    /// Breaks the protocol, and goes on writing without an end of its own; how long the server bears it.
+    pub fn outstay(&mut self) -> Duration {
+        self.write(&[0x81, 0x01, b'x']); // not masked
+        let began = Instant::now();
+        while self.try_write(&[0x8A, 0x80, 1, 2, 3, 4]) > 0 && began.elapsed() < PATIENCE {
+            thread::sleep(Duration::from_millis(100));
+        }
+        began.elapsed()
+    }
+
     /// What is told next.
     pub fn next(&mut self) -> Told {
         loop {
@@ -172,8 +190,11 @@ impl Peer {
 
     fn end(&mut self) {
         self.ended = true;
-        let event = self.conn.receive_eof(now());
-        self.told.extend(event.and_then(told));
+        let mut next = self.conn.receive_eof(now());
+        while let Some(event) = next {
+            self.told.extend(told(event));
+            next = self.conn.poll_event();
+        }
     }
 
     fn flush(&mut self) {

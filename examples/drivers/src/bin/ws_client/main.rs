@@ -167,7 +167,8 @@ impl Client {
     }
 
     fn ended(&mut self) -> Result<(), Box<dyn Error>> {
-        self.conn.receive_eof(now()).map_or(Ok(()), |event| self.happened(event))
+        let first = self.conn.receive_eof(now());
+        self.all_happened(first)
     }
 
     fn time_passed(&mut self) -> Result<(), Box<dyn Error>> {
@@ -176,7 +177,17 @@ impl Client {
             // The answer will say when this was.
             let _ = self.conn.ping(now(), &now().as_nanos().to_be_bytes());
         }
-        self.conn.handle_timeout(now()).map_or(Ok(()), |event| self.happened(event))
+        let first = self.conn.handle_timeout(now());
+        self.all_happened(first)
+    }
+
+    fn all_happened(&mut self, first: Option<ws::Event<'_>>) -> Result<(), Box<dyn Error>> {
+        let mut next = first;
+        while let Some(event) = next {
+            self.happened(event)?;
+            next = self.conn.poll_event();
+        }
+        Ok(())
     }
 
     fn happened(&mut self, event: ws::Event<'_>) -> Result<(), Box<dyn Error>> {
