@@ -77,6 +77,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod cursor;
 pub mod engineio;
 pub mod entropy;
 pub mod http;

@@ -88,7 +88,7 @@ fn nothing_of_std_without_the_feature() {
 
 /// The layers from below to above; each may use those before it.
 const LAYERS: [&str; 6] = ["http", "ws", "engineio", "socketio", "hub", "cluster"];
-const GROUND: [&str; 6] = ["time", "entropy", "utf8", "outbox", "stall", "stream"];
+const GROUND: [&str; 7] = ["cursor", "time", "entropy", "utf8", "outbox", "stall", "stream"];
 
 /// The modules that a line takes from the crate by `crate::` paths, braces included.
 fn imports(line: &str) -> Vec<String> {

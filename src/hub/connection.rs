@@ -7,6 +7,7 @@ use super::event::{DisconnectReason, Error, Event};
 use super::front::Hub;
 use super::ids::{ConnId, SessionId};
 use super::timers::{Scheduled, Timer};
+use crate::cursor::read_shared;
 use crate::engineio::{RequestError, Revision, SessionRequest, Transport};
 use crate::http::{self, Request, Response};
 use crate::stream::Stream;
@@ -59,13 +60,7 @@ impl Conn {
     pub(super) fn receive<'a>(&mut self, now: Instant, input: &mut &'a mut [u8]) -> Option<Received<'a>> {
         match &mut self.link {
             Link::WebSocket(ws) => ws.receive(now, input).map(Received::WebSocket),
-            Link::Http(http) => {
-                let mut rest: &[u8] = input;
-                let event = http.receive(now, &mut rest);
-                let used = input.len().saturating_sub(rest.len());
-                *input = core::mem::take(input).get_mut(used..).unwrap_or_default();
-                event.map(Received::Http)
-            }
+            Link::Http(http) => read_shared(input, |input| http.receive(now, input)).map(Received::Http),
         }
     }
 

@@ -81,7 +81,7 @@ impl Hub {
         let id = entry.next_ack;
         entry.next_ack = id.saturating_add(1);
         entry.acks.get_or_insert_with(|| Box::new(Acks::default())).expect(id, deadline);
-        let namespace = self.groups.at(namespace).map(|group| group.name.clone()).unwrap_or_default();
+        let namespace = self.groups.name(namespace);
         let packet = Packet { id: Some(id), data: &body, ..Packet::new(PacketType::Event, &namespace) };
         self.send_packet(session, &packet);
         self.touch_socket(socket);
@@ -104,7 +104,7 @@ impl Hub {
         args.write(&mut body)?;
         body.push(b']');
         let body = self.checked_text(body)?;
-        let namespace = self.groups.at(namespace).map(|group| group.name.clone()).unwrap_or_default();
+        let namespace = self.groups.name(namespace);
         let packet = Packet { id: Some(reply.id), data: &body, ..Packet::new(PacketType::Ack, &namespace) };
         self.send_packet(session, &packet);
         Ok(())
@@ -274,7 +274,7 @@ impl Hub {
         let at = match broadcast.encoded.iter().position(|(encoded, _)| *encoded == namespace) {
             Some(at) => at,
             None => {
-                let name = self.groups.at(namespace).map(|group| group.name.clone()).unwrap_or_default();
+                let name = self.groups.name(namespace);
                 broadcast.encoded.push((namespace, encode(&name, broadcast.body)));
                 broadcast.encoded.len().saturating_sub(1)
             }

@@ -109,6 +109,11 @@ impl Groups {
         self.slab.at(place)
     }
 
+    /// The name of a group that there is.
+    pub(super) fn name(&self, place: u32) -> Arc<str> {
+        self.at(place).map(|group| group.name.clone()).unwrap_or_default()
+    }
+
     pub(super) fn at_mut(&mut self, place: u32) -> Option<&mut Group> {
         self.slab.at_mut(place)
     }
@@ -240,6 +245,7 @@ impl Groups {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::Instant;
     use alloc::collections::BTreeSet;
     use proptest::prelude::*;
 
@@ -250,7 +256,7 @@ mod tests {
             let mut groups = Groups::new(&mut Entropy::new([1; 32]));
             let mut sockets = Sockets::new();
             for _ in 0..8 {
-                sockets.insert(Socket::for_test()).unwrap();
+                sockets.insert(Socket::connecting(0, None, Instant::NEVER, &mut Entropy::new([2; 32]))).unwrap();
             }
             let mut plain = BTreeSet::new();
             for (room, socket, join) in ops {

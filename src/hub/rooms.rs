@@ -273,7 +273,7 @@ impl Hub {
         let diff = if changes.is_empty() { Vec::new() } else { roster.diff(&name, &changes) };
         let snapshot = if newcomers.is_empty() { Vec::new() } else { roster.snapshot(&name) };
         let Scope::Room { namespace } = scope else { return };
-        let namespace = self.groups.at(namespace).map(|group| group.name.clone()).unwrap_or_default();
+        let namespace = self.groups.name(namespace);
         for change in changes {
             let (namespace, room) = (namespace.clone(), name.clone());
             self.events.push_back(Event::Presence {

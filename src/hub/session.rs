@@ -136,7 +136,7 @@ impl Hub {
         let place = socket_place(socket);
         let entry = self.sockets.get(socket).ok_or(SocketError::Gone)?;
         if let Some(session) = entry.session {
-            let namespace = self.groups.at(entry.namespace).map(|group| group.name.clone()).unwrap_or_default();
+            let namespace = self.groups.name(entry.namespace);
             self.send_packet(session, &Packet::new(PacketType::Disconnect, &namespace));
             self.leave_session(session, place);
             if let Some(session) = self.sessions.at_mut(session)
@@ -267,21 +267,7 @@ impl Hub {
     ) -> Option<Event<'a>> {
         let group = self.groups.find_or_make(super::groups::Scope::Namespace, namespace)?;
         let until = self.now.saturating_add(self.config.connect_timeout);
-        let socket = Socket {
-            phase: Phase::Connecting { until },
-            namespace: group,
-            session: Some(session_place(session)),
-            sid: self.entropy.id(),
-            token: Token::new(&mut self.entropy),
-            spent: None,
-            user: None,
-            groups: Vec::new(),
-            entered: Vec::new(),
-            acks: None,
-            next_ack: 0,
-            marked: 0,
-            scheduled: Scheduled::default(),
-        };
+        let socket = Socket::connecting(group, Some(session_place(session)), until, &mut self.entropy);
         let id = self.sockets.insert(socket)?;
         self.groups.join(&mut self.sockets, group, socket_place(id));
         let namespace = self.groups.at(group)?.name.clone();
@@ -319,14 +305,14 @@ impl Hub {
                 // Writing to a string does not fail.
                 let _ = write!(data, r#"{{"sid":"{}"}}"#, entry.sid());
             }
-            let namespace = self.groups.at(entry.namespace).map(|group| group.name.clone()).unwrap_or_default();
+            let namespace = self.groups.name(entry.namespace);
             self.send_packet(place, &Packet { data: &data, ..Packet::new(PacketType::Connect, &namespace) });
         }
     }
 
     fn refuse_connecting(&mut self, socket: SocketId, refusal: &Refusal) {
         let Some(entry) = self.sockets.get(socket) else { return };
-        let namespace = self.groups.at(entry.namespace).map(|group| group.name.clone()).unwrap_or_default();
+        let namespace = self.groups.name(entry.namespace);
         if let Some(session) = entry.session {
             self.leave_session(session, socket_place(socket));
             self.send_connect_error(session, &namespace, refusal);

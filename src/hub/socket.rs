@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use super::groups::Link;
 use super::ids::Token;
 use super::timers::Scheduled;
+use crate::entropy::Entropy;
 use crate::socketio::Acks;
 use crate::time::Instant;
 
@@ -57,6 +58,25 @@ pub(super) enum Phase {
 }
 
 impl Socket {
+    /// A socket that is to be accepted until then.
+    pub(super) fn connecting(namespace: u32, session: Option<u32>, until: Instant, entropy: &mut Entropy) -> Self {
+        Self {
+            phase: Phase::Connecting { until },
+            namespace,
+            session,
+            sid: entropy.id(),
+            token: Token::new(entropy),
+            spent: None,
+            user: None,
+            groups: Vec::new(),
+            entered: Vec::new(),
+            acks: None,
+            next_ack: 0,
+            marked: 0,
+            scheduled: Scheduled::default(),
+        }
+    }
+
     pub(super) fn poll_timeout(&self) -> Instant {
         let acks = self.acks.as_ref().map_or(Instant::NEVER, |acks| acks.poll_timeout());
         match self.phase {
@@ -67,25 +87,5 @@ impl Socket {
 
     pub(super) fn sid(&self) -> &str {
         core::str::from_utf8(&self.sid).unwrap_or_default()
-    }
-
-    #[cfg(test)]
-    pub(super) fn for_test() -> Self {
-        let mut entropy = crate::Entropy::new([2; 32]);
-        Self {
-            phase: Phase::Live,
-            namespace: 0,
-            session: None,
-            sid: entropy.id(),
-            token: Token::new(&mut entropy),
-            spent: None,
-            user: None,
-            groups: Vec::new(),
-            entered: Vec::new(),
-            acks: None,
-            next_ack: 0,
-            marked: 0,
-            scheduled: Scheduled::default(),
-        }
     }
 }

@@ -3,7 +3,8 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
-use super::{Connection, Event, Extras, Requested, State, consume};
+use super::{Connection, Event, Extras, Requested, State};
+use crate::cursor::read_shared;
 use crate::entropy::Entropy;
 use crate::http::{self, ReceivedResponse, Response, ResponseReader, Upgraded};
 use crate::outbox::Outbox;
@@ -88,10 +89,7 @@ impl Connection {
     /// Reads on in the server's response; what follows a 101 stays in the input.
     pub(super) fn read_response<'a>(&mut self, input: &mut &mut [u8]) -> Option<Event<'a>> {
         let State::Requested(requested) = &mut self.state else { return None };
-        let mut rest: &[u8] = input;
-        let result = requested.reader.read(&self.config.http.limits, &mut rest);
-        consume(input, rest.len());
-        match result {
+        match read_shared(input, |input| requested.reader.read(&self.config.http.limits, input)) {
             Ok(None) => None,
             Ok(Some(response)) => Some(self.answered(response)),
             Err(error) => {

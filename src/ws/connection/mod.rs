@@ -16,6 +16,7 @@ use super::handshake::Upgrade;
 use super::message::Message;
 use super::opening::{Expected, Opened};
 use super::reader::{Context, Inbound, MessageReader};
+use crate::cursor::read_shared;
 use crate::entropy::Entropy;
 use crate::http::{self, ReceivedResponse, ResponseReader};
 use crate::outbox::Outbox;
@@ -224,12 +225,7 @@ impl Connection {
             }
         }
         let event = match &mut self.state {
-            State::Handshake(handshake) => {
-                let mut rest: &[u8] = input;
-                let event = handshake.http.receive(self.now, &mut rest);
-                consume(input, rest.len());
-                event
-            }
+            State::Handshake(handshake) => read_shared(input, |input| handshake.http.receive(self.now, input)),
             State::Requested(_) => return None,
             _ => {
                 *input = &mut [];
@@ -457,12 +453,6 @@ impl Connection {
     fn clock(&mut self, now: Instant) {
         self.now = self.now.max(now);
     }
-}
-
-/// Takes bytes off the front so that `left` remain.
-fn consume(input: &mut &mut [u8], left: usize) {
-    let used = input.len().saturating_sub(left);
-    *input = core::mem::take(input).get_mut(used..).unwrap_or_default();
 }
 
 const _: () = assert!(size_of::<Connection>() <= 128);
