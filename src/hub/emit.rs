@@ -144,7 +144,7 @@ impl Hub {
         let excepted = match namespace {
             Some(only) => only.into_iter().collect::<Vec<_>>(),
             None if target.except_rooms.is_empty() => Vec::new(),
-            None => self.groups.namespaces().collect(),
+            None => self.groups.namespaces().to_vec(),
         };
         for room in &target.except_rooms {
             for namespace in &excepted {
@@ -177,8 +177,7 @@ impl Hub {
                     }
                 }
                 None => {
-                    let all: Vec<u32> = self.groups.namespaces().collect();
-                    for group in all {
+                    for group in self.groups.namespaces().to_vec() {
                         self.deliver_to_group(&mut broadcast, group, None);
                     }
                 }

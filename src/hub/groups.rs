@@ -65,6 +65,8 @@ pub(super) struct Groups {
     /// Places by name. The hash is keyed from the seed: names come from peers.
     names: HashTable<u32>,
     keys: Keys,
+    /// The places of the namespaces, which are few.
+    namespaces: Vec<u32>,
     rooms: usize,
     users: usize,
 }
@@ -72,7 +74,7 @@ pub(super) struct Groups {
 impl Groups {
     pub(super) fn new(entropy: &mut Entropy) -> Self {
         let keys = Keys(u64::from_ne_bytes(entropy.bytes()), u64::from_ne_bytes(entropy.bytes()));
-        Self { slab: Slab::new(), names: HashTable::new(), keys, rooms: 0, users: 0 }
+        Self { slab: Slab::new(), names: HashTable::new(), keys, namespaces: Vec::new(), rooms: 0, users: 0 }
     }
 
     fn hash(keys: Keys, scope: Scope, name: &str) -> u64 {
@@ -99,8 +101,9 @@ impl Groups {
         let (keys, slab) = (self.keys, &self.slab);
         let rehash = |place: &u32| slab.at(*place).map_or(0, |g| Self::hash(keys, g.scope, &g.name));
         self.names.insert_unique(Self::hash(keys, scope, name), place, rehash);
-        if let Some(count) = self.count(scope) {
-            *count = count.saturating_add(1);
+        match self.count(scope) {
+            Some(count) => *count = count.saturating_add(1),
+            None => self.namespaces.push(place),
         }
         Some(place)
     }
@@ -138,12 +141,9 @@ impl Groups {
         Slab::<GroupId, Group>::place(id)
     }
 
-    /// Everybody's groups of one scope.
-    pub(super) fn namespaces(&self) -> impl Iterator<Item = u32> {
-        self.slab
-            .keys()
-            .map(Self::place)
-            .filter(|place| self.slab.at(*place).is_some_and(|group| group.scope == Scope::Namespace))
+    /// The places of all namespaces.
+    pub(super) fn namespaces(&self) -> &[u32] {
+        &self.namespaces
     }
 
     pub(super) const fn rooms(&self) -> usize {
@@ -236,8 +236,9 @@ impl Groups {
         if let Some(id) = self.slab.key_at(place) {
             self.slab.remove(id);
         }
-        if let Some(count) = self.count(scope) {
-            *count = count.saturating_sub(1);
+        match self.count(scope) {
+            Some(count) => *count = count.saturating_sub(1),
+            None => self.namespaces.retain(|namespace| *namespace != place),
         }
     }
 }
@@ -284,6 +285,21 @@ mod tests {
                 prop_assert_eq!(groups.rooms(), plain.iter().map(|(room, _)| room).collect::<BTreeSet<_>>().len());
             }
         }
+    }
+
+    /// Names come from peers: which of them collide must not be known before the seed is.
+    #[test]
+    fn m04_the_hash_is_keyed_from_the_seed() {
+        let hashes = |seed: u8| -> BTreeSet<u64> {
+            let groups = Groups::new(&mut Entropy::new([seed; 32]));
+            (0..1000).map(|n| Groups::hash(groups.keys, Scope::User, &alloc::format!("user {n}"))).collect()
+        };
+        let (one, other) = (hashes(1), hashes(2));
+        assert_eq!((one.len(), other.len()), (1000, 1000));
+        assert_eq!(one.intersection(&other).count(), 0);
+        let groups = Groups::new(&mut Entropy::new([1; 32]));
+        let room = |namespace| Groups::hash(groups.keys, Scope::Room { namespace }, "lobby");
+        assert_ne!(room(0), room(1));
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Queues a ping; the answer comes as [`Event::Pong`].
+    /// Queues a ping; the answer comes as [`Event::Pong`](super::Event::Pong).
     ///
     /// # Errors
     /// If the connection is not open, the payload has more than 125 bytes or the outbox has no room.
