@@ -47,8 +47,8 @@ pub struct Config {
     pub close_timeout: Duration,
     /// How long a peer may take to read 16 KiB of what is sent to it, or all of it if that is less. Default 30 s.
     pub write_timeout: Duration,
-    /// Whether and how messages are compressed (RFC 7692). Default `None`: they are not.
-    #[cfg(feature = "deflate")]
+    /// Whether and how messages are compressed (RFC 7692). Default `None`: they are not, and without the feature
+    /// `deflate` it is the only value.
     pub deflate: Option<DeflateConfig>,
 }
 
@@ -61,7 +61,6 @@ impl Default for Config {
             ping_timeout: Duration::from_secs(20),
             close_timeout: Duration::from_secs(5),
             write_timeout: Duration::from_secs(30),
-            #[cfg(feature = "deflate")]
             deflate: None,
         }
     }
@@ -74,7 +73,6 @@ impl Config {
     /// The first limit that is out of its range.
     pub fn validate(&self) -> Result<(), LimitsError> {
         self.http.validate()?;
-        #[cfg(feature = "deflate")]
         if let Some(deflate) = &self.deflate {
             deflate.validate()?;
         }
@@ -87,15 +85,5 @@ impl Config {
         LimitsError::positive("ping_timeout", self.ping_timeout)?;
         LimitsError::positive("close_timeout", self.close_timeout)?;
         LimitsError::positive("write_timeout", self.write_timeout)
-    }
-
-    #[cfg(feature = "deflate")]
-    pub(super) const fn deflate(&self) -> Option<&DeflateConfig> {
-        self.deflate.as_ref()
-    }
-
-    #[cfg(not(feature = "deflate"))]
-    pub(super) const fn deflate(&self) -> Option<&DeflateConfig> {
-        None
     }
 }

@@ -62,7 +62,6 @@ mod reader;
 pub use close::{CloseCode, Closed, Endpoint};
 pub use config::{Config, Limits};
 pub use connection::{Connection, Event, SendError};
-#[cfg(feature = "deflate")]
 pub use deflate::DeflateConfig;
 pub use error::Error;
 pub use frame::{Header, Opcode, Role};

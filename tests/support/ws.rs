@@ -106,6 +106,7 @@ pub fn small() -> Config {
         ping_timeout: Duration::from_millis(20_011),
         close_timeout: Duration::from_millis(5003),
         write_timeout: Duration::from_millis(9001),
+        deflate: None,
     }
 }
 

@@ -8,8 +8,11 @@ mod chunking;
 mod clock;
 mod closing;
 mod corpus;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod misuse;
 mod mutation;
+mod opening;
 mod orders;
 mod round_trip;
 mod script;

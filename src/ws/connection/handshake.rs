@@ -24,7 +24,7 @@ impl Connection {
     pub fn client(config: Arc<Config>, opening: Opening, seed: [u8; 32], now: Instant) -> Self {
         let mut entropy = Entropy::new(seed);
         let mut outbox = Outbox::new();
-        let expected = outbox.push_with(|out| opening.write(config.deflate(), &mut entropy, out));
+        let expected = outbox.push_with(|out| opening.write(config.deflate.as_ref(), &mut entropy, out));
         let requested = Requested { reader: ResponseReader::new(), expected };
         let deadline = now.saturating_add(config.http.head_timeout);
         let mut conn = Self::new(Role::Client, config, State::Requested(Box::new(requested)), outbox, now);
@@ -42,14 +42,14 @@ impl Connection {
         config: Arc<Config>,
         now: Instant,
     ) -> Result<Self, AcceptError> {
-        let agreed = http.outbox_mut().push_with(|out| upgrade.write(accept, config.deflate(), out))?;
+        let agreed = http.outbox_mut().push_with(|out| upgrade.write(accept, config.deflate.as_ref(), out))?;
         Ok(Self::upgraded(config, http.into_upgraded(), agreed, now))
     }
 
     /// The server's end behind an HTTP connection.
     pub(super) fn upgraded(config: Arc<Config>, http: Upgraded, agreed: Option<Agreed>, now: Instant) -> Self {
         let mut conn = Self::open(Role::Server, config, http.outbox, http.early, now);
-        let deflate = agreed.zip(conn.config.deflate());
+        let deflate = agreed.zip(conn.config.deflate.as_ref());
         let deflate = deflate.map(|(agreed, config)| Deflate::new(Role::Server, agreed, *config));
         if deflate.is_some() {
             conn.extras.get_or_insert_default().deflate = deflate;
@@ -66,7 +66,7 @@ impl Connection {
         self.clock(now);
         let State::Handshake(handshake) = &mut self.state else { return Err(AcceptError::NotAwaited) };
         let upgrade = handshake.upgrade.as_ref().ok_or(AcceptError::NotAwaited)?;
-        let deflate = self.config.deflate();
+        let deflate = self.config.deflate.as_ref();
         let agreed = handshake.http.outbox_mut().push_with(|out| upgrade.write(accept, deflate, out))?;
         if let State::Handshake(handshake) = core::mem::replace(&mut self.state, State::Closed) {
             *self = Self::upgraded(self.config.clone(), handshake.http.into_upgraded(), agreed, self.now);

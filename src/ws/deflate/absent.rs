@@ -6,9 +6,17 @@ use alloc::vec::Vec;
 use super::Error;
 use super::frame::Role;
 use super::handshake::HandshakeError;
+use crate::http::LimitsError;
 
-#[derive(Clone, Copy, Debug)]
-pub(super) enum DeflateConfig {}
+/// How messages are compressed: without the feature `deflate` in no way, so that there is no value of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeflateConfig {}
+
+impl DeflateConfig {
+    pub(super) const fn validate(&self) -> Result<(), LimitsError> {
+        match *self {}
+    }
+}
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Agreed {}

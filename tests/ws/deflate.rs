@@ -1,0 +1,265 @@
+//! Compression on whole connections (RFC 7692): what the codec's own tests cannot see.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use roomwire::Instant;
+use roomwire::ws::{Accept, Config, Connection, DeflateConfig, Error, Event, Limits, Message, Opening, Prepared};
+
+use crate::clock::{START, after};
+use crate::support::memory::measure;
+
+fn config(deflate: DeflateConfig) -> Arc<Config> {
+    let limits = Limits { message_bytes_max: 100_000, ..Limits::default() };
+    Arc::new(Config { deflate: Some(deflate), limits, ..Config::default() })
+}
+
+fn all() -> DeflateConfig {
+    DeflateConfig { threshold_bytes: 1, ..DeflateConfig::default() }
+}
+
+fn take(conn: &mut Connection) -> Vec<u8> {
+    let bytes: Vec<u8> = conn.outgoing().flatten().copied().collect();
+    conn.sent(START, bytes.len());
+    bytes
+}
+
+/// A client and a server that have agreed as these two configurations have it.
+fn pair(client: DeflateConfig, server: DeflateConfig) -> (Connection, Connection) {
+    let opening = Opening::url("ws://h/").unwrap();
+    let mut client = Connection::client(config(client), opening, [7; 32], START);
+    let mut server = Connection::server(config(server), START);
+    let mut request = take(&mut client);
+    let mut input = &mut request[..];
+    while server.receive(START, &mut input).is_some() {
+        server.accept(START, &Accept::new()).unwrap();
+    }
+    let mut answer = take(&mut server);
+    let mut input = &mut answer[..];
+    assert!(matches!(client.receive(START, &mut input), Some(Event::Opened(_))));
+    (client, server)
+}
+
+/// A server that has agreed to what the line offers, and the extension line of its answer.
+fn server(deflate: DeflateConfig, offer: &str) -> (Connection, Option<String>) {
+    let mut conn = Connection::server(config(deflate), START);
+    let mut request = format!(
+        "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+         Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Extensions: {offer}\r\n\r\n"
+    )
+    .into_bytes();
+    let mut input = &mut request[..];
+    assert!(matches!(conn.receive(START, &mut input), Some(Event::Upgrade(_))));
+    conn.accept(START, &Accept::new()).unwrap();
+    let answer = String::from_utf8(take(&mut conn)).unwrap();
+    let line = answer.split("\r\n").find_map(|line| line.strip_prefix("sec-websocket-extensions: "));
+    (conn, line.map(Into::into))
+}
+
+/// A masked frame with a key of zeros.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    assert!(payload.len() < 65_536);
+    let mut frame = vec![first, 0x80 | 126];
+    if payload.len() < 126 {
+        frame[1] = 0x80 | payload.len() as u8;
+    } else {
+        frame.extend((payload.len() as u16).to_be_bytes());
+    }
+    frame.extend([0; 4]);
+    frame.extend(payload);
+    frame
+}
+
+fn receive(conn: &mut Connection, mut bytes: Vec<u8>) -> Vec<Result<Vec<u8>, Option<Error>>> {
+    let mut input = &mut bytes[..];
+    let mut told = Vec::new();
+    while let Some(event) = conn.receive(START, &mut input) {
+        match event {
+            Event::Message(message) => told.push(Ok(message.as_bytes().to_vec())),
+            Event::Closed(closed) => told.push(Err(closed.error)),
+            _ => {}
+        }
+    }
+    told
+}
+
+fn parameters() -> impl Strategy<Value = DeflateConfig> {
+    (1u8..=9, any::<bool>(), any::<bool>(), 8u8..=15, 8u8..=15, 0usize..200).prop_map(
+        |(level, server_reset, client_reset, server_bits, client_bits, threshold_bytes)| DeflateConfig {
+            level,
+            threshold_bytes,
+            server_no_context_takeover: server_reset,
+            client_no_context_takeover: client_reset,
+            server_max_window_bits: server_bits,
+            client_max_window_bits: client_bits,
+        },
+    )
+}
+
+fn message() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[a-c]{0,40}",
+        "[ab€😀]{0,400}",
+        ("[a-z]{1,9}", 1usize..4000).prop_map(|(word, count)| word.repeat(count))
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Whatever both sides ask for, what one sends the other reads, cut anywhere.
+    #[test]
+    fn messages_survive(
+        client in parameters(), server in parameters(), messages in vec((any::<bool>(), message()), 1..8), cut: usize,
+    ) {
+        let (mut client, mut server) = pair(client, server);
+        for (up, text) in messages {
+            let (from, to) = if up { (&mut client, &mut server) } else { (&mut server, &mut client) };
+            from.send(START, text.as_str()).unwrap();
+            let mut bytes = take(from);
+            let rest = bytes.split_off(cut % (bytes.len() + 1));
+            let mut told = receive(to, bytes);
+            told.extend(receive(to, rest));
+            prop_assert_eq!(told, [Ok(text.into_bytes())]);
+        }
+    }
+}
+
+#[test]
+fn it_is_off_unless_both_want_it() {
+    let (_, line) = server(all(), "x-other");
+    assert_eq!(line, None);
+    let (mut conn, _) = server(all(), "");
+    conn.send(START, "hello hello hello hello").unwrap();
+    assert_eq!(take(&mut conn)[0], 0x81, "not compressed");
+    assert_eq!(receive(&mut conn, frame(0xC1, &[0xF2, 0x48])), [Err(Some(Error::ReservedBits))], "f10");
+    let mut plain = Connection::server_after_upgrade(Arc::default(), START);
+    assert_eq!(receive(&mut plain, frame(0xC1, &[0x00])), [Err(Some(Error::ReservedBits))]);
+}
+
+#[test]
+fn thresholds_and_plain_messages() {
+    let (mut conn, _) = server(DeflateConfig { threshold_bytes: 20, ..all() }, "permessage-deflate");
+    for (text, first) in [("hello hello hello h", 0x81), ("hello hello hello he", 0xC1)] {
+        conn.send(START, text).unwrap();
+        assert_eq!(take(&mut conn)[0], first, "{text}");
+    }
+    conn.send_plain(START, "a secret beside what somebody else chose").unwrap();
+    assert_eq!(take(&mut conn)[0], 0x81);
+    conn.send(START, "").unwrap();
+    assert_eq!(take(&mut conn), [0x81, 0]);
+}
+
+/// RSV1 on the first frame alone (section 6), control frames between the fragments of a compressed message.
+#[test]
+fn f11_d06_where_the_bit_may_stand() {
+    let hello = [0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00];
+    let fragments = [frame(0x41, &hello[..3]), frame(0x89, b"ping"), frame(0x80, &hello[3..])].concat();
+    assert_eq!(receive(&mut server(all(), "permessage-deflate").0, fragments), [Ok(b"Hello".to_vec())]);
+    for bad in [
+        [frame(0x41, &hello[..3]), frame(0xC0, &hello[3..])].concat(),
+        [frame(0x01, b"He"), frame(0xC0, b"llo")].concat(),
+        frame(0xC9, b""),
+        frame(0xC8, b""),
+        frame(0xA1, b"x"),
+        frame(0xE1, &hello),
+    ] {
+        assert_eq!(receive(&mut server(all(), "permessage-deflate").0, bad), [Err(Some(Error::ReservedBits))]);
+    }
+}
+
+#[test]
+fn d07_a_window_that_is_not_kept_cannot_be_referred_to() {
+    let first = frame(0xC1, &[0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00]);
+    let second = frame(0xC1, &[0xF2, 0x00, 0x11, 0x00, 0x00]);
+    let both = [first, second].concat();
+    let (mut kept, _) = server(all(), "permessage-deflate");
+    assert_eq!(receive(&mut kept, both.clone()), [Ok(b"Hello".to_vec()), Ok(b"Hello".to_vec())]);
+    let (mut reset, line) = server(all(), "permessage-deflate; client_no_context_takeover");
+    assert_eq!(line.as_deref(), Some("permessage-deflate; client_no_context_takeover"));
+    assert_eq!(receive(&mut reset, both), [Ok(b"Hello".to_vec()), Err(Some(Error::InvalidDeflate))]);
+}
+
+#[test]
+fn text_is_checked_after_inflation() {
+    let stored = |bytes: &[u8]| [&[0, bytes.len() as u8, 0, !(bytes.len() as u8), 0xFF][..], bytes, &[0]].concat();
+    let (mut conn, _) = server(all(), "permessage-deflate");
+    assert_eq!(receive(&mut conn, frame(0xC2, &stored(b"\xFF"))), [Ok(vec![0xFF])]);
+    assert_eq!(receive(&mut conn, frame(0xC1, &stored(b"\xC3"))), [Err(Some(Error::InvalidUtf8))]);
+}
+
+/// A bomb ends in 1009, having had no more than the limit, a window and the codec's own tables.
+#[test]
+fn d01_d02_bombs() {
+    let (mut client, mut server) = pair(DeflateConfig { level: 9, ..all() }, all());
+    // The limit is on what is received.
+    client.send(START, vec![0; 10_000_000]).unwrap();
+    let bomb = take(&mut client);
+    assert!(bomb.len() < 11_000, "{} : 1", 10_000_000 / bomb.len());
+    let (told, usage) = measure(|| receive(&mut server, bomb.clone()));
+    assert_eq!(told, [Err(Some(Error::MessageTooBig))]);
+    assert!(usage.peak < 2 * 100_000 + 128 * 1024, "{usage:?}");
+    let answer = take(&mut server);
+    assert_eq!((answer[0], &answer[2..4]), (0x88, &1009u16.to_be_bytes()[..]));
+}
+
+#[test]
+fn d03_after_the_end_nothing_is_inflated() {
+    let (mut conn, _) = server(all(), "permessage-deflate");
+    let rubbish = [frame(0xC1, &[0xFF; 50]), frame(0xC1, &[0xFF; 50]), frame(0x81, b"late")].concat();
+    assert_eq!(receive(&mut conn, rubbish), [Err(Some(Error::InvalidDeflate))]);
+    let answer = take(&mut conn);
+    assert_eq!((answer[0], &answer[2..4]), (0x88, &1007u16.to_be_bytes()[..]));
+}
+
+/// The windows are made when they are first used and given back while idle, where nothing has to be kept.
+#[test]
+fn d09_memory_while_idle() {
+    let text = "all work and no play makes a dull boy ".repeat(10);
+    for (reset, kept) in [(true, 8 * 1024), (false, 500 * 1024)] {
+        let deflate = DeflateConfig { server_no_context_takeover: reset, client_no_context_takeover: reset, ..all() };
+        let (mut client, _) = pair(deflate, deflate);
+        client.send(START, text.as_str()).unwrap();
+        let message = take(&mut client);
+        let ((_, mut server), usage) = measure(|| pair(deflate, deflate));
+        assert!(usage.live < 8 * 1024, "nothing is made before it is used: {usage:?}");
+        let ((), usage) = measure(|| {
+            assert_eq!(receive(&mut server, message.clone()).len(), 1);
+            server.send(START, text.as_str()).unwrap();
+            take(&mut server);
+            let idle = after(START, Duration::from_secs(30));
+            assert!(server.handle_timeout(idle).is_none());
+            let ping: usize = server.outgoing_len();
+            server.sent(idle, ping);
+        });
+        assert!(usage.live <= kept && (reset || usage.live > 100 * 1024), "{reset}: {usage:?}");
+        // And it goes on as if nothing had been given back.
+        let mut bytes = message.clone();
+        let mut input = &mut bytes[..];
+        if reset {
+            let event = server.receive(Instant::from(Duration::from_secs(40)), &mut input);
+            assert!(matches!(event, Some(Event::Message(Message::Text(got))) if got == text));
+        }
+    }
+}
+
+#[test]
+fn one_compressed_frame_for_all_who_keep_no_context() {
+    let text = "to all of you, to all of you, to all of you";
+    let prepared = Prepared::text(text).deflated(6);
+    let resets = DeflateConfig { server_no_context_takeover: true, ..all() };
+    let (mut client, mut without) = pair(all(), resets);
+    for _ in 0..2 {
+        without.send_prepared(START, &prepared).unwrap();
+        let bytes = take(&mut without);
+        assert!(bytes[0] == 0xC1 && bytes.len() < text.len());
+        assert_eq!(receive(&mut client, bytes), [Ok(text.as_bytes().to_vec())]);
+    }
+    let (mut client, mut with) = pair(all(), all());
+    with.send_prepared(START, &prepared).unwrap();
+    let bytes = take(&mut with);
+    assert_eq!(bytes[0], 0x81, "plain where a context is kept");
+    assert_eq!(receive(&mut client, bytes), [Ok(text.as_bytes().to_vec())]);
+}
