@@ -207,7 +207,7 @@ fn wtx(stream: &Stream, watch: &mut Stopwatch) {
     use ::wtx::rng::Xorshift64;
     use ::wtx::web_socket::{OpCode, WebSocketBuffer, WebSocketOwned, WebSocketPayloadOrigin};
 
-    let buffer = WebSocketBuffer::with_capacity(stream.buffer_bytes, stream.buffer_bytes).expect("memory");
+    let buffer = WebSocketBuffer::with_capacity(stream.buffer_bytes, 0, 0).expect("memory");
     let duplex = Duplex::reading(stream.feed());
     let mut socket = WebSocketOwned::<_, _, _, false>::new((), false, Xorshift64::new(1), duplex, buffer);
     let mut gathered = Vector::with_capacity(stream.buffer_bytes).expect("memory");

@@ -50,7 +50,7 @@ impl Connection {
     pub(super) fn upgraded(config: Arc<Config>, http: Upgraded, agreed: Option<Agreed>, now: Instant) -> Self {
         let mut conn = Self::open(Role::Server, config, http.outbox, http.early, now);
         let deflate = agreed.zip(conn.config.deflate.as_ref());
-        let deflate = deflate.map(|(agreed, config)| Deflate::new(Role::Server, agreed, *config));
+        let deflate = deflate.map(|(agreed, config)| Box::new(Deflate::new(Role::Server, agreed, *config)));
         if deflate.is_some() {
             conn.extras.get_or_insert_default().deflate = deflate;
         }
@@ -108,7 +108,7 @@ impl Connection {
         match checked {
             Ok((protocol, deflate)) => {
                 // A client has them already, for its masking keys.
-                self.extras.get_or_insert_default().deflate = deflate;
+                self.extras.get_or_insert_default().deflate = deflate.map(Box::new);
                 self.state = State::Open(MessageReader::new());
                 self.heard();
                 Event::Opened(Box::new(Opened { protocol, response }))

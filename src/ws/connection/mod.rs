@@ -104,7 +104,7 @@ struct Extras {
     /// Where masking keys come from: a client's only.
     masks: Option<Entropy>,
     /// The compression that was agreed on.
-    deflate: Option<Deflate>,
+    deflate: Option<Box<Deflate>>,
     /// The newest ping that is owed an answer beyond those already queued.
     pong: Option<Pong>,
 }

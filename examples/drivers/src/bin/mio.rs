@@ -10,7 +10,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,18 +19,20 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
 use roomwire::{Instant, Stream, ws};
 use slab::Slab;
+use socket2::{Domain, Socket, Type};
 
 const LISTENER: Token = Token(usize::MAX);
 const BUFFER_BYTES: usize = 256 * 1024;
 /// Connections that are accepted before others have their turn.
 const BURST: usize = 256;
+/// Connections that the kernel keeps until they are accepted.
+const BACKLOG: i32 = 4096;
 /// After an error of accept, which is mostly too many open files and passes.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 fn main() -> io::Result<()> {
     rlimit::increase_nofile_limit(u64::MAX)?;
-    let address = listen_address().parse().map_err(io::Error::other)?;
-    let mut listener = TcpListener::bind(address)?;
+    let mut listener = listen(listen_address().parse().map_err(io::Error::other)?)?;
     println!("listening on {}", listener.local_addr()?);
     let poll = Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
@@ -46,6 +48,16 @@ fn main() -> io::Result<()> {
         buffer: vec![0; BUFFER_BYTES],
     };
     server.run()
+}
+
+/// A listener with room for a burst: with the 128 places of `TcpListener::bind`, clients wait a second to try again.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(TcpListener::from_std(socket.into()))
 }
 
 struct Server {
