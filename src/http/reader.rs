@@ -155,7 +155,7 @@ impl RequestReader {
     }
 }
 
-fn parse(buffer: Vec<u8>, lines: usize, limits: &Limits) -> Result<Request, Error> {
+pub(super) fn parse(buffer: Vec<u8>, lines: usize, limits: &Limits) -> Result<Request, Error> {
     let mut lines = alloc::vec![httparse::EMPTY_HEADER; lines.saturating_sub(1)];
     let mut parsed = httparse::Request::new(&mut lines);
     match parsed.parse(&buffer) {

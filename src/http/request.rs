@@ -3,7 +3,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::Error;
 use super::headers::{Headers, Span};
+use super::reader::{Limits, parse};
 
 /// A request that has arrived whole: its head, checked, and its body.
 #[derive(Clone, Default)]
@@ -17,6 +19,34 @@ pub struct Request {
 }
 
 impl Request {
+    /// A request without a body that somebody else has read, such as another HTTP server; it is held to the same rules
+    /// as one that was read here. `minor_version` is the digit after `HTTP/1.`.
+    ///
+    /// # Errors
+    /// If a part of it breaks the grammar, or could be read as something else.
+    pub fn from_parts<'a>(
+        method: &str,
+        target: &str,
+        minor_version: u8,
+        headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    ) -> Result<Self, Error> {
+        let mut head = alloc::format!("{method} {target} HTTP/1.{minor_version}\r\n").into_bytes();
+        let mut lines = 1_usize;
+        for (name, value) in headers {
+            for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+                head.extend_from_slice(part);
+            }
+            lines = lines.saturating_add(1);
+        }
+        // What was put in as one line must be one line.
+        if head.iter().filter(|byte| matches!(byte, b'\r' | b'\n')).count() != lines.saturating_mul(2) {
+            return Err(Error::BareLineEnd);
+        }
+        head.extend_from_slice(b"\r\n");
+        let limits = Limits { target_bytes_max: usize::MAX, ..Limits::default() };
+        parse(head, lines, &limits)
+    }
+
     /// The method, case-sensitive (RFC 9110 section 9.1).
     #[must_use]
     pub fn method(&self) -> &str {
@@ -182,6 +212,24 @@ const fn hex(digit: u8) -> Option<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn from_parts_that_somebody_else_has_read() {
+        let request = Request::from_parts("GET", "/a?b", 1, [("host", &b"h"[..]), ("x", b"\xFF")]).unwrap();
+        assert_eq!((request.method(), request.path(), request.header("HOST")), ("GET", "/a", Some("h")));
+        assert_eq!(request.headers().count(), 2);
+        for (method, target, name, value) in [
+            ("GET", "/ HTTP/1.1\r\nx: y\r\n\r\nGET /", "host", &b"h"[..]),
+            ("GET", "/", "host", b"h\r\nx: y"),
+            ("GET", "/", "host", b"h\n"),
+            ("GET", "/", "host: a\r\nx", b"h"),
+            ("GET", "/a b", "host", b"h"),
+            ("G T", "/", "host", b"h"),
+            ("GET", "/", "x", b"h"),
+        ] {
+            assert!(Request::from_parts(method, target, 1, [(name, value)]).is_err(), "{target} {name}");
+        }
+    }
 
     #[test]
     fn percent_decoding() {

@@ -74,6 +74,26 @@ impl Response {
         self.body(Bytes::copy_from_slice(text.as_bytes()))
     }
 
+    /// Adds a header line of this crate's own, whose parts are known to be good.
+    pub(crate) fn own_header(mut self, name: &str, value: &str) -> Self {
+        for part in [name, ": ", value, "\r\n"] {
+            self.headers.push_str(part);
+        }
+        self
+    }
+
+    /// Adds header lines that were checked one by one.
+    pub(crate) fn checked_lines(mut self, lines: &str) -> Self {
+        self.headers.push_str(lines);
+        self
+    }
+
+    /// The header lines, for a server that writes responses itself. What it writes by itself, length and connection, is
+    /// not among them.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.headers.split("\r\n").filter_map(|line| line.split_once(": "))
+    }
+
     /// The status code.
     #[must_use]
     pub const fn status(&self) -> u16 {
@@ -91,7 +111,7 @@ impl Response {
         matches!(self.status, 100..=199 | 204 | 304)
     }
 
-    pub(super) fn write_head(&self, connection: Option<&str>, out: &mut Vec<u8>) {
+    pub(crate) fn write_head(&self, connection: Option<&str>, out: &mut Vec<u8>) {
         let _ = fmt::write(&mut Text(out), format_args!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status)));
         out.extend_from_slice(self.headers.as_bytes());
         if !self.is_bodiless() {

@@ -2,7 +2,6 @@
 
 use alloc::string::String;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -46,6 +45,9 @@ pub enum HandshakeError {
     /// `Sec-WebSocket-Version` is not 13.
     #[error("Sec-WebSocket-Version 13 required")]
     Version,
+    /// The request breaks the grammar of HTTP.
+    #[error("malformed request")]
+    Malformed,
     /// The application declined.
     #[error("rejected by the application")]
     Rejected,
@@ -88,7 +90,8 @@ impl HandshakeError {
 #[derive(Clone, Debug)]
 pub struct Upgrade {
     request: Arc<Request>,
-    accept: [u8; 28],
+    /// Over HTTP/2 nothing has to be proved.
+    accept: Option<[u8; 28]>,
 }
 
 impl Upgrade {
@@ -117,12 +120,40 @@ impl Upgrade {
         } else {
             match request.header("sec-websocket-key") {
                 Some(key) if STANDARD.decode(key).is_ok_and(|nonce| nonce.len() == 16) => {
-                    let accept = accept_key(key);
+                    let accept = Some(accept_key(key));
                     return Ok(Self { request, accept });
                 }
                 _ => HandshakeError::Key,
             }
         })
+    }
+
+    /// Checks an extended CONNECT request of HTTP/2 or HTTP/3 (RFC 8441, RFC 9220): its pseudo-headers `:method`,
+    /// `:protocol`, `:authority` and `:path`, and its other headers. What HTTP/1.1 needs to change protocols (`Upgrade`,
+    /// `Connection`, a key) is not there.
+    ///
+    /// # Errors
+    /// The first requirement that it fails.
+    pub fn extended_connect<'a>(
+        method: &str,
+        protocol: Option<&str>,
+        authority: &'a str,
+        path: &str,
+        headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    ) -> Result<Self, HandshakeError> {
+        if method != "CONNECT" {
+            return Err(HandshakeError::Method);
+        }
+        if protocol != Some("websocket") {
+            return Err(HandshakeError::Upgrade);
+        }
+        let headers = headers.into_iter().filter(|(name, _)| !name.eq_ignore_ascii_case("host"));
+        let headers = core::iter::once(("host", authority.as_bytes())).chain(headers);
+        let request = Request::from_parts(method, path, 1, headers).map_err(|_| HandshakeError::Malformed)?;
+        if request.header("sec-websocket-version") != Some("13") {
+            return Err(HandshakeError::Version);
+        }
+        Ok(Self { request: Arc::new(request), accept: None })
     }
 
     /// The request: target, headers, cookies.
@@ -148,35 +179,33 @@ impl Upgrade {
         self.request.header_values("sec-websocket-extensions").flat_map(list)
     }
 
-    /// Writes the 101 response (section 4.2.2); whether compression was agreed on, and how.
-    pub(super) fn write(
+    /// The response that accepts (section 4.2.2), and whether compression was agreed on in it, and how.
+    pub(super) fn accept(
         &self,
         accept: &Accept,
         deflate: Option<&DeflateConfig>,
-        out: &mut Vec<u8>,
-    ) -> Result<Option<Agreed>, AcceptError> {
-        if let Some(chosen) = &accept.protocol
-            && !self.protocols().any(|offered| offered == chosen)
-        {
-            return Err(AcceptError::ProtocolNotOffered);
-        }
-        out.extend_from_slice(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: Upgrade\r\n");
-        out.extend_from_slice(b"sec-websocket-accept: ");
-        out.extend_from_slice(&self.accept);
+    ) -> Result<(Response, Option<Agreed>), AcceptError> {
+        let mut response = match &self.accept {
+            Some(key) => Response::new(101)
+                .own_header("upgrade", "websocket")
+                .own_header("sec-websocket-accept", core::str::from_utf8(key).unwrap_or_default()),
+            None => Response::new(200),
+        };
         if let Some(chosen) = &accept.protocol {
-            out.extend_from_slice(b"\r\nsec-websocket-protocol: ");
-            out.extend_from_slice(chosen.as_bytes());
+            if !self.protocols().any(|offered| offered == chosen) {
+                return Err(AcceptError::ProtocolNotOffered);
+            }
+            response = response.own_header("sec-websocket-protocol", chosen);
         }
-        let agreed = deflate.and_then(|config| {
-            let (agreed, value) = deflate::answer(config, self.request.header_values("sec-websocket-extensions"))?;
-            out.extend_from_slice(b"\r\nsec-websocket-extensions: ");
-            out.extend_from_slice(value.as_bytes());
-            Some(agreed)
-        });
-        out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(accept.headers.as_bytes());
-        out.extend_from_slice(b"\r\n");
-        Ok(agreed)
+        let offers = self.request.header_values("sec-websocket-extensions");
+        let agreed = match deflate.and_then(|config| deflate::answer(config, offers)) {
+            Some((agreed, value)) => {
+                response = response.own_header("sec-websocket-extensions", &value);
+                Some(agreed)
+            }
+            None => None,
+        };
+        Ok((response.checked_lines(&accept.headers), agreed))
     }
 }
 

@@ -111,7 +111,7 @@ fn a19_headers_of_the_acceptance() {
     let accept = Accept::new().header("set-cookie", "a=b").and_then(|accept| accept.header("x-y", "z")).unwrap();
     conn.accept(START, &accept).unwrap();
     let head = String::from_utf8(outgoing(&conn)).unwrap();
-    assert!(head.starts_with("HTTP/1.1 101 ") && head.ends_with("\r\nset-cookie: a=b\r\nx-y: z\r\n\r\n"));
+    assert!(head.starts_with("HTTP/1.1 101 ") && head.contains("\r\nset-cookie: a=b\r\nx-y: z\r\n"));
 }
 
 #[test]

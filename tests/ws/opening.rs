@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use roomwire::ws::{Accept, Closed, Config, Connection, Error, Event, HandshakeError, Message, Opening, accept_key};
+use roomwire::ws::{
+    Accept, Closed, Config, Connection, Error, Event, HandshakeError, Message, Opening, Upgrade, accept_key,
+};
 use roomwire::{Instant, Stream, http};
 
 use crate::clock::{START, after};
@@ -201,4 +203,26 @@ fn both_sides_with_each_other() {
     client.send(START, "thanks").unwrap();
     let sent: Vec<u8> = client.outgoing().flatten().copied().collect();
     assert_eq!(reads(&mut server, sent), [Told::Text("thanks".into())]);
+}
+
+/// RFC 8441: what HTTP/2 says in place of the handshake.
+#[test]
+fn extended_connect() {
+    let ask = |method: &str, protocol: Option<&str>, version: &'static [u8]| {
+        let headers = [("sec-websocket-version", version), ("sec-websocket-protocol", &b"a, b"[..]), ("origin", b"x")];
+        Upgrade::extended_connect(method, protocol, "example.org", "/chat?x", headers)
+    };
+    let upgrade = ask("CONNECT", Some("websocket"), b"13").unwrap();
+    assert_eq!((upgrade.request().target(), upgrade.request().header("host")), ("/chat?x", Some("example.org")));
+    assert_eq!((upgrade.origin(), upgrade.protocols().collect::<Vec<_>>()), (Some("x"), vec!["a", "b"]));
+    let config = Arc::new(Config::default());
+    let (response, conn) = Connection::server_behind(config, &upgrade, &Accept::new().protocol("b"), START).unwrap();
+    assert_eq!((response.status(), conn.is_open()), (200, true));
+    assert_eq!(response.headers().collect::<Vec<_>>(), [("sec-websocket-protocol", "b")]);
+    assert_eq!(ask("GET", Some("websocket"), b"13").map(drop), Err(HandshakeError::Method));
+    assert_eq!(ask("CONNECT", None, b"13").map(drop), Err(HandshakeError::Upgrade));
+    assert_eq!(ask("CONNECT", Some("connect-udp"), b"13").map(drop), Err(HandshakeError::Upgrade));
+    assert_eq!(ask("CONNECT", Some("websocket"), b"8").map(drop), Err(HandshakeError::Version));
+    let bad = Upgrade::extended_connect("CONNECT", Some("websocket"), "h", "/ x", []);
+    assert_eq!(bad.map(drop), Err(HandshakeError::Malformed));
 }

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use super::{Connection, Event, Extras, Requested, State};
 use crate::cursor::read_shared;
@@ -34,6 +35,39 @@ impl Connection {
         conn
     }
 
+    /// The server's end of a stream whose requests somebody else reads, such as hyper: the response that somebody else is
+    /// to send, and the connection that goes on behind it. Over HTTP/1.1 `Connection: Upgrade` is to be added to the
+    /// response, if that is not done anyway; over HTTP/2 it is 200 and the stream itself.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use roomwire::{Instant, http::Request, ws};
+    ///
+    /// let headers = [
+    ///     ("host", &b"localhost"[..]), ("upgrade", b"websocket"), ("connection", b"Upgrade"),
+    ///     ("sec-websocket-version", b"13"), ("sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ=="),
+    /// ];
+    /// let upgrade = ws::Upgrade::check(Request::from_parts("GET", "/chat", 1, headers)?)?;
+    /// let (config, accept) = (Arc::new(ws::Config::default()), ws::Accept::new());
+    /// let (response, conn) = ws::Connection::server_behind(config, &upgrade, &accept, Instant::ORIGIN)?;
+    /// assert_eq!((response.status(), conn.is_open()), (101, true));
+    /// assert!(response.headers().any(|line| line == ("sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If a subprotocol is chosen that was not offered.
+    pub fn server_behind(
+        config: Arc<Config>,
+        upgrade: &Upgrade,
+        accept: &Accept,
+        now: Instant,
+    ) -> Result<(Response, Self), AcceptError> {
+        let (response, agreed) = upgrade.accept(accept, config.deflate.as_ref())?;
+        let behind = Upgraded { outbox: Outbox::new(), early: Vec::new(), peer_ended: false };
+        Ok((response, Self::upgraded(config, behind, agreed, now)))
+    }
+
     /// Goes on behind an HTTP connection whose last request is `upgrade`.
     pub(crate) fn upgrade_http(
         mut http: http::Connection,
@@ -42,7 +76,8 @@ impl Connection {
         config: Arc<Config>,
         now: Instant,
     ) -> Result<Self, AcceptError> {
-        let agreed = http.outbox_mut().push_with(|out| upgrade.write(accept, config.deflate.as_ref(), out))?;
+        let (response, agreed) = upgrade.accept(accept, config.deflate.as_ref())?;
+        http.outbox_mut().push_with(|out| response.write_head(Some("Upgrade"), out));
         Ok(Self::upgraded(config, http.into_upgraded(), agreed, now))
     }
 
@@ -66,8 +101,8 @@ impl Connection {
         self.clock(now);
         let State::Handshake(handshake) = &mut self.state else { return Err(AcceptError::NotAwaited) };
         let upgrade = handshake.upgrade.as_ref().ok_or(AcceptError::NotAwaited)?;
-        let deflate = self.config.deflate.as_ref();
-        let agreed = handshake.http.outbox_mut().push_with(|out| upgrade.write(accept, deflate, out))?;
+        let (response, agreed) = upgrade.accept(accept, self.config.deflate.as_ref())?;
+        handshake.http.outbox_mut().push_with(|out| response.write_head(Some("Upgrade"), out));
         if let State::Handshake(handshake) = core::mem::replace(&mut self.state, State::Closed) {
             *self = Self::upgraded(self.config.clone(), handshake.http.into_upgraded(), agreed, self.now);
         }
