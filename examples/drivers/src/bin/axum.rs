@@ -6,16 +6,18 @@ use std::io;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, Version};
-use axum::response::{Html, IntoResponse, Response};
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderName, HeaderValue, StatusCode, Version};
+use axum::response::{Html, Response};
 use axum::routing::{any, get};
 use axum::serve::ListenerExt;
 use drivers::asynchronous::drive;
 use drivers::{listen_address, now};
 use hyper_util::rt::TokioIo;
-use roomwire::ws::{self, HandshakeError, Upgrade};
-use roomwire::{http, ws::accept_key};
+use roomwire::http;
+use roomwire::ws::{self, Accept, HandshakeError, Upgrade};
 use tokio::net::TcpListener;
 
 #[tokio::main]
@@ -32,45 +34,41 @@ async fn page() -> Html<&'static str> {
 }
 
 async fn echo(State(config): State<Arc<ws::Config>>, mut request: Request) -> Response {
-    let upgrade = match check(&request) {
-        Ok(upgrade) => upgrade,
-        Err(error) => return refuse(error),
+    let accepted = check(&request).and_then(|upgrade| {
+        let behind = ws::Connection::server_behind(config, &upgrade, &Accept::new(), now());
+        behind.map_err(|_| HandshakeError::Rejected)
+    });
+    let (answer, conn) = match accepted {
+        Ok(accepted) => accepted,
+        Err(error) => return respond(&error.response()),
     };
     let stream = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         if let Ok(stream) = stream.await {
-            let conn = ws::Connection::server_after_upgrade(config, now());
             let _ = drive(TokioIo::new(stream), conn).await;
         }
     });
-    let key = upgrade.request().header("sec-websocket-key").unwrap_or_default();
-    let headers =
-        [("upgrade", "websocket".into()), ("connection", "Upgrade".into()), ("sec-websocket-accept", accept(key))];
-    (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
+    let mut response = respond(&answer);
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    response
 }
 
-/// Holds a request of axum's against RFC 6455: put back into the bytes that it was made from, it is read by our own reader.
+/// Holds a request of axum's against RFC 6455.
 fn check(request: &Request) -> Result<Upgrade, HandshakeError> {
     let version = if request.version() == Version::HTTP_11 { 1 } else { 0 };
-    let mut head = format!("{} {} HTTP/1.{version}\r\n", request.method(), request.uri()).into_bytes();
-    for (name, value) in request.headers() {
-        head.extend([name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
-    }
-    head.extend(b"\r\n");
-    match http::RequestReader::new().read(&http::Limits::default(), &mut &head[..]) {
-        Ok(Some(request)) => Upgrade::check(request),
-        // What axum lets through and we do not: a body, a head that is too long.
-        _ => Err(HandshakeError::Rejected),
-    }
+    let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let request = http::Request::from_parts(request.method().as_str(), &request.uri().to_string(), version, headers);
+    Upgrade::check(request.map_err(|_| HandshakeError::Malformed)?)
 }
 
-fn refuse(error: HandshakeError) -> Response {
-    let status = StatusCode::from_u16(error.response().status()).unwrap_or(StatusCode::BAD_REQUEST);
-    // Section 4.2.2 of RFC 6455 wants the first, section 15.5.22 of RFC 9110 the second.
-    let headers = [("sec-websocket-version", "13"), ("upgrade", "websocket")];
-    (status, headers, format!("{error}\n")).into_response()
-}
-
-fn accept(key: &str) -> String {
-    String::from_utf8_lossy(&accept_key(key)).into_owned()
+/// A response of ours as one of axum's.
+fn respond(answer: &http::Response) -> Response {
+    let mut response = Response::new(Body::from(answer.body_bytes().clone()));
+    *response.status_mut() = StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::BAD_REQUEST);
+    for (name, value) in answer.headers() {
+        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse()) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
 }
