@@ -10,7 +10,7 @@ use futures_util::SinkExt;
 use crate::feed::{Duplex, Feed, Written, run};
 use crate::payload::{Kind, Random, payload};
 use crate::sink::Sink;
-use crate::{Contender, KIB, PASS_BYTES, Stopwatch, Work, floor};
+use crate::{Contender, KIB, Stopwatch, Work, floor, rounds};
 
 /// The limits first, then roomwire, then peers.
 pub const CONTENDERS: &[Contender<Batch>] = &[
@@ -49,7 +49,7 @@ impl Batch {
         payloads.iter().for_each(|payload| expected.message(false, payload));
         let mut frames = Vec::new();
         payloads.iter().for_each(|payload| frame(payload, masked.then_some([0; 4]), &mut frames));
-        let turns = PASS_BYTES.div_ceil(payloads.len() * size);
+        let turns = rounds(payloads.len() * size, payloads.len());
         Self { masked, turns, expected, turn_bytes: frames.len(), payloads }
     }
 

@@ -19,8 +19,9 @@ use receive::Stream;
 
 /// Of each contender and row; odd, so that the median is one of them.
 const PASSES: usize = 15;
-/// What a pass moves for each contender, at least.
+/// How much a pass moves for each contender, at least: so many bytes, or so many messages.
 const PASS_BYTES: usize = 8 << 20;
+const PASS_MESSAGES: usize = 64 << 10;
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
@@ -87,9 +88,15 @@ fn main() {
     println!("Machine: {}", machine());
 }
 
-/// What a row moves: how many messages in each pass, and the names of who cannot.
+/// What a row moves.
 pub trait Work {
+    /// How many messages in each pass.
     fn messages(&self) -> usize;
+}
+
+/// How often a piece of work is to be done to fill a pass.
+pub fn rounds(bytes: usize, messages: usize) -> usize {
+    PASS_BYTES.div_ceil(bytes).min(PASS_MESSAGES.div_ceil(messages))
 }
 
 struct Table<T: 'static> {

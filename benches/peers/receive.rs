@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use crate::feed::{Duplex, Feed, run};
 use crate::payload::{Kind, Random, payload};
 use crate::sink::Sink;
-use crate::{Contender, KIB, MIB, PASS_BYTES, Stopwatch, Work, floor};
+use crate::{Contender, KIB, MIB, Stopwatch, Work, floor, rounds};
 
 /// The limits first, then roomwire, then peers.
 pub const CONTENDERS: &[Contender<Stream>] = &[
@@ -56,7 +56,7 @@ impl Stream {
                 ends.push(bytes.len());
             }
         }
-        let rounds = PASS_BYTES.div_ceil(bytes.len());
+        let rounds = rounds(bytes.len(), payloads.len());
         let expected = [false, true].map(|thorough| {
             let mut sink = Sink::new(thorough);
             (0..rounds).for_each(|_| payloads.iter().for_each(|payload| sink.message(kind.is_text(), payload)));

@@ -80,6 +80,8 @@ export const scenarios = [
     const { sid, token } = actor.welcome;
     await lose(actor, seen, user);
     await comeBack(actor, token);
+    // With its first word on the new connection the client shows that it can know the new token.
+    await actor.call('echo', 'back');
     for (const useless of [token, 'no such token', '']) assertNew((await joinWith(scene, useless)).welcome, sid);
     await seen.expect(user, scene.protocol === 4 ? 'left' : 'returned');
   }],
