@@ -30,7 +30,10 @@ const BUFFER_BYTES: usize = 16 * 1024;
 
 fn main() -> io::Result<()> {
     let options = Options::parse();
-    let listener = TcpListener::bind(&options.listen)?;
+    let listener = TcpListener::bind(&options.listen).unwrap_or_else(|error| {
+        eprintln!("cannot listen on {}: {error} (try --listen 127.0.0.1:0)", options.listen);
+        exit(1)
+    });
     let mut config = Config::new(match options.origin {
         Some(origin) => Origins::Listed(vec![origin]),
         // Nobody is known by a cookie here, so that a page from elsewhere can do nothing that a program could not.
@@ -271,6 +274,9 @@ impl Options {
 }
 
 fn usage(wrong: &str) -> ! {
-    eprintln!("{wrong}: not understood\nserver [--listen ADDR] [--admin TOKEN] [--grace SECONDS] [--origin ORIGIN]");
+    if wrong != "--help" {
+        eprintln!("{wrong}: not understood");
+    }
+    eprintln!("server [--listen ADDR] [--admin TOKEN] [--grace SECONDS] [--origin ORIGIN]");
     exit(2);
 }

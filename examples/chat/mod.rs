@@ -78,7 +78,7 @@ impl Chat {
             }
             Event::Disconnected { socket, reason, away_until } => {
                 let away = if away_until.is_some() { ", may come back" } else { "" };
-                eprintln!("{socket:?} disconnected: {reason:?}{away}");
+                eprintln!("{socket:?} disconnected: {reason}{away}");
                 if away_until.is_none() {
                     self.rooms.remove(&socket);
                 }

@@ -88,8 +88,7 @@ impl Response {
         self
     }
 
-    /// The header lines, for a server that writes responses itself. What it writes by itself, length and connection, is
-    /// not among them.
+    /// The header lines, for a server that writes responses itself. The length of the body is not among them.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
         self.headers.split("\r\n").filter_map(|line| line.split_once(": "))
     }

@@ -30,7 +30,7 @@ struct Broadcast<'b> {
 }
 
 impl Hub {
-    /// Sends an event. Who is meant is one order: everybody gets it after all that was emitted before.
+    /// Sends an event. Order is kept: every recipient gets it after everything that was emitted before.
     ///
     /// Sockets that are away do not get it. A connection whose outbox has no room for it is cut off (its session may resume),
     /// unless the event is [`volatile`](Target::volatile).

@@ -77,7 +77,7 @@ pub enum EmitError {
     #[error(transparent)]
     Socket(#[from] SocketError),
     /// The name is one that clients, servers or the hub's presence use for themselves.
-    #[error("reserved event name")]
+    #[error("reserved event name (connect, disconnect, presence and their like)")]
     ReservedName,
     /// An argument has no form in JSON.
     #[error("arguments: {0}")]

@@ -2,6 +2,7 @@ use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
+use core::fmt;
 
 use super::ids::{AckId, ConnId, Reply, SocketId};
 use super::presence::PresenceChange;
@@ -158,15 +159,32 @@ impl DisconnectReason {
     /// Whether the client did not mean to leave, and may come back.
     #[must_use]
     pub const fn is_recoverable(self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::TransportClosed
-                | Self::Closed
-                | Self::PingTimeout
-                | Self::SlowConsumer
-                | Self::TakenOver
-                | Self::Shutdown
-        )
+            | Self::Closed
+            | Self::PingTimeout
+            | Self::SlowConsumer
+            | Self::TakenOver
+            | Self::Shutdown => true,
+            Self::Client | Self::Server | Self::ProtocolError | Self::NotAccepted => false,
+        }
+    }
+}
+
+impl fmt::Display for DisconnectReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Client => "the client left",
+            Self::Server => "disconnected by the application",
+            Self::TransportClosed => "transport closed",
+            Self::Closed => "connection closed by the application",
+            Self::PingTimeout => "ping timeout",
+            Self::ProtocolError => "protocol error",
+            Self::SlowConsumer => "slow consumer",
+            Self::TakenOver => "taken over by a newer connection",
+            Self::Shutdown => "shutdown",
+            Self::NotAccepted => "not accepted in time",
+        })
     }
 }
 

@@ -64,8 +64,8 @@ pub struct Counts {
 }
 
 impl Hub {
-    /// A hub without connections. `seed` must be 32 fresh bytes from the operating system's random source: session
-    /// ids and tokens are drawn from it.
+    /// A hub without connections. `seed` must be 32 fresh bytes from the operating system's random source (by the crate
+    /// `getrandom`, for one): session ids and tokens are drawn from it.
     ///
     /// # Errors
     /// If a limit of the configuration is out of its range.
@@ -109,7 +109,7 @@ impl Hub {
         })
     }
 
-    /// Takes a further byte stream, at its beginning.
+    /// Registers a new byte stream, at its beginning.
     ///
     /// # Errors
     /// If there are too many already, or the hub shuts down.
@@ -213,8 +213,8 @@ impl Hub {
         }
     }
 
-    /// The next connection that has something to write, or whose stream is to be ended; each is named once, until
-    /// there is more.
+    /// The next connection that has something new to write, or whose stream is to be ended. Each is named once; what of it
+    /// could not be written is not named again, see the run loop of the [module](super).
     pub fn poll_transmit(&mut self) -> Option<ConnId> {
         let id = next(&mut self.transmit)?;
         if let Some(conn) = self.conns.get_mut(id) {

@@ -37,9 +37,29 @@
 //! 2. [`receive`](Hub::receive) what was read until it yields `None`; [`receive_eof`](Hub::receive_eof) at its end;
 //!    [`abort`](Hub::abort) when it broke. Read only while [`wants_read`](Hub::wants_read).
 //! 3. After each call that may have done something, take the events that are left ([`poll_event`](Hub::poll_event)), then
-//!    serve each connection that [`poll_transmit`](Hub::poll_transmit) names: write its [`outgoing`](Hub::outgoing), say
-//!    how much with [`sent`](Hub::sent), and do to its stream what [`stream`](Hub::stream) says.
+//!    serve each connection that [`poll_transmit`](Hub::poll_transmit) names: write its [`outgoing`](Hub::outgoing) and say
+//!    how much with [`sent`](Hub::sent). **What the stream does not take now is yours to remember**: the connection is not
+//!    named again for it. Write on when the stream is writable, until [`outgoing_len`](Hub::outgoing_len) is 0; only then do
+//!    to the stream what [`stream`](Hub::stream) says.
 //! 4. Call [`handle_timeout`](Hub::handle_timeout) when [`poll_timeout`](Hub::poll_timeout) has come.
+//!
+//! # What clients send
+//! Socket.IO clients need the option `{ transports: ["websocket"] }`: there is no long polling yet. Without a client, a bare
+//! WebSocket opens `ws://HOST/socket.io/?EIO=4&transport=websocket` and gets `0{"sid":…}`. It sends `40` to connect (with
+//! an object for authentication behind it, if it likes) and gets `40{"sid":…}`. From then on `42["name",arg,…]` is an event,
+//! either way, and the server's `2` wants a `3`.
+//!
+//! # Presence on the wire
+//! Members of a room that somebody has [entered](Hub::enter) get two events of the hub's own:
+//! - `presence` `{"room":"lobby","version":7,"members":[{"user":"ann","state":"live","meta":null}]}`, the list as it is at a
+//!   version, for who has just joined or come back;
+//! - `presence_diff` `{"room":"lobby","version":8,"changes":[{"user":"ann","change":"away","state":"away","meta":null}]}`, the
+//!   next version: `arrived`, `away`, `returned`, `updated` or `left`, which has no state. Folding the diffs into the
+//!   list always gives the list.
+//!
+//! A list that is too long for one event comes in several, which have `"part"` (from 0) and `"parts"` besides and the
+//! same version. Where it is too long to be sent at all (half of what may be queued for a connection), both events have
+//! `"count"` in its place, until it is short enough again and everybody gets it anew.
 //!
 //! # Invariants
 //! - A stale id does nothing and names nobody else.

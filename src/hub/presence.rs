@@ -1,17 +1,7 @@
 //! Who is in a room: per user, over all of the user's devices.
 //!
-//! Changes are gathered for a window, so that what cancels out within it is never told. Members
-//! get a snapshot at a version, then diffs, each of which raises the version by one: folding the
-//! diffs into the snapshot gives the list. On the wire these are two events:
-//!
-//! - `presence` `{"room":"lobby","version":7,"members":[{"user":"ann","state":"live","meta":null}]}`
-//! - `presence_diff` `{"room":"lobby","version":8,"changes":[{"user":"ann","change":"away","state":"away","meta":null}]}`;
-//!   for `left` there is no state.
-//!
-//! A list that is too long for one event comes in several, which have `"part"` (from 0) and `"parts"` besides and the
-//! same version: it is whole when the last is there. Where the list is too long to be sent at all (half of what may be
-//! queued for a connection), both events have `"count"` in its place; when it is short enough again everybody gets
-//! it in a snapshot.
+//! Changes are gathered for a window, so that what cancels out within it is never told. The [module of the
+//! hub](super) says how it looks on the wire.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;

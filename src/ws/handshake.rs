@@ -188,6 +188,7 @@ impl Upgrade {
         let mut response = match &self.accept {
             Some(key) => Response::new(101)
                 .own_header("upgrade", "websocket")
+                .own_header("connection", "Upgrade")
                 .own_header("sec-websocket-accept", core::str::from_utf8(key).unwrap_or_default()),
             None => Response::new(200),
         };

@@ -65,6 +65,24 @@ fn s16_a_token_is_good_once() {
     assert_eq!(world.told(), [Told::Connected(third, false)], "a new session, and nobody was disturbed");
 }
 
+/// It is looked up whole: no part of it is worth anything.
+#[test]
+fn a26_a_token_is_all_of_it() {
+    let mut world = World::new(config());
+    let (conn, socket) = world.client();
+    let token = String::from(world.hub.token(socket).unwrap());
+    world.gone(conn);
+    let (_, asking) = world.connecting("/");
+    for at in 0..token.len() {
+        let mut guess = token.clone().into_bytes();
+        guess[at] = if guess[at] == b'A' { b'B' } else { b'A' };
+        let guess = Token::parse(std::str::from_utf8(&guess).unwrap()).unwrap();
+        assert_eq!(world.hub.resume(world.now, asking, &guess), Err(ResumeError::UnknownToken), "{at}");
+    }
+    assert_eq!(Token::parse(&token[1..]), None);
+    assert_eq!(world.hub.resume(world.now, asking, &Token::parse(&token).unwrap()), Ok(socket));
+}
+
 #[test]
 fn s16_a_token_is_bound_to_its_namespace() {
     let mut world = World::new(config());

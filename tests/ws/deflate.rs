@@ -140,7 +140,7 @@ fn it_is_off_unless_both_want_it() {
 }
 
 #[test]
-fn thresholds_and_plain_messages() {
+fn d08_thresholds_and_plain_messages() {
     let (mut conn, _) = server(DeflateConfig { threshold_bytes: 20, ..all() }, "permessage-deflate");
     for (text, first) in [("hello hello hello h", 0x81), ("hello hello hello he", 0xC1)] {
         conn.send(START, text).unwrap();

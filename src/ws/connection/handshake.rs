@@ -36,8 +36,8 @@ impl Connection {
     }
 
     /// The server's end of a stream whose requests somebody else reads, such as hyper: the response that somebody else is
-    /// to send, and the connection that goes on behind it. Over HTTP/1.1 `Connection: Upgrade` is to be added to the
-    /// response, if that is not done anyway; over HTTP/2 it is 200 and the stream itself.
+    /// to send, and the connection that goes on behind it. Over HTTP/1.1 the response is a 101, and the stream is the
+    /// connection's; over HTTP/2 it is a 200, and the stream is that of the request.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -77,7 +77,7 @@ impl Connection {
         now: Instant,
     ) -> Result<Self, AcceptError> {
         let (response, agreed) = upgrade.accept(accept, config.deflate.as_ref())?;
-        http.outbox_mut().push_with(|out| response.write_head(Some("Upgrade"), out));
+        http.outbox_mut().push_with(|out| response.write_head(None, out));
         Ok(Self::upgraded(config, http.into_upgraded(), agreed, now))
     }
 
@@ -102,7 +102,7 @@ impl Connection {
         let State::Handshake(handshake) = &mut self.state else { return Err(AcceptError::NotAwaited) };
         let upgrade = handshake.upgrade.as_ref().ok_or(AcceptError::NotAwaited)?;
         let (response, agreed) = upgrade.accept(accept, self.config.deflate.as_ref())?;
-        handshake.http.outbox_mut().push_with(|out| response.write_head(Some("Upgrade"), out));
+        handshake.http.outbox_mut().push_with(|out| response.write_head(None, out));
         if let State::Handshake(handshake) = core::mem::replace(&mut self.state, State::Closed) {
             *self = Self::upgraded(self.config.clone(), handshake.http.into_upgraded(), agreed, self.now);
         }

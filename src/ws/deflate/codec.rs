@@ -232,4 +232,11 @@ mod tests {
         let finals = [0x03, 0x00].repeat(100_000);
         assert_eq!(inflate(&mut Inflater::new(15, false), &finals, 100), Ok(Vec::new()));
     }
+
+    /// Four empty blocks with fixed codes in five bytes: work without output is work for each byte of input, no more.
+    #[test]
+    fn d05_blocks_without_output() {
+        let blocks = [0x02, 0x08, 0x20, 0x80, 0x00].repeat(200_000);
+        assert_eq!(inflate(&mut Inflater::new(15, false), &blocks, 0), Ok(Vec::new()));
+    }
 }

@@ -1,4 +1,4 @@
-//! Hostile clients of the hub: each test is named after the row of the catalogue that it stands for.
+//! Hostile clients of the hub. The id at the front of a name stands for a known attack: `e`ngine.io, `s`ocket.io, `a`t the HTTP level.
 
 mod engineio;
 mod http;

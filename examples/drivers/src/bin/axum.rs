@@ -8,8 +8,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::CONNECTION;
-use axum::http::{HeaderName, HeaderValue, StatusCode, Version};
+use axum::http::{HeaderName, StatusCode, Version};
 use axum::response::{Html, Response};
 use axum::routing::{any, get};
 use axum::serve::ListenerExt;
@@ -48,9 +47,7 @@ async fn echo(State(config): State<Arc<ws::Config>>, mut request: Request) -> Re
             let _ = drive(TokioIo::new(stream), conn).await;
         }
     });
-    let mut response = respond(&answer);
-    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    response
+    respond(&answer)
 }
 
 /// Holds a request of axum's against RFC 6455.
