@@ -74,6 +74,7 @@ impl Outbox {
     }
 
     /// Queues bytes that `write` appends to the buffer it is given.
+    #[inline]
     pub fn push_with<R>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         let before = self.tail.len();
         let result = write(&mut self.tail);

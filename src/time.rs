@@ -40,8 +40,9 @@ impl Instant {
 
     /// This instant plus a span; [`Instant::NEVER`] where that does not fit.
     #[must_use]
-    pub fn saturating_add(self, span: Duration) -> Self {
-        let nanos = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+    #[inline]
+    pub const fn saturating_add(self, span: Duration) -> Self {
+        let nanos = span.as_secs().saturating_mul(1_000_000_000).saturating_add(span.subsec_nanos() as u64);
         Self(self.0.saturating_add(nanos))
     }
 

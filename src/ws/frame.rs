@@ -75,10 +75,13 @@ pub struct Header {
     pub payload_len: u64,
 }
 
+/// The length of a payload, its masking key, and what stands behind the header.
+type Sizes<'a> = (u64, Option<[u8; 4]>, &'a [u8]);
+
 /// The longest header: two bytes, eight of length, four of mask.
 pub(super) const HEADER_BYTES_MAX: usize = 14;
 
-const FIN: u8 = 0x80;
+pub(super) const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
 /// The first reserved bit, by which RFC 7692 marks a compressed message.
 pub(super) const RSV1: u8 = 0x40;
@@ -108,24 +111,34 @@ impl Header {
         if opcode.is_control() && !fin {
             return Err(Error::FragmentedControl);
         }
-        let Some((&second, rest)) = rest.split_first() else { return Ok(None) };
+        let Some((payload_len, mask, rest)) = Self::parse_sizes(rest, role, opcode.is_control())? else {
+            return Ok(None);
+        };
+        let header = Self { fin, opcode, mask, payload_len };
+        Ok(Some((header, bytes.len().saturating_sub(rest.len()))))
+    }
+
+    /// What stands behind the first byte: the payload's length and masking key, and the bytes behind them.
+    #[inline]
+    pub(super) fn parse_sizes(bytes: &[u8], role: Role, is_control: bool) -> Result<Option<Sizes<'_>>, Error> {
+        let Some((&second, rest)) = bytes.split_first() else { return Ok(None) };
         match (role, second & MASKED != 0) {
             (Role::Server, false) => return Err(Error::Unmasked),
             (Role::Client, true) => return Err(Error::Masked),
             _ => {}
         }
-        if opcode.is_control() && usize::from(second & 0x7F) > CONTROL_BYTES_MAX {
+        if is_control && usize::from(second & 0x7F) > CONTROL_BYTES_MAX {
             return Err(Error::ControlTooLong);
         }
         let (payload_len, rest) = match second & 0x7F {
-            126 => {
-                let Some((length, rest)) = rest.split_first_chunk() else { return Ok(None) };
-                (u64::from(u16::from_be_bytes(*length)), rest)
-            }
-            127 => {
-                let Some((length, rest)) = rest.split_first_chunk() else { return Ok(None) };
-                (u64::from_be_bytes(*length), rest)
-            }
+            126 => match rest.split_first_chunk() {
+                Some((length, rest)) => (u64::from(u16::from_be_bytes(*length)), rest),
+                None => return Ok(None),
+            },
+            127 => match rest.split_first_chunk() {
+                Some((length, rest)) => (u64::from_be_bytes(*length), rest),
+                None => return Ok(None),
+            },
             length => (u64::from(length), rest),
         };
         match second & 0x7F {
@@ -134,45 +147,33 @@ impl Header {
             127 if payload_len <= 0xFFFF => return Err(Error::LengthNotMinimal),
             _ => {}
         }
-        let (mask, rest) = match role {
-            Role::Client => (None, rest),
-            Role::Server => {
-                let Some((key, rest)) = rest.split_first_chunk() else { return Ok(None) };
-                (Some(*key), rest)
-            }
-        };
-        let header = Self { fin, opcode, mask, payload_len };
-        Ok(Some((header, bytes.len().saturating_sub(rest.len()))))
+        Ok(match role {
+            Role::Client => Some((payload_len, None, rest)),
+            Role::Server => rest.split_first_chunk().map(|(key, rest)| (payload_len, Some(*key), rest)),
+        })
     }
 
     /// The header as bytes: an array and how many of them count.
     #[must_use]
     pub fn encode(&self) -> ([u8; 14], usize) {
-        let mut bytes = [0; HEADER_BYTES_MAX];
-        let mut len = 0_usize;
-        let mut put = |part: &[u8]| {
-            for (to, from) in bytes.iter_mut().skip(len).zip(part) {
-                *to = *from;
-            }
-            len = len.saturating_add(part.len());
+        let (bytes, len) = self.encode_extended(0);
+        (*bytes.first_chunk().unwrap_or(&[0; HEADER_BYTES_MAX]), len)
+    }
+
+    /// The same with some reserved bits set, in sixteen bytes: as one number that is written at once.
+    #[inline]
+    pub(super) fn encode_extended(&self, reserved: u8) -> ([u8; 16], usize) {
+        let (masked, mask_len) = if self.mask.is_some() { (MASKED, 4_usize) } else { (0, 0) };
+        let key = u128::from(u32::from_be_bytes(self.mask.unwrap_or_default()));
+        let first = if self.fin { FIN } else { 0 } | reserved | self.opcode.bits();
+        let length = u128::from(self.payload_len);
+        let (second, rest, len) = match self.payload_len {
+            short @ ..126 => (short as u8, key << 80, 2),
+            ..=0xFFFF => (126, length << 96 | key << 64, 4),
+            _ => (127, length << 48 | key << 16, 10),
         };
-        let masked = if self.mask.is_some() { MASKED } else { 0 };
-        put(&[if self.fin { FIN } else { 0 } | self.opcode.bits()]);
-        match (u8::try_from(self.payload_len), u16::try_from(self.payload_len)) {
-            (Ok(length @ ..126), _) => put(&[masked | length]),
-            (_, Ok(length)) => {
-                put(&[masked | 126]);
-                put(&length.to_be_bytes());
-            }
-            _ => {
-                put(&[masked | 127]);
-                put(&self.payload_len.to_be_bytes());
-            }
-        }
-        if let Some(key) = self.mask {
-            put(&key);
-        }
-        (bytes, len)
+        let bits = u128::from(first) << 120 | u128::from(masked | second) << 112 | rest;
+        (bits.to_be_bytes(), mask_len.saturating_add(len))
     }
 }
 

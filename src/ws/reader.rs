@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use super::close::CONTROL_BYTES_MAX;
 use super::config::Limits;
 use super::deflate::Inflater;
-use super::frame::{HEADER_BYTES_MAX, Header, Opcode, RSV1, Role};
+use super::frame::{FIN, HEADER_BYTES_MAX, Header, Opcode, RSV1, Role};
 use super::mask::{apply_mask, rotate};
 use super::{Error, Message};
 use crate::utf8::{self, Utf8Tail};
@@ -68,6 +68,10 @@ struct Assembly {
     compressed: bool,
 }
 
+/// The first byte of a message's first frame when others follow it.
+const TEXT: u8 = Opcode::Text.bits();
+const BINARY: u8 = Opcode::Binary.bits();
+
 /// What is the same for all frames of a connection.
 #[derive(Debug)]
 pub(super) struct Context<'c> {
@@ -95,6 +99,17 @@ impl Content {
         match self {
             Self::Text(text, tail) => text.len().saturating_add(tail.len()),
             Self::Binary(bytes) => bytes.len(),
+        }
+    }
+
+    /// Makes room for a piece and for what is announced behind it, as far as that is not more than what has come.
+    fn reserve(&mut self, piece: usize, announced: usize) {
+        let come = self.len().saturating_add(piece);
+        let room = piece.saturating_add(announced.min(come));
+        match self {
+            Self::Text(text, _) if text.capacity().saturating_sub(text.len()) < piece => text.reserve(room),
+            Self::Binary(bytes) if bytes.capacity().saturating_sub(bytes.len()) < piece => bytes.reserve(room),
+            _ => {}
         }
     }
 
@@ -158,6 +173,12 @@ impl MessageReader {
         self.partial.is_none()
     }
 
+    /// Whether there are bytes that came before anybody could take them.
+    #[inline]
+    pub(super) fn has_early(&self) -> bool {
+        self.partial.as_ref().is_some_and(|partial| !partial.early.is_empty())
+    }
+
     /// A reader that has some bytes already.
     pub(super) fn with_early(early: Vec<u8>) -> Self {
         let mut reader = Self::new();
@@ -178,7 +199,89 @@ impl MessageReader {
         limits: &Limits,
         input: &mut &'a mut [u8],
     ) -> Result<Option<Inbound<'a>>, Error> {
-        self.read_in(&mut Context { role, limits, inflater: None }, input)
+        if let Some((is_text, payload)) = self.read_whole(role, limits, input) {
+            return Ok(Some(Inbound::Message(message(is_text, payload)?)));
+        }
+        match self.read_fragments(role, limits, input) {
+            Some(message) => Ok(Some(Inbound::Message(message?))),
+            None => self.read_in(&mut Context { role, limits, inflater: None }, input),
+        }
+    }
+
+    /// The way of most messages: one that lies whole in the input, in one frame, when nothing is partial. It is told whether
+    /// it is to be text, which is not checked yet. What this does not find is left to the others.
+    #[inline]
+    pub(super) fn read_whole<'a>(
+        &self,
+        role: Role,
+        limits: &Limits,
+        input: &mut &'a mut [u8],
+    ) -> Option<(bool, &'a [u8])> {
+        let (&first, rest) = input.split_first()?;
+        let is_text = first == FIN | TEXT;
+        if self.partial.is_some() || !(is_text || first == FIN | BINARY) {
+            return None;
+        }
+        let (size, mask, rest) = Header::parse_sizes(rest, role, false).ok()??;
+        let size = usize::try_from(size).ok().filter(|size| *size <= rest.len().min(limits.message_bytes_max))?;
+        let start = input.len().saturating_sub(rest.len());
+        let payload = split(input, start.saturating_add(size))?.get_mut(start..)?;
+        if let Some(key) = mask {
+            apply_mask(payload, key);
+        }
+        Some((is_text, payload))
+    }
+
+    /// Moves the fragments of a message that lie whole in the input up to the first of them. So a message of which all are
+    /// there is lent as if it had come in one frame; of another one they are kept, for [`read_in`](Self::read_in).
+    pub(super) fn read_fragments<'a>(
+        &mut self,
+        role: Role,
+        limits: &Limits,
+        input: &mut &'a mut [u8],
+    ) -> Option<Result<Message<'a>, Error>> {
+        let opcode = *input.first().filter(|first| matches!(**first, TEXT | BINARY))?;
+        if self.partial.is_some() {
+            return None;
+        }
+        let bytes = core::mem::take(input);
+        // Where the next frame begins, and between which places what was joined stands.
+        let (mut at, mut from, mut to) = (0_usize, 0_usize, 0_usize);
+        let (mut fragments, mut fin) = (0_u32, false);
+        while !fin && fragments < limits.fragments_max {
+            let Some((&first, rest)) = bytes.get(at..).and_then(<[u8]>::split_first) else { break };
+            if fragments > 0 && first & !FIN != Opcode::Continuation.bits() {
+                break;
+            }
+            let Ok(Some((size, mask, rest))) = Header::parse_sizes(rest, role, false) else { break };
+            let room = limits.message_bytes_max.saturating_sub(to.saturating_sub(from)).min(rest.len());
+            let Some(size) = usize::try_from(size).ok().filter(|size| *size <= room) else { break };
+            let start = bytes.len().saturating_sub(rest.len());
+            at = start.saturating_add(size);
+            if let (Some(key), Some(payload)) = (mask, bytes.get_mut(start..at)) {
+                apply_mask(payload, key);
+            }
+            if fragments == 0 {
+                (from, to) = (start, start);
+            } else if let Some(moved) = bytes.get_mut(to..at) {
+                moved.copy_within(start.saturating_sub(to).., 0);
+            }
+            to = to.saturating_add(size);
+            fragments = fragments.saturating_add(1);
+            fin = first & FIN != 0;
+        }
+        let (taken, rest) = bytes.split_at_mut_checked(at)?;
+        *input = rest;
+        let payload = taken.get(from..to).unwrap_or_default();
+        if fin {
+            return Some(message(opcode == TEXT, payload));
+        }
+        if fragments > 0 {
+            let assembly = self.assembly(if opcode == TEXT { Opcode::Text } else { Opcode::Binary }, false);
+            assembly.fragments = fragments;
+            return assembly.content.push(payload).err().map(Err);
+        }
+        None
     }
 
     pub(super) fn read_in<'a>(
@@ -316,10 +419,9 @@ impl MessageReader {
         }
         let payload: &'a [u8] = payload;
         Ok(Some(match header.opcode {
-            Opcode::Text if header.fin && !compressed => {
-                Inbound::Message(utf8::check(payload).map_err(|_| Error::InvalidUtf8)?.into())
+            Opcode::Text | Opcode::Binary if header.fin && !compressed => {
+                Inbound::Message(message(header.opcode == Opcode::Text, payload)?)
             }
-            Opcode::Binary if header.fin && !compressed => Inbound::Message(payload.into()),
             Opcode::Text | Opcode::Binary | Opcode::Continuation => {
                 self.assembly(header.opcode, compressed).push(context, payload)?;
                 return self.end_fragment(context, header.fin);
@@ -346,7 +448,11 @@ impl MessageReader {
         if opcode.is_control() {
             self.partial().control.extend_from_slice(piece);
         } else {
-            self.assembly(opcode, frame.compressed).push(context, piece)?;
+            let assembly = self.assembly(opcode, frame.compressed);
+            if !assembly.compressed {
+                assembly.content.reserve(size, frame.left);
+            }
+            assembly.push(context, piece)?;
         }
         let partial = self.partial();
         if frame.left > 0 {
@@ -431,7 +537,14 @@ impl<'a> Inbound<'a> {
     }
 }
 
+/// The message that a payload is.
+#[inline]
+fn message(is_text: bool, payload: &[u8]) -> Result<Message<'_>, Error> {
+    if is_text { Ok(utf8::check(payload).map_err(|_| Error::InvalidUtf8)?.into()) } else { Ok(payload.into()) }
+}
+
 /// Takes `size` bytes off the front, if there are as many.
+#[inline]
 fn split<'a>(input: &mut &'a mut [u8], size: usize) -> Option<&'a mut [u8]> {
     if input.len() < size {
         return None;

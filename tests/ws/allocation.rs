@@ -43,6 +43,26 @@ fn whole_messages_are_received_without_an_allocation() {
     }
 }
 
+/// They are joined where they lie.
+#[test]
+fn messages_whose_fragments_are_all_there_are_received_without_an_allocation() {
+    for mut conn in [server(Config::default()), client(Config::default())] {
+        let mask = key(conn.role());
+        // A character lies across the first and the last.
+        let (begin, end) = "é€𝄞".as_bytes().split_at(4);
+        let mut bytes = [
+            frame(false, Opcode::Text, mask, begin),
+            frame(false, Opcode::Continuation, mask, b""),
+            frame(true, Opcode::Continuation, mask, end),
+            frame(false, Opcode::Binary, mask, &[0xFF; 70_000]),
+            frame(true, Opcode::Continuation, mask, &[0xFE; 300]),
+        ]
+        .concat();
+        let (count, usage) = measure(|| swallow(&mut conn, &mut bytes));
+        assert_eq!((count, usage.allocations), (2, 0), "{usage:?}");
+    }
+}
+
 /// The ping itself is lent; its answer has to stand somewhere. With room in the outbox it costs nothing more.
 #[test]
 fn a_ping_costs_no_more_than_room_for_its_answer() {

@@ -73,6 +73,17 @@ fn keepalive_pings_after_silence() {
     }
 }
 
+/// Also one that is kept without a word of it.
+#[test]
+fn a_fragment_is_a_sign_of_life() {
+    for mut conn in both() {
+        let heard = after(START, millis(10));
+        let fragment = frame(false, Opcode::Text, key(conn.role()), b"to be continued");
+        assert!(receive(&mut conn, heard, &fragment).is_empty());
+        assert_eq!(conn.poll_timeout(), Some(after(heard, small().ping_interval.unwrap())));
+    }
+}
+
 #[test]
 fn what_is_sent_is_no_sign_of_life() {
     let mut conn = server(small());

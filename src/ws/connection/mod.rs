@@ -23,6 +23,7 @@ use crate::outbox::Outbox;
 use crate::stall::Stall;
 use crate::stream::Stream;
 use crate::time::Instant;
+use crate::utf8;
 
 /// What happened on a [`Connection`]. Payloads are lent from the input where they lay whole in it.
 #[derive(Debug)]
@@ -205,13 +206,42 @@ impl Connection {
 
     /// Takes bytes off the front of `input` until there is something to tell; `None` when all are
     /// consumed. Violations by the peer are answered and told as [`Event::Closed`].
+    #[inline]
     pub fn receive<'a>(&mut self, now: Instant, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
         self.clock(now);
-        if let Some(event) = self.poll_event() {
-            return Some(event);
+        if let State::Open(reader) = &self.state
+            && !self.peer_ended
+            && let Some((is_text, payload)) = reader.read_whole(self.role, &self.config.limits, input)
+        {
+            self.heard();
+            if !is_text {
+                return Some(Event::Message(payload.into()));
+            }
+            return match utf8::check(payload) {
+                Ok(text) => Some(Event::Message(text.into())),
+                Err(_) => self.failed(Error::InvalidUtf8),
+            };
         }
+        self.receive_any(input)
+    }
+
+    /// The same for whatever else there is; apart, so that it does not burden the way of most messages.
+    #[inline(never)]
+    fn receive_any<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
         if !input.is_empty() {
             self.heard();
+        }
+        if let State::Open(reader) = &mut self.state
+            && !self.peer_ended
+            && let Some(message) = reader.read_fragments(self.role, &self.config.limits, input)
+        {
+            return match message {
+                Ok(message) => Some(Event::Message(message)),
+                Err(error) => self.failed(error),
+            };
+        }
+        if let Some(event) = self.poll_event() {
+            return Some(event);
         }
         if let State::Requested(_) = self.state
             && let Some(event) = self.read_response(input)
@@ -271,9 +301,11 @@ impl Connection {
 
     /// What happened without input: the end, or what the peer sent behind its handshake before that was accepted.
     pub fn poll_event<'a>(&mut self) -> Option<Event<'a>> {
-        let event = self.read_messages(&mut &mut [][..]);
-        if event.is_some() {
-            return event;
+        if let State::Open(reader) | State::Closing(reader) = &self.state
+            && reader.has_early()
+            && let Some(event) = self.read_messages(&mut &mut [][..])
+        {
+            return Some(event);
         }
         if self.peer_ended && matches!(self.state, State::Open(_) | State::Closing(_)) {
             return self.stream_ended();
@@ -391,12 +423,16 @@ impl Connection {
                         return Some(event);
                     }
                 }
-                Err(error) => {
-                    self.fail(error);
-                    return self.closed.take().map(Event::Closed);
-                }
+                Err(error) => return self.failed(error),
             }
         }
+    }
+
+    /// The peer violated the protocol, which is answered and told.
+    #[cold]
+    fn failed<'a>(&mut self, error: Error) -> Option<Event<'a>> {
+        self.fail(error);
+        self.closed.take().map(Event::Closed)
     }
 
     /// What a frame means for the connection, and what of it is told.
@@ -442,6 +478,7 @@ impl Connection {
     }
 
     /// A sign of life.
+    #[inline]
     fn heard(&mut self) {
         if self.is_open() {
             self.awaits_pong = false;
@@ -450,6 +487,7 @@ impl Connection {
         }
     }
 
+    #[inline]
     fn clock(&mut self, now: Instant) {
         self.now = self.now.max(now);
     }

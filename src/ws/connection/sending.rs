@@ -89,18 +89,14 @@ impl Connection {
 
     /// Queues a message as it is.
     pub(super) fn write_message(&mut self, message: Message<'_>) {
-        let opcode = message.opcode();
-        if self.role == Role::Client {
+        let (opcode, size) = (message.opcode(), message.as_bytes().len());
+        let is_lent = matches!(message, Message::Text(Cow::Borrowed(_)) | Message::Binary(Cow::Borrowed(_)));
+        if is_lent || self.role == Role::Client {
             return self.write_frame(opcode, message.as_bytes());
         }
-        let payload_len = message.as_bytes().len() as u64;
-        let (header, size) = Header { fin: true, opcode, mask: None, payload_len }.encode();
-        self.outbox.push(header.get(..size).unwrap_or_default());
-        match message {
-            Message::Text(Cow::Borrowed(text)) => self.outbox.push(text.as_bytes()),
-            Message::Binary(Cow::Borrowed(bytes)) => self.outbox.push(bytes),
-            owned => self.outbox.push_owned(owned.take_owned().unwrap_or_default()),
-        }
+        let (header, len) = Header { fin: true, opcode, mask: None, payload_len: size as u64 }.encode();
+        self.outbox.push(header.get(..len).unwrap_or_default());
+        self.outbox.push_owned(message.take_owned().unwrap_or_default());
         self.watch_writes();
     }
 
@@ -111,14 +107,14 @@ impl Connection {
     pub(super) fn write_frame_with(&mut self, opcode: Opcode, reserved: u8, payload: &[u8]) {
         let masks = self.extras.as_mut().and_then(|extras| extras.masks.as_mut());
         let mask = masks.map(|entropy| entropy.bytes::<4>());
-        let (header, size) = Header { fin: true, opcode, mask, payload_len: payload.len() as u64 }.encode();
+        let header = Header { fin: true, opcode, mask, payload_len: payload.len() as u64 };
+        let (header, size) = header.encode_extended(reserved);
         self.outbox.push_with(|out| {
-            let first = out.len();
-            out.extend_from_slice(header.get(..size).unwrap_or_default());
-            if let Some(first) = out.get_mut(first) {
-                *first |= reserved;
-            }
-            let start = out.len();
+            out.reserve(header.len().saturating_add(payload.len()));
+            // All of the array, whose length is known, and back: cheaper than a copy of some bytes.
+            let start = out.len().saturating_add(size);
+            out.extend_from_slice(&header);
+            out.truncate(start);
             out.extend_from_slice(payload);
             if let (Some(key), Some(payload)) = (mask, out.get_mut(start..)) {
                 apply_mask(payload, key);
