@@ -12,8 +12,8 @@ const NAME: &str = "permessage-deflate";
 /// How this end compresses, and what it asks of the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeflateConfig {
-    /// How hard to try, from 1 to 9. Default 1: with chat-sized messages more costs ten times the time for a few
-    /// per cent.
+    /// How hard to try, from 1 to 9. Default 1: on messages of the size of a chat line more costs much time
+    /// and saves little.
     pub level: u8,
     /// Messages of fewer bytes are sent plain. Default 64.
     pub threshold_bytes: usize,
