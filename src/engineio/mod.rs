@@ -1,4 +1,4 @@
-//! Engine.IO, revisions 3 and 4: packets, the opening request, sessions and their heartbeat.
+//! Engine.IO, revisions 3 and 4: packets, the payloads of long polling, the opening request, sessions and their heartbeat.
 //!
 //! Nothing here knows sockets or time of its own: a [`Session`] is told what was received and when.
 //!
@@ -14,11 +14,15 @@
 //! ```
 
 mod config;
+mod jsonp;
 mod packet;
+mod payload;
 mod request;
 mod session;
 
 pub use config::Config;
+pub use jsonp::{read_jsonp, write_jsonp};
 pub use packet::{Packet, PacketError, PacketType, Revision};
+pub use payload::{PayloadError, PayloadForm, PayloadPacket, read_payload, write_payload};
 pub use request::{RequestError, SessionRequest, Transport};
 pub use session::{Due, Received, Session, SessionError, Sid};
