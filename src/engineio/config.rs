@@ -14,6 +14,31 @@ pub struct Config {
     pub max_payload: usize,
     /// Whether clients of revision 3 (Socket.IO 1.x and 2.x) are served. Default true.
     pub allow_revision_3: bool,
+    /// The transports that are served. Default both, and the upgrade from the one to the other.
+    pub transports: Transports,
+    /// How long a WebSocket may take to complete the upgrade of a session. Default 10 s, the official server's.
+    pub upgrade_timeout: Duration,
+    /// Packets in the body of one POST. Default 10,000: clients send all that they have queued at once.
+    pub payload_packets_max: usize,
+    /// Packets in the answer to one GET; the rest waits for the next. Default 16: the Python clients take no more.
+    pub poll_packets_max: usize,
+    /// The name of a cookie with the session's id, for load balancers that keep a client on one server by it. It is set by the
+    /// first response of long polling, with `Path=/; HttpOnly; SameSite=Lax`. Default none.
+    pub cookie: Option<String>,
+}
+
+/// Which transports are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transports {
+    /// HTTP long polling, which the official clients begin with unless they are told otherwise.
+    pub polling: bool,
+    /// WebSocket, from the beginning or by upgrade.
+    pub websocket: bool,
+}
+
+impl Transports {
+    /// Both.
+    pub const ALL: Self = Self { polling: true, websocket: true };
 }
 
 impl Default for Config {
@@ -24,6 +49,11 @@ impl Default for Config {
             ping_timeout: Duration::from_secs(20),
             max_payload: 1_000_000,
             allow_revision_3: true,
+            transports: Transports::ALL,
+            upgrade_timeout: Duration::from_secs(10),
+            payload_packets_max: 10_000,
+            poll_packets_max: 16,
+            cookie: None,
         }
     }
 }

@@ -3,12 +3,12 @@
 //! Nothing here knows sockets or time of its own: a [`Session`] is told what was received and when.
 //!
 //! ```
-//! use roomwire::engineio::{Config, Received, Revision, Session, Sid};
+//! use roomwire::engineio::{Config, Received, Revision, Session, Sid, Transport};
 //! use roomwire::{Entropy, Instant};
 //!
 //! let (config, now) = (Config::default(), Instant::ORIGIN);
 //! let mut session = Session::new(Sid::new(&mut Entropy::new([7; 32])), Revision::V4, &config, now);
-//! assert!(session.open_packet(&config).starts_with(r#"0{"sid":""#));
+//! assert!(session.open_packet(&config, Transport::WebSocket).starts_with(r#"0{"sid":""#));
 //! assert_eq!(session.receive(now, &config, "4hello"), Ok(Received::Message("hello")));
 //! assert!(session.receive(now, &config, "2").is_err(), "in revision 4 it is the server that pings");
 //! ```
@@ -20,7 +20,7 @@ mod payload;
 mod request;
 mod session;
 
-pub use config::Config;
+pub use config::{Config, Transports};
 pub use jsonp::{read_jsonp, write_jsonp};
 pub use packet::{Packet, PacketError, PacketType, Revision};
 pub use payload::{PayloadError, PayloadForm, PayloadPacket, read_payload, write_payload};

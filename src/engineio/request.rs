@@ -36,6 +36,9 @@ pub enum RequestError {
     /// 5: `EIO` names a revision that is not served.
     #[error("Unsupported protocol version")]
     UnsupportedVersion,
+    /// There are as many sessions as the server takes; by the protocol's number a bad request.
+    #[error("Too many sessions")]
+    TooManySessions,
 }
 
 impl RequestError {
@@ -46,7 +49,7 @@ impl RequestError {
             Self::UnknownTransport => 0,
             Self::UnknownSession => 1,
             Self::BadHandshakeMethod => 2,
-            Self::BadRequest => 3,
+            Self::BadRequest | Self::TooManySessions => 3,
             Self::Forbidden => 4,
             Self::UnsupportedVersion => 5,
         }
@@ -55,7 +58,11 @@ impl RequestError {
     /// The response: a JSON object with code and message, or for a WebSocket handshake the message alone.
     #[must_use]
     pub fn response(self, upgrade: bool) -> Response {
-        let status = if self == Self::Forbidden { 403 } else { 400 };
+        let status = match self {
+            Self::Forbidden => 403,
+            Self::TooManySessions => 503,
+            _ => 400,
+        };
         let (kind, body) = if upgrade {
             ("text/html", alloc::format!("{self}"))
         } else {
@@ -96,8 +103,8 @@ impl SessionRequest {
     /// The first of the protocol's errors that applies. A parameter that stands there twice is as bad as none.
     pub fn parse(request: &Request, config: &Config, upgrade: bool) -> Result<Self, RequestError> {
         let transport = match request.query_value("transport").as_deref() {
-            Some("polling") => Transport::Polling,
-            Some("websocket") => Transport::WebSocket,
+            Some("polling") if config.transports.polling => Transport::Polling,
+            Some("websocket") if config.transports.websocket => Transport::WebSocket,
             _ => return Err(RequestError::UnknownTransport),
         };
         let versions = request.query_pairs().filter(|(name, _)| name == "EIO").count();

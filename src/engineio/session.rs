@@ -2,7 +2,7 @@ use alloc::format;
 use alloc::string::String;
 use core::fmt;
 
-use super::{Config, Packet, PacketType, Revision};
+use super::{Config, Packet, PacketType, Revision, Transport};
 use crate::entropy::Entropy;
 use crate::time::Instant;
 
@@ -75,6 +75,9 @@ pub enum SessionError {
     /// A ping from the side that has to answer pings, or a pong from the other.
     #[error("heartbeat in the wrong direction")]
     HeartbeatDirection,
+    /// The body of a POST that is no payload, or has too many packets.
+    #[error("not an Engine.IO payload")]
+    Payload,
     /// A message longer than [`Config::max_payload`].
     #[error("message too long")]
     TooLong,
@@ -110,11 +113,13 @@ impl Session {
         self.revision
     }
 
-    /// The packet that opens it, for a session that begins on WebSocket.
+    /// The packet that opens it on the transport that it begins on.
     #[must_use]
-    pub fn open_packet(&self, config: &Config) -> String {
+    pub fn open_packet(&self, config: &Config, transport: Transport) -> String {
+        let upgrades =
+            if transport == Transport::Polling && config.transports.websocket { "\"websocket\"" } else { "" };
         format!(
-            r#"0{{"sid":"{}","upgrades":[],"pingInterval":{},"pingTimeout":{},"maxPayload":{}}}"#,
+            r#"0{{"sid":"{}","upgrades":[{upgrades}],"pingInterval":{},"pingTimeout":{},"maxPayload":{}}}"#,
             self.sid.as_str(),
             config.ping_interval.as_millis(),
             config.ping_timeout.as_millis(),

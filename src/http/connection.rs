@@ -130,7 +130,7 @@ pub struct Connection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Reading,
-    Answering { keep_alive: bool, head_only: bool, old: bool },
+    Answering { keep_alive: bool, head_only: bool, old: bool, parked: bool },
     Draining,
     Closed,
 }
@@ -194,7 +194,8 @@ impl Connection {
                     self.write_continue();
                 }
                 let (keep_alive, head_only) = (request.keep_alive(), request.method() == "HEAD");
-                self.phase = Phase::Answering { keep_alive, head_only, old: request.minor_version() == 0 };
+                let old = request.minor_version() == 0;
+                self.phase = Phase::Answering { keep_alive, head_only, old, parked: false };
                 self.deadline = self.now.saturating_add(self.config.answer_timeout);
                 Some(Event::Request(Box::new(request)))
             }
@@ -257,7 +258,9 @@ impl Connection {
     /// If there is none.
     pub fn respond(&mut self, now: Instant, response: Response) -> Result<(), RespondError> {
         self.clock(now);
-        let Phase::Answering { keep_alive, head_only, old } = self.phase else { return Err(RespondError::NoRequest) };
+        let Phase::Answering { keep_alive, head_only, old, .. } = self.phase else {
+            return Err(RespondError::NoRequest);
+        };
         let connection = match (keep_alive, old) {
             (false, _) => Some("close"),
             (true, true) => Some("keep-alive"),
@@ -272,6 +275,20 @@ impl Connection {
             self.end(None);
         }
         Ok(())
+    }
+
+    /// The answer to the request that was told last comes when there is something to say: it has no time of its own, and
+    /// the stream is read meanwhile, so that the peer's end is noticed.
+    pub(crate) const fn park(&mut self) {
+        if let Phase::Answering { parked, .. } = &mut self.phase {
+            *parked = true;
+            self.deadline = Instant::NEVER;
+        }
+    }
+
+    /// Whether something came behind the request that is not answered yet.
+    pub(crate) const fn is_followed(&self) -> bool {
+        matches!(self.phase, Phase::Answering { .. }) && !self.pipelined.is_empty()
     }
 
     /// Answers and ends the stream, whether it might have carried more or not.
@@ -323,12 +340,13 @@ impl Connection {
         }
     }
 
-    /// Whether it is worth while to read: false while a request is unanswered, or its answers unread.
+    /// Whether it is worth while to read: false while a request is unanswered, or the answers unread.
     #[must_use]
     pub fn wants_read(&self) -> bool {
         match self.phase {
             Phase::Reading => self.outbox.len() < self.config.pipelined_bytes_max,
-            Phase::Answering { .. } => false,
+            // One read at a time is kept of what comes behind it.
+            Phase::Answering { parked, .. } => parked && self.pipelined.is_empty(),
             Phase::Draining => true,
             Phase::Closed => false,
         }

@@ -74,6 +74,12 @@ impl Response {
         self.body(Bytes::copy_from_slice(text.as_bytes()))
     }
 
+    /// The same with another status.
+    pub(crate) const fn with_status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
     /// Adds a header line of this crate's own, whose parts are known to be good.
     pub(crate) fn own_header(mut self, name: &str, value: &str) -> Self {
         for part in [name, ": ", value, "\r\n"] {

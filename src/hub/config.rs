@@ -3,7 +3,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::engineio;
-use crate::http::{self, LimitsError, Request};
+use crate::http::{self, LimitsError, Request, Response};
 
 /// Which pages may connect (RFC 6455 section 10.2). Browsers say truthfully from where a page came; a server
 /// that knows its users by cookies must refuse all but its own pages, or any page can speak for them.
@@ -19,6 +19,15 @@ pub enum Origins {
 }
 
 impl Origins {
+    /// Adds to the answer to a request what tells a browser that the page may read it (the CORS protocol of the Fetch
+    /// standard, section 3.3): nothing unless a page sent it and may.
+    pub(super) fn admit(&self, request: &Request, response: Response) -> Response {
+        let Some(origin) = request.header("origin").filter(|_| self.allow(request)) else { return response };
+        let Ok(response) = response.clone().header("access-control-allow-origin", origin) else { return response };
+        // Clients of revision 3 send credentials unless they are told not to, and their browser then insists on this.
+        response.own_header("access-control-allow-credentials", "true").own_header("vary", "Origin")
+    }
+
     /// Whether a request may pass. One without `Origin` comes from no page and may.
     #[must_use]
     pub fn allow(&self, request: &Request) -> bool {
@@ -62,6 +71,8 @@ impl Namespaces {
 pub struct Limits {
     /// Byte streams at once. Default 100,000.
     pub connections_max: usize,
+    /// Sessions at once; on long polling they have no connection of their own. Default 100,000.
+    pub sessions_max: usize,
     /// Sockets that are away at once; beyond that a lost socket has left. Default 100,000.
     pub away_max: usize,
     /// Bytes that wait to be written to one connection; who falls behind further is cut off and may resume. Default 1 MiB (the
@@ -78,6 +89,10 @@ pub struct Limits {
     pub rooms_per_socket_max: usize,
     /// Bytes of a room's or a user's name. Default 256.
     pub name_bytes_max: usize,
+    /// Binary attachments of one event or acknowledgement. Default 10, the official server's.
+    pub attachments_max: usize,
+    /// Bytes of one event or acknowledgement with all of its attachments. Default 1,000,000.
+    pub packet_bytes_max: usize,
     /// Acknowledgements awaited from one socket. Default 1,024.
     pub acks_per_socket_max: usize,
     /// Bytes of what is shown of a user in a room. Default 1,024.
@@ -88,6 +103,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections_max: 100_000,
+            sessions_max: 100_000,
             away_max: 100_000,
             outbox_bytes_max: 1 << 20,
             congested_bytes: 65_536,
@@ -95,6 +111,8 @@ impl Default for Limits {
             namespace_bytes_max: 128,
             rooms_per_socket_max: 256,
             name_bytes_max: 256,
+            attachments_max: 10,
+            packet_bytes_max: 1_000_000,
             acks_per_socket_max: 1024,
             meta_bytes_max: 1024,
         }
@@ -116,6 +134,8 @@ pub struct Config {
     pub limits: Limits,
     /// How long a client may take to connect a namespace, and the application to accept it. Default 45 s, the official server's.
     pub connect_timeout: Duration,
+    /// How long the attachments of a packet may take to follow it. Default 30 s.
+    pub attachments_timeout: Duration,
     /// How long a socket whose transport is lost stays away before it has left; zero for not at all. Default 30 s.
     pub away_timeout: Duration,
     /// How long changes of presence are gathered. Default 50 ms.
@@ -137,6 +157,7 @@ impl Config {
             http: http::Config::default(),
             limits: Limits::default(),
             connect_timeout: Duration::from_secs(45),
+            attachments_timeout: Duration::from_secs(30),
             away_timeout: Duration::from_secs(30),
             presence_window: Duration::from_millis(50),
             close_timeout: Duration::from_secs(5),
@@ -156,8 +177,13 @@ impl Config {
         LimitsError::positive("connect_timeout", self.connect_timeout)?;
         LimitsError::positive("close_timeout", self.close_timeout)?;
         LimitsError::positive("write_timeout", self.write_timeout)?;
+        LimitsError::positive("attachments_timeout", self.attachments_timeout)?;
+        LimitsError::positive("upgrade_timeout", self.engine.upgrade_timeout)?;
+        LimitsError::check("payload_packets_max", self.engine.payload_packets_max, 1, isize::MAX as usize)?;
+        LimitsError::check("poll_packets_max", self.engine.poll_packets_max, 1, isize::MAX as usize)?;
         LimitsError::check("max_payload", self.engine.max_payload, 128, isize::MAX as usize)?;
         LimitsError::check("connections_max", limits.connections_max, 1, u32::MAX as usize)?;
+        LimitsError::check("sessions_max", limits.sessions_max, 1, u32::MAX as usize)?;
         LimitsError::check("outbox_bytes_max", limits.outbox_bytes_max, 1024, isize::MAX as usize)?;
         LimitsError::check("congested_bytes", limits.congested_bytes, 1, limits.outbox_bytes_max)?;
         LimitsError::check("namespaces_per_session_max", limits.namespaces_per_session_max, 1, 1 << 16)?;

@@ -8,18 +8,17 @@ use super::front::Hub;
 use super::ids::{ConnId, SessionId};
 use super::timers::{Scheduled, Timer};
 use crate::cursor::read_shared;
-use crate::engineio::{RequestError, Revision, SessionRequest, Transport};
-use crate::http::{self, Request, Response};
+use crate::http::{self, Response};
 use crate::stream::Stream;
 use crate::time::Instant;
-use crate::ws::{self, Accept, CloseCode, Prepared, SendError, Upgrade};
+use crate::ws::{self, CloseCode, Prepared, SendError};
 
 #[derive(Debug)]
 pub(super) struct Conn {
-    link: Link,
-    pub(super) session: Option<SessionId>,
+    pub(super) link: Link,
+    pub(super) tie: Tie,
     /// What went wrong, before the connection's own end is told.
-    error: Option<Error>,
+    pub(super) error: Option<Error>,
     pub(super) scheduled: Scheduled,
     /// Whether it stands in the hub's queue of connections to serve.
     pub(super) queued: bool,
@@ -30,8 +29,20 @@ pub(super) struct Conn {
     told: Stream,
 }
 
+/// What a connection is to a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Tie {
+    None,
+    /// It carries all of its packets.
+    Carries(SessionId),
+    /// Its request waits for packets.
+    Polls(SessionId),
+    /// It is a WebSocket that will carry them.
+    Upgrades(SessionId),
+}
+
 #[derive(Debug)]
-enum Link {
+pub(super) enum Link {
     Http(Box<http::Connection>),
     WebSocket(ws::Connection),
 }
@@ -47,7 +58,7 @@ impl Conn {
     pub(super) fn new(config: Arc<http::Config>, now: Instant) -> Self {
         Self {
             link: Link::Http(Box::new(http::Connection::new(config, now))),
-            session: None,
+            tie: Tie::None,
             error: None,
             scheduled: Scheduled::default(),
             queued: false,
@@ -89,6 +100,18 @@ impl Conn {
             // Without a request there is nobody to tell.
             let _ = http.respond(now, response);
         }
+    }
+
+    /// The answer to the request at hand comes when there is something to say.
+    pub(super) fn park(&mut self) {
+        if let Link::Http(http) = &mut self.link {
+            http.park();
+        }
+    }
+
+    /// Whether something came behind the request that is not answered yet.
+    pub(super) fn is_followed(&self) -> bool {
+        matches!(&self.link, Link::Http(http) if http.is_followed())
     }
 
     fn poll_event(&mut self) -> Option<Received<'static>> {
@@ -235,25 +258,6 @@ impl Hub {
         self.touch(conn);
     }
 
-    /// Cuts a connection off that is too far behind for another word.
-    pub(super) fn cut_off(&mut self, conn: ConnId) {
-        let now = self.now;
-        self.detach(conn, DisconnectReason::SlowConsumer, Some(Error::SlowConsumer));
-        if let Some(received) = self.conns.get_mut(conn).and_then(|conn| conn.abort(now)) {
-            self.received_alone(conn, received);
-        }
-        self.touch(conn);
-    }
-
-    /// Ends the connection's session, and notes why.
-    fn detach(&mut self, conn: ConnId, reason: DisconnectReason, error: Option<Error>) {
-        let Some(entry) = self.conns.get_mut(conn) else { return };
-        entry.error = entry.error.or(error);
-        if let Some(session) = entry.session.take() {
-            self.end_session(session, reason);
-        }
-    }
-
     /// The stream is over: tells so, once.
     fn connection_ended(&mut self, conn: ConnId, reason: DisconnectReason, error: Option<Error>) {
         self.detach(conn, reason, error);
@@ -262,58 +266,6 @@ impl Hub {
         {
             self.events.push_back(Event::Closed { conn, error: entry.error });
         }
-    }
-
-    /// A request has arrived whole.
-    fn http_request(&mut self, conn: ConnId, request: Box<Request>) -> Option<Event<'static>> {
-        if !self.config.engine.serves(request.path()) {
-            return Some(Event::Request { conn, request });
-        }
-        let upgrade = Upgrade::is_asked(&request);
-        let checked = SessionRequest::parse(&request, &self.config.engine, upgrade).and_then(|parsed| match parsed {
-            _ if !self.config.origins.allow(&request) => Err(RequestError::Forbidden),
-            SessionRequest::Open { revision, transport: Transport::WebSocket } => Ok(revision),
-            SessionRequest::Open { transport: Transport::Polling, .. } => Err(RequestError::UnknownTransport),
-            // No session waits for an upgrade: those there are have their WebSocket.
-            SessionRequest::Continue { sid, .. } if self.sids.contains_key(&sid) => Err(RequestError::BadRequest),
-            SessionRequest::Continue { .. } => Err(RequestError::UnknownSession),
-        });
-        let revision = match checked {
-            Ok(revision) => revision,
-            Err(error) => {
-                if let Some(entry) = self.conns.get_mut(conn) {
-                    entry.respond(self.now, error.response(upgrade));
-                }
-                return Some(Event::Refused { conn, error });
-            }
-        };
-        match Upgrade::check(*request) {
-            Ok(upgrade) => self.upgrade(conn, &upgrade, revision),
-            Err(error) => {
-                if let Some(entry) = self.conns.get_mut(conn) {
-                    entry.error = Some(Error::Handshake(error));
-                    if let Link::Http(http) = &mut entry.link {
-                        // It is awaited: the request was just told.
-                        let _ = http.respond_last(self.now, error.response());
-                        if let Some(event) = http.poll_event() {
-                            self.received_alone(conn, Received::Http(event));
-                        }
-                    }
-                }
-                None
-            }
-        }
-    }
-
-    fn upgrade(&mut self, conn: ConnId, upgrade: &Upgrade, revision: Revision) -> Option<Event<'static>> {
-        let entry = self.conns.get_mut(conn)?;
-        let Link::Http(http) = &mut entry.link else { return None };
-        let fresh = http::Connection::new(self.http_config.clone(), self.now);
-        let http = core::mem::replace(&mut **http, fresh);
-        // Without a chosen subprotocol it cannot fail.
-        let ws = ws::Connection::upgrade_http(http, upgrade, &Accept::new(), self.ws_config.clone(), self.now).ok()?;
-        entry.link = Link::WebSocket(ws);
-        self.open_session(conn, upgrade.request().clone(), revision)
     }
 
     /// After anything that may have changed a connection: asks the driver to serve it if there is need, keeps its time,
@@ -333,18 +285,6 @@ impl Hub {
         if let Some(at) = conn.poll_timeout() {
             self.timers.schedule(Timer::Conn(id), &mut conn.scheduled, at);
         }
-    }
-
-    /// Queues a packet on a connection, and cuts it off if that is too much.
-    pub(super) fn send_to(&mut self, conn: ConnId, prepared: &Prepared) {
-        let now = self.now;
-        let Some(entry) = self.conns.get_mut(conn) else { return };
-        match entry.send(now, prepared) {
-            Ok(()) => self.note_congestion(conn),
-            Err(SendError::NotOpen) => {}
-            Err(_) => return self.cut_off(conn),
-        }
-        self.touch(conn);
     }
 
     pub(super) fn note_congestion(&mut self, conn: ConnId) {

@@ -5,28 +5,44 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use bytes::Bytes;
+
 use super::error::{EmitError, SocketError};
 use super::front::Hub;
-use super::groups::Scope;
-use super::ids::{AckId, ConnId, Reply, SocketId};
+use super::groups::{Groups, Scope};
+use super::ids::{AckId, Reply, SessionId, SocketId};
 use super::presence::{DIFF, SNAPSHOT};
 use super::session::socket_place;
 use super::socket::Phase;
 use super::target::{Receipt, Target, To};
-use crate::engineio;
-use crate::socketio::{Acks, Arguments, Packet, PacketType, is_reserved, write_name};
+use crate::engineio::{self, Revision};
+use crate::socketio::{Acks, Arguments, Packet, PacketType, check_placeholders, is_reserved, write_name};
 use crate::ws::{Opcode, Prepared, SendError};
 
 /// One event on its way to many: encoded for each namespace when the first socket there needs it.
 struct Broadcast<'b> {
-    body: &'b str,
+    body: Body<'b>,
     volatile: bool,
     /// Which sockets it has dealt with: those marked so.
     mark: u64,
-    encoded: Vec<(u32, Prepared)>,
+    encoded: Vec<Encoded>,
     receipt: Receipt,
-    /// Connections that have no room for it; they are cut off when nobody walks over members any more.
-    full: Vec<ConnId>,
+    /// Sessions that have no room for it; they are cut off when nobody walks over members any more.
+    full: Vec<SessionId>,
+}
+
+/// An event's array, and the attachments that it names.
+#[derive(Clone, Copy)]
+struct Body<'b> {
+    text: &'b str,
+    attachments: &'b [Bytes],
+}
+
+/// An event as the packets of one namespace: its text is the same in both revisions, its attachments are not.
+struct Encoded {
+    namespace: u32,
+    revision: Option<Revision>,
+    packets: Vec<Prepared>,
 }
 
 impl Hub {
@@ -53,8 +69,8 @@ impl Hub {
                 Phase::Live | Phase::Connecting { .. } => {}
             }
         }
-        let body = self.event_body(name, &args)?;
-        Ok(self.broadcast(&target, &body))
+        let text = self.event_body(name, &args)?;
+        Ok(self.broadcast(&target, Body { text: &text, attachments: args.attachments() }))
     }
 
     /// Sends an event to one socket and asks for an acknowledgement, which comes as [`Event::Ack`](super::Event::Ack).
@@ -82,8 +98,9 @@ impl Hub {
         entry.next_ack = id.saturating_add(1);
         entry.acks.get_or_insert_with(|| Box::new(Acks::default())).expect(id, deadline);
         let namespace = self.groups.name(namespace);
-        let packet = Packet { id: Some(id), data: &body, ..Packet::new(PacketType::Event, &namespace) };
-        self.send_packet(session, &packet);
+        let kind = if args.attachments().is_empty() { PacketType::Event } else { PacketType::BinaryEvent };
+        let packet = Packet { id: Some(id), data: &body, ..Packet::new(kind, &namespace) };
+        self.send_attached(session, packet, args.attachments());
         self.touch_socket(socket);
         Ok(AckId { socket, id })
     }
@@ -103,10 +120,11 @@ impl Hub {
         let mut body = alloc::vec![b'['];
         args.write(&mut body)?;
         body.push(b']');
-        let body = self.checked_text(body)?;
+        let body = self.checked_text(body, args.attachments())?;
         let namespace = self.groups.name(namespace);
-        let packet = Packet { id: Some(reply.id), data: &body, ..Packet::new(PacketType::Ack, &namespace) };
-        self.send_packet(session, &packet);
+        let kind = if args.attachments().is_empty() { PacketType::Ack } else { PacketType::BinaryAck };
+        let packet = Packet { id: Some(reply.id), data: &body, ..Packet::new(kind, &namespace) };
+        self.send_attached(session, packet, args.attachments());
         Ok(())
     }
 
@@ -124,18 +142,33 @@ impl Hub {
             body.pop();
         }
         body.push(b']');
-        self.checked_text(body)
+        self.checked_text(body, args.attachments())
     }
 
-    /// What was written as JSON, if an outbox can hold it with its frame.
-    fn checked_text(&self, body: Vec<u8>) -> Result<String, EmitError> {
-        if body.len().saturating_add(512) > self.config.limits.outbox_bytes_max {
+    /// What was written as JSON, if an outbox can hold it with its attachments and their frames.
+    fn checked_text(&self, body: Vec<u8>, attachments: &[Bytes]) -> Result<String, EmitError> {
+        let limits = &self.config.limits;
+        let size = attachments.iter().fold(body.len(), |sum, bytes| sum.saturating_add(bytes.len()).saturating_add(16));
+        if size.saturating_add(512) > limits.outbox_bytes_max {
             return Err(EmitError::TooLong);
         }
-        Ok(String::from_utf8(body).unwrap_or_default())
+        let text = String::from_utf8(body).unwrap_or_default();
+        if attachments.len() > limits.attachments_max {
+            return Err(EmitError::TooManyAttachments);
+        }
+        if !attachments.is_empty() {
+            check_placeholders(&text, attachments.len()).map_err(|_| EmitError::Placeholder)?;
+        }
+        Ok(text)
     }
 
-    fn broadcast(&mut self, target: &Target<'_>, body: &str) -> Receipt {
+    /// Queues a packet and its attachments on a session.
+    fn send_attached(&mut self, session: u32, packet: Packet<'_>, attachments: &[Bytes]) {
+        let Some(revision) = self.sessions.at(session).map(|session| session.engine.revision()) else { return };
+        self.send(session, &prepare_attached(packet, attachments, revision));
+    }
+
+    fn broadcast(&mut self, target: &Target<'_>, body: Body<'_>) -> Receipt {
         let mut broadcast = self.begin_broadcast(body, target.volatile);
         let namespace = target.namespace.map(|name| self.groups.find(Scope::Namespace, name));
         for socket in &target.except {
@@ -188,7 +221,7 @@ impl Hub {
 
     /// Sends the same to the members of a group, apart from those that are marked already.
     pub(super) fn broadcast_to_group(&mut self, group: u32, body: &str, apart_from: &[SocketId]) {
-        let mut broadcast = self.begin_broadcast(body, false);
+        let mut broadcast = self.begin_broadcast(Body { text: body, attachments: &[] }, false);
         for socket in apart_from {
             self.mark(socket_place(*socket), *socket, broadcast.mark);
         }
@@ -198,7 +231,7 @@ impl Hub {
 
     /// Sends the same to several sockets.
     pub(super) fn broadcast_to_sockets(&mut self, sockets: &[SocketId], body: &str) {
-        let mut broadcast = self.begin_broadcast(body, false);
+        let mut broadcast = self.begin_broadcast(Body { text: body, attachments: &[] }, false);
         for socket in sockets {
             if self.is_live(*socket) {
                 self.deliver(&mut broadcast, socket_place(*socket));
@@ -207,7 +240,7 @@ impl Hub {
         self.finish(broadcast);
     }
 
-    const fn begin_broadcast<'b>(&mut self, body: &'b str, volatile: bool) -> Broadcast<'b> {
+    const fn begin_broadcast<'b>(&mut self, body: Body<'b>, volatile: bool) -> Broadcast<'b> {
         self.broadcasts = self.broadcasts.saturating_add(1);
         Broadcast {
             body,
@@ -259,55 +292,76 @@ impl Hub {
             Phase::Live => socket.session,
             Phase::Away { .. } => None,
         };
-        let receipt = &mut broadcast.receipt;
-        let Some(conn) = session.and_then(|session| self.sessions.at(session)).map(|session| session.conn) else {
-            receipt.away = receipt.away.saturating_add(1);
+        let namespace = socket.namespace;
+        let revision = session.and_then(|place| self.sessions.at(place)).map(|session| session.engine.revision());
+        let (Some(session), Some(revision)) = (session, revision) else {
+            broadcast.receipt.away = broadcast.receipt.away.saturating_add(1);
             return;
         };
-        let Some(entry) = self.conns.get_mut(conn) else { return };
-        if broadcast.volatile && entry.outgoing_len() > self.config.limits.congested_bytes {
-            receipt.dropped = receipt.dropped.saturating_add(1);
+        if broadcast.volatile && self.is_congested(session) {
+            broadcast.receipt.dropped = broadcast.receipt.dropped.saturating_add(1);
             return;
         }
-        let namespace = socket.namespace;
-        let at = match broadcast.encoded.iter().position(|(encoded, _)| *encoded == namespace) {
-            Some(at) => at,
-            None => {
-                let name = self.groups.name(namespace);
-                broadcast.encoded.push((namespace, encode(&name, broadcast.body)));
-                broadcast.encoded.len().saturating_sub(1)
-            }
-        };
-        let Some((_, prepared)) = broadcast.encoded.get(at) else { return };
-        match entry.send(self.now, prepared) {
-            Ok(()) => {
-                receipt.queued = receipt.queued.saturating_add(1);
-                self.note_congestion(conn);
-                self.touch(conn);
-            }
+        let packets = broadcast.encoded(namespace, revision, &self.groups);
+        let sent = self.queue(session, packets);
+        let receipt = &mut broadcast.receipt;
+        match sent {
+            Ok(()) => receipt.queued = receipt.queued.saturating_add(1),
             Err(SendError::OutboxFull | SendError::TooLong) if broadcast.volatile => {
                 receipt.dropped = receipt.dropped.saturating_add(1);
             }
             Err(SendError::OutboxFull | SendError::TooLong) => {
                 receipt.cut_off = receipt.cut_off.saturating_add(1);
-                broadcast.full.push(conn);
+                broadcast.full.extend(self.sessions.key_at(session));
             }
             Err(SendError::NotOpen) => receipt.away = receipt.away.saturating_add(1),
         }
     }
 
     fn finish(&mut self, broadcast: Broadcast<'_>) -> Receipt {
-        for conn in broadcast.full {
-            self.cut_off(conn);
+        for session in broadcast.full {
+            self.cut_off(session);
         }
         broadcast.receipt
     }
 }
 
-/// An event as a text message of the WebSocket transport, which is the same in both revisions.
-fn encode(namespace: &str, body: &str) -> Prepared {
-    Prepared::with(Opcode::Text, body.len().saturating_add(namespace.len()).saturating_add(4), |out| {
+impl Broadcast<'_> {
+    /// The event's packets for a namespace and a revision, made when they are first asked for.
+    fn encoded(&mut self, namespace: u32, revision: Revision, groups: &Groups) -> &[Prepared] {
+        let revision = (!self.body.attachments.is_empty()).then_some(revision);
+        let known = self.encoded.iter().position(|known| known.namespace == namespace && known.revision == revision);
+        let at = known.unwrap_or_else(|| {
+            let name = groups.name(namespace);
+            let kind = if revision.is_none() { PacketType::Event } else { PacketType::BinaryEvent };
+            let packet = Packet { data: self.body.text, ..Packet::new(kind, &name) };
+            let packets = prepare_attached(packet, self.body.attachments, revision.unwrap_or(Revision::V4));
+            self.encoded.push(Encoded { namespace, revision, packets });
+            self.encoded.len().saturating_sub(1)
+        });
+        self.encoded.get(at).map_or(&[], |encoded| &encoded.packets)
+    }
+}
+
+/// A Socket.IO packet as a message of Engine.IO, which is the same in both revisions.
+pub(super) fn prepare(packet: &Packet<'_>) -> Prepared {
+    let size = packet.data.len().saturating_add(packet.namespace.len()).saturating_add(32);
+    Prepared::with(Opcode::Text, size, |out| {
         out.push(engineio::PacketType::Message.digit());
-        Packet { data: body, ..Packet::new(PacketType::Event, namespace) }.write(out);
+        packet.write(out);
     })
+}
+
+/// A Socket.IO packet and its attachments, as messages of Engine.IO.
+fn prepare_attached(mut packet: Packet<'_>, attachments: &[Bytes], revision: Revision) -> Vec<Prepared> {
+    packet.attachments = u32::try_from(attachments.len()).unwrap_or(u32::MAX);
+    let attached = attachments.iter().map(|bytes| match revision {
+        Revision::V4 => Prepared::binary(bytes),
+        // Binary data begins with its type there.
+        Revision::V3 => Prepared::with(Opcode::Binary, bytes.len().saturating_add(1), |out| {
+            out.push(4);
+            out.extend_from_slice(bytes);
+        }),
+    });
+    core::iter::once(prepare(&packet)).chain(attached).collect()
 }

@@ -85,6 +85,12 @@ pub enum EmitError {
     /// The event alone is more than an outbox may hold.
     #[error("event too long")]
     TooLong,
+    /// More attachments than [`Limits::attachments_max`](super::Limits::attachments_max).
+    #[error("too many attachments")]
+    TooManyAttachments,
+    /// A placeholder among the arguments names no attachment.
+    #[error("placeholder names no attachment")]
+    Placeholder,
     /// [`Limits::acks_per_socket_max`](super::Limits::acks_per_socket_max) are awaited.
     #[error("too many acknowledgements awaited")]
     TooManyAcks,

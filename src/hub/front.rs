@@ -4,11 +4,12 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 
 use super::config::Config;
-use super::connection::Conn;
+use super::connection::{Conn, Tie};
 use super::error::ConnectError;
 use super::event::{DisconnectReason, Event};
 use super::groups::{Groups, Sockets};
 use super::ids::{ConnId, SessionId, SocketId, Token};
+use super::polling::Payload;
 use super::session::Session;
 use super::slab::Slab;
 use super::timers::{Scheduled, Timer, Timers};
@@ -38,6 +39,12 @@ pub struct Hub {
     pub(super) timers: Timers,
     /// Connections with something to write or to do, each once.
     pub(super) transmit: VecDeque<ConnId>,
+    /// Sessions on long polling for whose GET there is something.
+    pub(super) polls: VecDeque<SessionId>,
+    /// POSTs whose packets are not all looked at.
+    pub(super) payloads: VecDeque<Payload>,
+    /// Connections that were answered, and may have sent more behind the question.
+    pub(super) unsettled: VecDeque<ConnId>,
     /// What happened, and is not told yet.
     pub(super) events: VecDeque<Event<'static>>,
     /// The number of the last broadcast.
@@ -102,6 +109,9 @@ impl Hub {
             tokens: BTreeMap::new(),
             timers: Timers::default(),
             transmit: VecDeque::new(),
+            polls: VecDeque::new(),
+            payloads: VecDeque::new(),
+            unsettled: VecDeque::new(),
             events: VecDeque::new(),
             broadcasts: 0,
             away: 0,
@@ -132,7 +142,7 @@ impl Hub {
     pub fn receive<'a>(&mut self, now: Instant, conn: ConnId, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
         self.clock(now);
         loop {
-            if let Some(event) = self.poll_event() {
+            if let Some(event) = self.next_event() {
                 return Some(event);
             }
             let Some(received) = self.conns.get_mut(conn).and_then(|conn| conn.receive(self.now, input)) else { break };
@@ -142,8 +152,11 @@ impl Hub {
                 return event;
             }
         }
-        if self.conns.get(conn).is_none() {
-            *input = &mut [];
+        match self.conns.get(conn).map(|conn| conn.tie) {
+            None => *input = &mut [],
+            // What came behind the poll may want its answer.
+            Some(Tie::Polls(session)) => self.poll_due(session),
+            Some(_) => {}
         }
         self.touch(conn);
         self.poll_event()
@@ -154,6 +167,10 @@ impl Hub {
         self.clock(now);
         if let Some(received) = self.conns.get_mut(conn).and_then(|conn| conn.receive_eof(self.now)) {
             self.received_alone(conn, received);
+        }
+        if matches!(self.conns.get(conn).map(|conn| conn.tie), Some(Tie::Polls(_))) {
+            // Who ends a stream does not wait for an answer on it.
+            self.detach(conn, DisconnectReason::TransportClosed, None);
         }
         self.settle(conn);
     }
@@ -169,7 +186,28 @@ impl Hub {
 
     /// The next thing that happened without input of its connection: by a time-out, or by a call.
     pub fn poll_event(&mut self) -> Option<Event<'static>> {
-        next(&mut self.events)
+        loop {
+            let event = self.next_event();
+            if event.is_some() || self.polls.is_empty() {
+                return event;
+            }
+            // The application has said all that it had to.
+            self.answer_polls();
+        }
+    }
+
+    /// The next thing that happened, while more may be said before polls are answered.
+    fn next_event(&mut self) -> Option<Event<'static>> {
+        loop {
+            if let Some(event) = next(&mut self.events) {
+                return Some(event);
+            }
+            if let Some(conn) = next(&mut self.unsettled) {
+                self.settle(conn);
+            } else if !self.read_payload() {
+                return None;
+            }
+        }
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called, at the latest.
@@ -216,6 +254,7 @@ impl Hub {
     /// The next connection that has something new to write, or whose stream is to be ended. Each is named once; what of it
     /// could not be written is not named again, see the run loop of the [module](super).
     pub fn poll_transmit(&mut self) -> Option<ConnId> {
+        self.answer_polls();
         let id = next(&mut self.transmit)?;
         if let Some(conn) = self.conns.get_mut(id) {
             conn.queued = false;
@@ -266,8 +305,11 @@ impl Hub {
         }
         // The driver is at it: of what it has left it need not be told, of what has come to it it must.
         let known = entry.outgoing_len() <= expected && !core::mem::replace(&mut entry.queued, true);
-        let session = entry.session.filter(|_| paused && count > 0);
-        if let Some(session) = session.and_then(|id| self.sessions.get_mut(id)) {
+        let session = match entry.tie {
+            Tie::Carries(session) if paused && count > 0 => self.sessions.get_mut(session),
+            _ => None,
+        };
+        if let Some(session) = session {
             // Its answer to a ping may stand behind what is not read from it; that it reads is a sign of life.
             session.engine.reads(now, &self.config.engine);
         }
@@ -309,6 +351,12 @@ impl Hub {
         self.shutting_down = true;
         let at = self.now.saturating_add(self.config.close_timeout.saturating_mul(2));
         self.timers.schedule(Timer::Shutdown, &mut Scheduled::default(), at);
+        let polled: alloc::vec::Vec<SessionId> = self.sessions.keys().collect();
+        for session in polled {
+            if self.polling(session).is_some() {
+                self.end_session(session, DisconnectReason::Shutdown);
+            }
+        }
         let all: alloc::vec::Vec<ConnId> = self.conns.keys().collect();
         for conn in all {
             self.end_connection(conn, DisconnectReason::Shutdown, None, CloseCode::GOING_AWAY, "");

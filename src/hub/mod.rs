@@ -70,6 +70,7 @@
 //! - An event is encoded once for each namespace, however many sockets it is for.
 //! - What a peer does ends at most its own connection.
 
+mod carrier;
 mod config;
 mod connection;
 mod emit;
@@ -79,13 +80,16 @@ mod front;
 mod groups;
 mod ids;
 mod packets;
+mod polling;
 mod presence;
+mod requests;
 mod rooms;
 mod session;
 mod slab;
 mod socket;
 mod target;
 mod timers;
+mod upgrade;
 
 pub use config::{Config, Limits, Namespaces, Origins};
 pub use error::{ConnectError, EmitError, JoinError, ResumeError, SocketError};

@@ -1,43 +1,67 @@
 //! What clients send, packet by packet.
 
 use alloc::borrow::{Cow, ToOwned as _};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
 
-use super::event::{Error, Event, Refusal};
+use bytes::Bytes;
+
+use super::connection::Tie;
+use super::event::{DisconnectReason, Error, Event, Refusal};
 use super::front::Hub;
 use super::ids::{AckId, ConnId, Reply, SessionId};
-use super::session::session_place;
+use super::session::{Assembling, session_place};
 use super::socket::Phase;
-use crate::engineio::Received;
-use crate::socketio::{self, Args, EventData, Packet, PacketType, Protocol, check_object};
+use crate::engineio::{Received, Revision, SessionError};
+use crate::socketio::{
+    self, Args, Assembly, EventData, Packet, PacketType, Protocol, check_object, check_placeholders,
+};
 use crate::ws::{CloseCode, Message, Prepared};
 
 impl Hub {
     /// A message on a WebSocket.
     pub(super) fn message<'a>(&mut self, conn: ConnId, message: Message<'a>) -> Option<Event<'a>> {
-        // What comes after the session's end is nobody's.
-        let session = self.conns.get(conn)?.session?;
-        let result = match message {
-            Message::Text(text) => self.text(conn, session, text),
-            Message::Binary(_) => Err(Error::SocketIo(socketio::Error::Binary)),
+        let session = match self.conns.get(conn)?.tie {
+            Tie::Carries(session) => session,
+            Tie::Upgrades(session) => {
+                self.upgrade_message(conn, session, &message);
+                return None;
+            }
+            // What comes after the session's end is nobody's.
+            Tie::None | Tie::Polls(_) => return None,
+        };
+        let result = match (self.sessions.get(session)?.engine.revision(), message) {
+            (Revision::V3, Message::Binary(bytes)) => match without_type(bytes) {
+                Some(bytes) => self.packet(session, Message::Binary(bytes)),
+                None => Err(Error::EngineIo(SessionError::Packet)),
+            },
+            (_, message) => self.packet(session, message),
         };
         result.unwrap_or_else(|error| {
             let binary = error == Error::SocketIo(socketio::Error::Binary);
-            self.fail_session(conn, error, if binary { CloseCode::UNSUPPORTED } else { CloseCode::POLICY });
+            self.fail_session(session, error, if binary { CloseCode::UNSUPPORTED } else { CloseCode::POLICY });
             None
         })
     }
 
-    fn text<'a>(&mut self, conn: ConnId, id: SessionId, text: Cow<'a, str>) -> Result<Option<Event<'a>>, Error> {
+    /// A packet of Engine.IO, on either transport. Binary data stands without a type.
+    ///
+    /// # Errors
+    /// If the session must end for it.
+    pub(super) fn packet<'a>(&mut self, id: SessionId, packet: Message<'a>) -> Result<Option<Event<'a>>, Error> {
+        let text = match packet {
+            Message::Text(text) => text,
+            Message::Binary(bytes) => return self.attachment(id, bytes).map_err(Error::SocketIo),
+        };
         let Some(session) = self.sessions.get_mut(id) else { return Ok(None) };
         match session.engine.receive(self.now, &self.config.engine, &text).map_err(Error::EngineIo)? {
             Received::Message(data) => {
                 let packet = Packet::parse(data).map_err(Error::SocketIo)?;
-                return self.packet(id, &packet, &text).map_err(Error::SocketIo);
+                return self.socketio_packet(id, &packet, &text, None).map_err(Error::SocketIo);
             }
-            Received::Answer(packet) => self.send_to(conn, &Prepared::text(packet)),
+            Received::Answer(packet) => self.send(session_place(id), &[Prepared::text(packet)]),
             Received::Close => {
-                let reason = super::event::DisconnectReason::Client;
-                self.end_connection(conn, reason, None, CloseCode::NORMAL, "");
+                self.close_session(id, DisconnectReason::Client, None, CloseCode::NORMAL, "");
                 return Ok(None);
             }
             Received::Nothing => {}
@@ -46,13 +70,37 @@ impl Hub {
         Ok(None)
     }
 
+    /// Binary data: the next attachment of the packet that announced it.
+    fn attachment(&mut self, id: SessionId, bytes: Cow<'_, [u8]>) -> Result<Option<Event<'static>>, socketio::Error> {
+        let bytes_max = self.config.limits.packet_bytes_max;
+        let Some(session) = self.sessions.get_mut(id) else { return Ok(None) };
+        let assembling = session.assembling.as_mut().ok_or(socketio::Error::Binary)?;
+        let Some((text, attachments)) = assembling.assembly.push(bytes.into_owned().into(), bytes_max)? else {
+            return Ok(None);
+        };
+        session.assembling = None;
+        let data = text.get(1..).unwrap_or_default();
+        let packet = Packet::parse(data)?;
+        // Its socket may be gone by now, without a fault of the client's.
+        if self.socket_of(id, packet.namespace).is_none() {
+            return Ok(None);
+        }
+        self.socketio_packet(id, &packet, &Cow::Owned(text.clone()), Some(attachments))
+    }
+
     /// A Socket.IO packet; everything in it lies within `text`.
-    fn packet<'a>(
+    ///
+    /// `attachments` are there once they have all come.
+    fn socketio_packet<'a>(
         &mut self,
         id: SessionId,
         packet: &Packet<'_>,
         text: &Cow<'a, str>,
+        attachments: Option<Vec<Bytes>>,
     ) -> Result<Option<Event<'a>>, socketio::Error> {
+        if self.sessions.get(id).is_some_and(|session| session.assembling.is_some()) {
+            return Err(socketio::Error::AttachmentsMissing);
+        }
         if packet.kind == PacketType::Connect {
             return self.connect_packet(id, packet, text);
         }
@@ -68,14 +116,22 @@ impl Hub {
             return Err(socketio::Error::NotConnected);
         }
         self.forget_spent_token(place);
+        let attachments = match attachments {
+            None if packet.attachments > 0 => {
+                self.await_attachments(id, packet, text)?;
+                return Ok(None);
+            }
+            None => Vec::new(),
+            Some(attachments) => attachments,
+        };
         match packet.kind {
-            PacketType::Event => {
+            PacketType::Event | PacketType::BinaryEvent => {
                 let EventData { name, args } = EventData::parse(packet.data)?;
                 let name = match name {
                     Cow::Borrowed(name) => lend(text, name),
                     Cow::Owned(name) => Cow::Owned(name),
                 };
-                let args = Args::checked(lend(text, args.as_str()));
+                let args = Args::checked(lend(text, args.as_str())).with_attachments(attachments);
                 Ok(Some(Event::Emit {
                     socket,
                     name,
@@ -83,20 +139,39 @@ impl Hub {
                     reply: packet.id.map(|ack| Reply { socket, session: id, id: ack }),
                 }))
             }
-            PacketType::Ack => {
+            PacketType::Ack | PacketType::BinaryAck => {
                 let args = Args::from_array(packet.data)?;
                 // One that nobody awaits, or that came before, is ignored.
                 let Some(id) = packet.id.filter(|id| self.take_ack(place, *id)) else { return Ok(None) };
-                let answer = Ok(Args::checked(lend(text, args.as_str())));
+                let answer = Ok(Args::checked(lend(text, args.as_str())).with_attachments(attachments));
                 Ok(Some(Event::Ack { ack: AckId { socket, id }, socket, answer }))
             }
             PacketType::Disconnect => {
                 self.client_left(id, place);
                 Ok(None)
             }
-            PacketType::BinaryEvent | PacketType::BinaryAck => Err(socketio::Error::Binary),
             PacketType::Connect | PacketType::ConnectError => Err(socketio::Error::ServerPacket),
         }
+    }
+
+    /// A packet that is whole only with what follows it. What is wrong with it already is told now.
+    fn await_attachments(&mut self, id: SessionId, packet: &Packet<'_>, text: &str) -> Result<(), socketio::Error> {
+        let announced = usize::try_from(packet.attachments).unwrap_or(usize::MAX);
+        if announced > self.config.limits.attachments_max {
+            return Err(socketio::Error::Attachments);
+        }
+        match packet.kind {
+            PacketType::BinaryAck => drop(Args::from_array(packet.data)?),
+            _ => drop(EventData::parse(packet.data)?),
+        }
+        check_placeholders(packet.data, announced)?;
+        let until = self.now.saturating_add(self.config.attachments_timeout);
+        let assembly = Assembly::new(text.to_owned(), announced);
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.assembling = Some(Box::new(Assembling { assembly, until }));
+        }
+        self.touch_session(id);
+        Ok(())
     }
 
     fn connect_packet<'a>(
@@ -145,6 +220,15 @@ impl Hub {
             let socket = self.sockets.at(*place).filter(|socket| !matches!(socket.phase, Phase::Away { .. }));
             socket.and_then(|socket| self.groups.at(socket.namespace)).is_some_and(|group| *group.name == *namespace)
         })
+    }
+}
+
+/// The data of a binary packet of revision 3, which begins with the type of a message as a byte.
+fn without_type(bytes: Cow<'_, [u8]>) -> Option<Cow<'_, [u8]>> {
+    match bytes {
+        Cow::Borrowed([4, rest @ ..]) => Some(Cow::Borrowed(rest)),
+        Cow::Owned(bytes) => bytes.strip_prefix(&[4]).map(|rest| Cow::Owned(rest.to_vec())),
+        Cow::Borrowed(_) => None,
     }
 }
 

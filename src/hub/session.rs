@@ -1,31 +1,36 @@
 //! Sessions and the life of their sockets.
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::Write as _;
 
+use super::carrier::Carrier;
+use super::connection::Tie;
+use super::emit::prepare;
 use super::error::{ResumeError, SocketError};
 use super::event::{AckError, DisconnectReason, Error, Event, Refusal};
 use super::front::Hub;
 use super::groups::Sockets;
 use super::ids::{AckId, ConnId, SessionId, SocketId, Token};
+use super::polling::{Form, Polling};
 use super::presence::PresenceState;
 use super::slab::Slab;
 use super::socket::{Phase, Socket};
 use super::timers::{Scheduled, Timer};
-use crate::engineio::{self, Due, Revision, Sid};
-use crate::http::{Request, Text};
-use crate::socketio::{self, Packet, PacketType, Protocol, write_name};
+use crate::engineio::{self, Due, Revision, Sid, Transport};
+use crate::http::{Request, Response, Text};
+use crate::socketio::{self, Assembly, Packet, PacketType, Protocol, write_name};
 use crate::time::Instant;
-use crate::ws::{CloseCode, Opcode, Prepared};
+use crate::ws::{CloseCode, Prepared};
 
 /// An Engine.IO session and the sockets on it.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) engine: engineio::Session,
-    pub(super) conn: ConnId,
+    pub(super) carrier: Carrier,
     /// The places of its sockets, one for each namespace.
     pub(super) sockets: Vec<u32>,
     /// The request that opened it, until its first socket is accepted or refused.
@@ -35,12 +40,31 @@ pub(super) struct Session {
     /// Namespaces that the server made it leave: packets for them may still be under way.
     #[allow(clippy::box_collection, reason = "8 bytes in each session instead of 24")]
     dismissed: Option<Box<Vec<Arc<str>>>>,
+    /// The packet whose attachments are still to come.
+    pub(super) assembling: Option<Box<Assembling>>,
     pub(super) scheduled: Scheduled,
+}
+
+/// A packet whose attachments are still to come, and how long they may take.
+#[derive(Debug)]
+pub(super) struct Assembling {
+    pub(super) assembly: Assembly,
+    pub(super) until: Instant,
 }
 
 impl Session {
     pub(super) fn was_dismissed(&self, namespace: &str) -> bool {
         self.dismissed.iter().flat_map(|all| all.iter()).any(|dismissed| **dismissed == *namespace)
+    }
+
+    fn poll_timeout(&self) -> Instant {
+        let carrier = match &self.carrier {
+            Carrier::Stream(_) => Instant::NEVER,
+            Carrier::Polling(polling) if polling.is_leaving() => return polling.poll_timeout(),
+            Carrier::Polling(polling) => polling.poll_timeout(),
+        };
+        let assembling = self.assembling.as_ref().map_or(Instant::NEVER, |assembling| assembling.until);
+        self.engine.poll_timeout().min(self.connect_by).min(carrier).min(assembling)
     }
 
     pub(super) const fn protocol(&self) -> Protocol {
@@ -121,8 +145,8 @@ impl Hub {
         self.forget_socket(socket);
         self.owe_snapshots(place);
         self.connected(old, true);
-        if let Some(conn) = before.and_then(|place| self.sessions.at(place)).map(|session| session.conn) {
-            self.end_connection(conn, DisconnectReason::TakenOver, None, CloseCode::GOING_AWAY, "taken over");
+        if let Some(before) = before.and_then(|place| self.sessions.key_at(place)) {
+            self.close_session(before, DisconnectReason::TakenOver, None, CloseCode::GOING_AWAY, "taken over");
         }
         Ok(old)
     }
@@ -151,18 +175,17 @@ impl Hub {
         Ok(())
     }
 
-    /// Closes the byte stream under a socket, in order. Its session is away then, and its client may come back;
+    /// Closes the transport under a socket, in order. Its session is away then, and its client may come back;
     /// [`disconnect`](Self::disconnect) it before if it shall not.
     ///
     /// # Errors
     /// If there is no such socket, or it is away.
     pub fn close(&mut self, now: Instant, socket: SocketId) -> Result<(), SocketError> {
         self.clock(now);
-        let conn = self.connection(socket).ok_or(match self.sockets.get(socket) {
-            Some(_) => SocketError::Away,
-            None => SocketError::Gone,
-        })?;
-        self.end_connection(conn, DisconnectReason::Closed, None, CloseCode::NO_STATUS, "");
+        let session = self.sockets.get(socket).ok_or(SocketError::Gone)?.session.ok_or(SocketError::Away)?;
+        if let Some(id) = self.sessions.key_at(session) {
+            self.close_session(id, DisconnectReason::Closed, None, CloseCode::NO_STATUS, "");
+        }
         Ok(())
     }
 
@@ -172,11 +195,18 @@ impl Hub {
         self.end_connection(conn, DisconnectReason::Closed, None, code, reason);
     }
 
-    /// The connection that a socket has now.
+    /// The connection that a socket has now. While it is on long polling it has none of its own.
     #[must_use]
     pub fn connection(&self, socket: SocketId) -> Option<ConnId> {
         let session = self.sockets.get(socket)?.session?;
-        self.sessions.at(session).map(|session| session.conn)
+        self.sessions.at(session)?.carrier.stream()
+    }
+
+    /// The transport that a socket's client uses now; `None` while it is away.
+    #[must_use]
+    pub fn transport(&self, socket: SocketId) -> Option<Transport> {
+        let session = self.sockets.get(socket)?.session?;
+        self.sessions.at(session).map(|session| session.carrier.transport())
     }
 
     /// The secret with which the client of this socket can resume its session: see [`resume`](Self::resume). It is for that
@@ -221,33 +251,68 @@ impl Hub {
     }
 
     /// A WebSocket was opened for a session that begins.
-    pub(super) fn open_session(
+    pub(super) fn open_session_on(
         &mut self,
         conn: ConnId,
         request: Arc<Request>,
         revision: Revision,
     ) -> Option<Event<'static>> {
+        let id = self.open_session(Carrier::Stream(conn), request, revision)?;
+        if let Some(entry) = self.conns.get_mut(conn) {
+            entry.tie = Tie::Carries(id);
+        }
+        self.begin_session(id)
+    }
+
+    /// A session begins on long polling; its first packets answer the request that opens it.
+    pub(super) fn open_polling(
+        &mut self,
+        conn: ConnId,
+        request: Arc<Request>,
+        form: Form,
+        revision: Revision,
+        response: Response,
+    ) -> Option<Event<'static>> {
+        let id = self.open_session(Carrier::Polling(Box::new(Polling::new(form))), request, revision)?;
+        let response = match (&self.config.engine.cookie, self.sessions.get(id)) {
+            (Some(name), Some(session)) => {
+                let value = format!("{name}={}; Path=/; HttpOnly; SameSite=Lax", session.engine.sid().as_str());
+                // A name that cannot stand in a header was refused with the configuration.
+                response.clone().header("set-cookie", &value).unwrap_or(response)
+            }
+            _ => response,
+        };
+        self.poll(conn, id, response);
+        self.begin_session(id)
+    }
+
+    fn open_session(&mut self, carrier: Carrier, request: Arc<Request>, revision: Revision) -> Option<SessionId> {
         let engine = engineio::Session::new(Sid::new(&mut self.entropy), revision, &self.config.engine, self.now);
-        let open = Prepared::text(&engine.open_packet(&self.config.engine));
+        let sid = *engine.sid();
         let session = Session {
             engine,
-            conn,
+            carrier,
             sockets: Vec::new(),
             request: Some(request),
             connect_by: self.now.saturating_add(self.config.connect_timeout),
             dismissed: None,
+            assembling: None,
             scheduled: Scheduled::default(),
         };
-        let sid = *session.engine.sid();
         let id = self.sessions.insert(session)?;
         self.sids.insert(sid, id);
-        if let Some(entry) = self.conns.get_mut(conn) {
-            entry.session = Some(id);
-        }
-        self.send_to(conn, &open);
+        Some(id)
+    }
+
+    /// The first packets of a session, and in protocol 4 its first socket.
+    fn begin_session(&mut self, id: SessionId) -> Option<Event<'static>> {
+        let session = self.sessions.get(id)?;
+        let protocol = session.protocol();
+        let open = Prepared::text(&session.engine.open_packet(&self.config.engine, session.carrier.transport()));
+        self.send(session_place(id), &[open]);
         self.touch_session(id);
         // In protocol 4 a session is connected to the main namespace unasked.
-        if revision == Revision::V4 {
+        if protocol == Protocol::V5 {
             return None;
         }
         if !self.config.namespaces.contain("/") {
@@ -339,23 +404,35 @@ impl Hub {
         self.send_packet(session, &Packet { data: &data, ..Packet::new(PacketType::ConnectError, namespace) });
     }
 
-    /// Queues a Socket.IO packet on a session.
+    /// Queues a Socket.IO packet without attachments on a session.
     pub(super) fn send_packet(&mut self, session: u32, packet: &Packet<'_>) {
-        let Some(conn) = self.sessions.at(session).map(|session| session.conn) else { return };
-        let prepared = Prepared::with(Opcode::Text, packet.data.len().saturating_add(32), |out| {
-            out.push(engineio::PacketType::Message.digit());
-            packet.write(out);
-        });
-        self.send_to(conn, &prepared);
+        self.send(session, &[prepare(packet)]);
     }
 
     /// A session is over: its sockets lose their transport.
     pub(super) fn end_session(&mut self, id: SessionId, reason: DisconnectReason) {
-        let Some(session) = self.sessions.remove(id) else { return };
-        self.sids.remove(session.engine.sid());
+        let Some(session) = self.forget_session(id) else { return };
         for place in session.sockets {
             self.lose_socket(place, reason);
         }
+        if let Carrier::Polling(polling) = session.carrier {
+            self.abandon_polling(*polling, reason);
+        }
+    }
+
+    /// The same for a session that is remembered for a while.
+    pub(super) fn lose_sockets(&mut self, id: SessionId, reason: DisconnectReason) {
+        let Some(session) = self.sessions.get_mut(id) else { return };
+        for place in core::mem::take(&mut session.sockets) {
+            self.lose_socket(place, reason);
+        }
+    }
+
+    /// Takes a session out of everything.
+    pub(super) fn forget_session(&mut self, id: SessionId) -> Option<Session> {
+        let session = self.sessions.remove(id)?;
+        self.sids.remove(session.engine.sid());
+        Some(session)
     }
 
     fn leave_session(&mut self, session: u32, socket: u32) {
@@ -441,27 +518,28 @@ impl Hub {
     /// Does what is due for a session.
     pub(super) fn session_due(&mut self, id: SessionId) {
         let now = self.now;
+        self.polling_due(id);
         let Some(session) = self.sessions.get_mut(id) else { return };
-        let conn = session.conn;
-        if session.connect_by <= now {
-            let error = Error::SocketIo(socketio::Error::ConnectTimeout);
-            return self.fail_session(conn, error, CloseCode::NO_STATUS);
+        if session.carrier.polling().is_some_and(|polling| polling.is_leaving()) {
+            return self.touch_session(id);
+        }
+        let late = match &session.assembling {
+            _ if session.connect_by <= now => Some(socketio::Error::ConnectTimeout),
+            Some(assembling) if assembling.until <= now => Some(socketio::Error::AttachmentsTimeout),
+            _ => None,
+        };
+        if let Some(error) = late {
+            return self.fail_session(id, Error::SocketIo(error), CloseCode::NO_STATUS);
         }
         match session.engine.handle_timeout(now, &self.config.engine) {
-            Some(Due::Ping) => self.send_to(conn, &Prepared::text("2")),
+            Some(Due::Ping) => self.send(session_place(id), &[Prepared::text("2")]),
             Some(Due::Expired) => {
                 let (reason, error) = (DisconnectReason::PingTimeout, Some(Error::PingTimeout));
-                return self.end_connection(conn, reason, error, CloseCode::NO_STATUS, "");
+                return self.close_session(id, reason, error, CloseCode::NO_STATUS, "");
             }
             None => {}
         }
         self.touch_session(id);
-    }
-
-    /// Ends a session whose client broke the protocol.
-    pub(super) fn fail_session(&mut self, conn: ConnId, error: Error, code: CloseCode) {
-        let reason = alloc::format!("{error}");
-        self.end_connection(conn, DisconnectReason::ProtocolError, Some(error), code, &reason);
     }
 
     /// Does what is due for a socket.
@@ -496,7 +574,7 @@ impl Hub {
 
     pub(super) fn touch_session(&mut self, id: SessionId) {
         if let Some(session) = self.sessions.get_mut(id) {
-            let at = session.engine.poll_timeout().min(session.connect_by);
+            let at = session.poll_timeout();
             self.timers.schedule(Timer::Session(id), &mut session.scheduled, at);
         }
     }

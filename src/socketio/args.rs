@@ -2,13 +2,15 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::fmt;
 
+use bytes::Bytes;
 use serde::de::{self, Deserialize, DeserializeSeed, SeqAccess, Visitor};
 use serde::ser::Serialize;
 use serde_json::value::RawValue;
 
-use super::{Error, json};
+use super::{Error, Placeholder, json};
 
-/// The arguments of an event or of an acknowledgement: JSON values with commas between them, as text.
+/// The arguments of an event or of an acknowledgement: JSON values with commas between them, as text, and the binary
+/// attachments whose places are marked in it (see [`Placeholder`]).
 ///
 /// ```
 /// use roomwire::socketio::Args;
@@ -19,7 +21,10 @@ use super::{Error, json};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Args<'a>(Cow<'a, str>);
+pub struct Args<'a> {
+    text: Cow<'a, str>,
+    attachments: Vec<Bytes>,
+}
 
 /// Arguments have not the form that was asked for, or a value has no form in JSON.
 #[derive(Debug, thiserror::Error)]
@@ -47,23 +52,42 @@ impl<'a> Args<'a> {
     /// Takes text that was checked, without the white space around it: nothing but white space is no argument, and
     /// must not get a comma.
     pub(crate) fn checked(text: impl Into<Cow<'a, str>>) -> Self {
-        Self(match text.into() {
+        let text = match text.into() {
             Cow::Borrowed(text) => Cow::Borrowed(text.trim_ascii()),
             Cow::Owned(text) if text.trim_ascii().len() == text.len() => Cow::Owned(text),
             Cow::Owned(text) => Cow::Owned(text.trim_ascii().into()),
-        })
+        };
+        Self { text, attachments: Vec::new() }
+    }
+
+    /// The same with the attachments that the placeholders in it name.
+    pub(crate) fn with_attachments(mut self, attachments: Vec<Bytes>) -> Self {
+        self.attachments = attachments;
+        self
+    }
+
+    /// The binary attachments, by number.
+    #[must_use]
+    pub fn attachments(&self) -> &[Bytes] {
+        &self.attachments
+    }
+
+    /// The attachment whose place this is.
+    #[must_use]
+    pub fn attachment(&self, place: Placeholder) -> Option<&Bytes> {
+        self.attachments.get(usize::try_from(place.0).ok()?)
     }
 
     /// The text: what stands between the brackets of the array.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.text.is_empty()
     }
 
     /// How many there are.
@@ -74,7 +98,7 @@ impl<'a> Args<'a> {
 
     /// The text of each argument.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        Elements { rest: &self.0 }
+        Elements { rest: &self.text }
     }
 
     /// Parses all arguments at once: into a tuple of as many members, a list, or any type that serde builds from
@@ -83,7 +107,7 @@ impl<'a> Args<'a> {
     /// # Errors
     /// If the arguments do not fit the type; more of them than it takes do not.
     pub fn parse<'b, T: Deserialize<'b>>(&'b self) -> Result<T, ArgumentsError> {
-        let mut elements = Elements { rest: &self.0 };
+        let mut elements = Elements { rest: &self.text };
         let value = T::deserialize(Sequence(&mut elements)).map_err(ArgumentsError)?;
         match elements.next() {
             None => Ok(value),
@@ -94,13 +118,17 @@ impl<'a> Args<'a> {
     /// The arguments on their own, copied if they were lent.
     #[must_use]
     pub fn into_owned(self) -> Args<'static> {
-        Args(Cow::Owned(self.0.into_owned()))
+        Args { text: Cow::Owned(self.text.into_owned()), attachments: self.attachments }
     }
 }
 
 impl fmt::Debug for Args<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Args([{}])", self.0)
+        write!(f, "Args([{}]", self.text)?;
+        if !self.attachments.is_empty() {
+            write!(f, ", {} attachments", self.attachments.len())?;
+        }
+        f.write_str(")")
     }
 }
 
@@ -160,18 +188,31 @@ pub trait Arguments {
     /// # Errors
     /// If a value has no form in JSON.
     fn write(&self, out: &mut Vec<u8>) -> Result<(), ArgumentsError>;
+
+    /// The binary attachments that placeholders among the values name: see [`attach`](super::attach).
+    fn attachments(&self) -> &[Bytes] {
+        &[]
+    }
 }
 
 impl Arguments for Args<'_> {
     fn write(&self, out: &mut Vec<u8>) -> Result<(), ArgumentsError> {
-        out.extend_from_slice(self.0.as_bytes());
+        out.extend_from_slice(self.text.as_bytes());
         Ok(())
+    }
+
+    fn attachments(&self) -> &[Bytes] {
+        &self.attachments
     }
 }
 
 impl<T: Arguments + ?Sized> Arguments for &T {
     fn write(&self, out: &mut Vec<u8>) -> Result<(), ArgumentsError> {
         (**self).write(out)
+    }
+
+    fn attachments(&self) -> &[Bytes] {
+        (**self).attachments()
     }
 }
 

@@ -41,7 +41,19 @@ pub enum Error {
     /// No CONNECT in time.
     #[error("no namespace was connected in time")]
     ConnectTimeout,
-    /// Binary data, which this server does not take.
-    #[error("binary data are not supported")]
+    /// Binary data that no packet announced.
+    #[error("unannounced binary data")]
     Binary,
+    /// A packet with more bytes than are taken, its attachments included.
+    #[error("packet too long with its attachments")]
+    AttachmentsTooLong,
+    /// Another packet before all attachments of the last one have come.
+    #[error("packet before the attachments of the last one")]
+    AttachmentsMissing,
+    /// The attachments of a packet did not come in time.
+    #[error("attachments did not come in time")]
+    AttachmentsTimeout,
+    /// A placeholder that names no attachment.
+    #[error("placeholder names no attachment")]
+    Placeholder,
 }

@@ -17,6 +17,7 @@
 
 mod acks;
 mod args;
+mod binary;
 mod error;
 mod event;
 mod json;
@@ -24,6 +25,8 @@ mod packet;
 
 pub(crate) use acks::Acks;
 pub use args::{Args, Arguments, ArgumentsError};
+pub(crate) use binary::{Assembly, check_placeholders};
+pub use binary::{Attached, Attachment, Placeholder, attach};
 pub use error::Error;
 pub(crate) use event::write_name;
 pub use event::{EventData, is_reserved};

@@ -144,7 +144,8 @@ impl Prepared {
         &self.payload
     }
 
-    pub(super) const fn opcode(&self) -> Opcode {
+    /// Whether it is text or binary.
+    pub(crate) const fn opcode(&self) -> Opcode {
         self.opcode
     }
 }

@@ -1,0 +1,147 @@
+//! What carries a session's packets, and how they get onto it.
+
+use alloc::boxed::Box;
+
+use super::connection::Tie;
+use super::event::{DisconnectReason, Error};
+use super::front::Hub;
+use super::ids::{ConnId, SessionId};
+use super::polling::Polling;
+use crate::engineio::Transport;
+use crate::ws::{CloseCode, Prepared, SendError};
+
+/// What carries a session's packets.
+#[derive(Debug)]
+pub(super) enum Carrier {
+    /// A byte stream of its own.
+    Stream(ConnId),
+    /// HTTP requests.
+    Polling(Box<Polling>),
+}
+
+impl Carrier {
+    pub(super) const fn transport(&self) -> Transport {
+        match self {
+            Self::Stream(_) => Transport::WebSocket,
+            Self::Polling(_) => Transport::Polling,
+        }
+    }
+
+    pub(super) const fn stream(&self) -> Option<ConnId> {
+        match self {
+            Self::Stream(conn) => Some(*conn),
+            Self::Polling(_) => None,
+        }
+    }
+
+    pub(super) fn polling(&mut self) -> Option<&mut Polling> {
+        match self {
+            Self::Stream(_) => None,
+            Self::Polling(polling) => Some(polling),
+        }
+    }
+}
+
+impl Hub {
+    /// Queues packets on a session, all or none: an event and its attachments.
+    ///
+    /// # Errors
+    /// If there is no room for them, or the session is ending.
+    pub(super) fn queue(&mut self, session: u32, packets: &[Prepared]) -> Result<(), SendError> {
+        let outbox_bytes_max = self.config.limits.outbox_bytes_max;
+        let Some(id) = self.sessions.key_at(session) else { return Err(SendError::NotOpen) };
+        let Some(entry) = self.sessions.get_mut(id) else { return Err(SendError::NotOpen) };
+        match &mut entry.carrier {
+            Carrier::Polling(polling) => {
+                polling.queue(packets, outbox_bytes_max)?;
+                self.poll_due(id);
+            }
+            Carrier::Stream(conn) => {
+                let conn = *conn;
+                let Some(entry) = self.conns.get_mut(conn) else { return Err(SendError::NotOpen) };
+                if let [packet] = packets {
+                    entry.send(self.now, packet)?;
+                } else {
+                    let size = packets.iter().fold(0_usize, |sum, packet| sum.saturating_add(packet.frame().len()));
+                    if entry.outgoing_len().saturating_add(size) > outbox_bytes_max {
+                        return Err(SendError::OutboxFull);
+                    }
+                    for packet in packets {
+                        entry.send(self.now, packet)?;
+                    }
+                }
+                self.note_congestion(conn);
+                self.touch(conn);
+            }
+        }
+        Ok(())
+    }
+
+    /// Queues packets on a session, and cuts it off if that is too much.
+    pub(super) fn send(&mut self, session: u32, packets: &[Prepared]) {
+        match self.queue(session, packets) {
+            Ok(()) | Err(SendError::NotOpen) => {}
+            Err(_) => {
+                if let Some(id) = self.sessions.key_at(session) {
+                    self.cut_off(id);
+                }
+            }
+        }
+    }
+
+    /// Whether a session is so far behind that it gets nothing volatile.
+    pub(super) fn is_congested(&self, session: u32) -> bool {
+        let waiting = match self.sessions.at(session).map(|session| &session.carrier) {
+            Some(Carrier::Stream(conn)) => self.outgoing_len(*conn),
+            Some(Carrier::Polling(polling)) => polling.bytes(),
+            None => 0,
+        };
+        waiting > self.config.limits.congested_bytes
+    }
+
+    /// Ends a session from this side: its sockets at once, what carries it after what is queued.
+    pub(super) fn close_session(
+        &mut self,
+        id: SessionId,
+        reason: DisconnectReason,
+        error: Option<Error>,
+        code: CloseCode,
+        text: &str,
+    ) {
+        match self.sessions.get(id).map(|session| session.carrier.stream()) {
+            Some(Some(conn)) => self.end_connection(conn, reason, error, code, text),
+            Some(None) => self.close_polling(id, reason),
+            None => {}
+        }
+    }
+
+    /// Ends a session whose client broke the protocol.
+    pub(super) fn fail_session(&mut self, id: SessionId, error: Error, code: CloseCode) {
+        let text = alloc::format!("{error}");
+        self.close_session(id, DisconnectReason::ProtocolError, Some(error), code, &text);
+    }
+
+    /// Cuts a session off that is too far behind for another word.
+    pub(super) fn cut_off(&mut self, id: SessionId) {
+        let (now, reason) = (self.now, DisconnectReason::SlowConsumer);
+        let Some(conn) = self.sessions.get(id).map(|session| session.carrier.stream()) else { return };
+        let Some(conn) = conn else { return self.end_session(id, reason) };
+        self.detach(conn, reason, Some(Error::SlowConsumer));
+        if let Some(received) = self.conns.get_mut(conn).and_then(|conn| conn.abort(now)) {
+            self.received_alone(conn, received);
+        }
+        self.touch(conn);
+    }
+
+    /// Ends what the connection carries, and notes why.
+    pub(super) fn detach(&mut self, conn: ConnId, reason: DisconnectReason, error: Option<Error>) {
+        let Some(entry) = self.conns.get_mut(conn) else { return };
+        entry.error = entry.error.or(error);
+        match core::mem::replace(&mut entry.tie, Tie::None) {
+            // A poll that breaks may have lost what was on its way: the session is over, as in the official server.
+            Tie::Carries(session) | Tie::Polls(session) => self.end_session(session, reason),
+            Tie::Upgrades(session) => self.upgrade_failed(session),
+            Tie::None => {}
+        }
+    }
+}

@@ -1,0 +1,369 @@
+//! Sessions on HTTP long polling: a GET waits for packets, a POST brings some.
+
+use alloc::borrow::Cow;
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::carrier::Carrier;
+use super::connection::Tie;
+use super::event::{DisconnectReason, Error};
+use super::front::Hub;
+use super::ids::{ConnId, SessionId};
+use crate::engineio::{
+    PayloadForm, PayloadPacket, Revision, SessionError, read_jsonp, read_payload, write_jsonp, write_payload,
+};
+use crate::http::{Request, Response};
+use crate::time::Instant;
+use crate::ws::{Message, Opcode, Prepared, SendError};
+
+/// How long a session that this side closed waits for a GET that can be told so; the official server's.
+const FAREWELL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A session on long polling.
+#[derive(Debug)]
+pub(super) struct Polling {
+    form: Form,
+    queue: VecDeque<Prepared>,
+    bytes: usize,
+    /// The GET that waits for packets.
+    parked: Option<Parked>,
+    /// Whether it stands in the hub's queue of polls to be answered.
+    due: bool,
+    /// The WebSocket that is to carry the session from now on.
+    pub(super) upgrade: Option<Upgrading>,
+    /// It is over, and the next GET is told so; until then it is remembered.
+    farewell_until: Option<Instant>,
+}
+
+/// How the client wants its packets, for all of the session.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Form {
+    revision: Revision,
+    /// It takes no binary bodies.
+    base64: bool,
+    /// The index of its function, if it polls by scripts.
+    jsonp: Option<u32>,
+}
+
+#[derive(Debug)]
+struct Parked {
+    conn: ConnId,
+    /// What its answer is made of: status and headers.
+    response: Response,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Upgrading {
+    pub(super) conn: ConnId,
+    /// Whether its probe was answered.
+    pub(super) probed: bool,
+    pub(super) until: Instant,
+}
+
+/// The packets of a POST that are not looked at yet.
+#[derive(Debug)]
+pub(super) struct Payload {
+    session: SessionId,
+    conn: ConnId,
+    packets: VecDeque<Message<'static>>,
+    /// What is wrong behind them.
+    error: Option<Error>,
+    response: Response,
+}
+
+impl Form {
+    /// How the request that opens a session wants its packets.
+    pub(super) fn of(request: &Request, revision: Revision) -> Self {
+        let only_v3 = |name| request.query_value(name).filter(|_| revision == Revision::V3);
+        // Nothing but digits: it becomes part of a script (E17).
+        let digits = |text: Cow<'_, str>| text.chars().filter(char::is_ascii_digit).collect::<String>();
+        Self {
+            revision,
+            base64: only_v3("b64").is_some_and(|value| !value.is_empty()),
+            jsonp: only_v3("j").map(|index| digits(index).parse().unwrap_or(0)),
+        }
+    }
+
+    fn payload(self, packets: &[Prepared]) -> PayloadForm {
+        let text = self.base64 || self.jsonp.is_some() || packets.iter().all(|packet| packet.opcode() == Opcode::Text);
+        match self.revision {
+            Revision::V4 => PayloadForm::V4,
+            Revision::V3 if text => PayloadForm::V3Text,
+            Revision::V3 => PayloadForm::V3Binary,
+        }
+    }
+
+    /// The answer to a GET.
+    fn encode(self, packets: &[Prepared], response: Response) -> Response {
+        let form = self.payload(packets);
+        let size = packets.iter().fold(0_usize, |sum, packet| sum.saturating_add(packet.payload().len()));
+        let mut body = Vec::with_capacity(size.saturating_add(packets.len().saturating_mul(8)));
+        for packet in packets {
+            let bytes = packet.payload().as_ref();
+            let packet = match (packet.opcode(), self.revision) {
+                (Opcode::Text, _) => PayloadPacket::Text(String::from_utf8_lossy(bytes)),
+                (_, Revision::V4) => PayloadPacket::Binary(bytes.into()),
+                // Behind its type byte.
+                (_, Revision::V3) => PayloadPacket::Binary(bytes.get(1..).unwrap_or_default().into()),
+            };
+            write_payload(form, &packet, &mut body);
+        }
+        if let Some(index) = self.jsonp {
+            let text = core::mem::take(&mut body);
+            write_jsonp(index, &String::from_utf8_lossy(&text), &mut body);
+        }
+        let kind = if form == PayloadForm::V3Binary { "application/octet-stream" } else { "text/plain; charset=UTF-8" };
+        response.own_header("content-type", kind).body(body)
+    }
+
+    /// The packets of a POST, up to the first that is none.
+    fn decode(self, request: &Request, packets_max: usize) -> (VecDeque<Message<'static>>, Option<Error>) {
+        let failed = (VecDeque::new(), Some(Error::EngineIo(SessionError::Payload)));
+        let unpacked;
+        let (form, body) = match (self.revision, is_octet_stream(request)) {
+            (Revision::V4, _) => (PayloadForm::V4, request.body()),
+            (Revision::V3, true) => (PayloadForm::V3Binary, request.body()),
+            (Revision::V3, false) if self.jsonp.is_some() => {
+                let Ok(text) = read_jsonp(request.body()) else { return failed };
+                unpacked = text;
+                (PayloadForm::V3Text, unpacked.as_bytes())
+            }
+            (Revision::V3, false) => (PayloadForm::V3Text, request.body()),
+        };
+        let (mut packets, mut error) = (VecDeque::new(), None);
+        for packet in read_payload(form, body, packets_max) {
+            match packet {
+                Ok(PayloadPacket::Text(text)) => packets.push_back(Message::Text(text.into_owned().into())),
+                Ok(PayloadPacket::Binary(bytes)) => packets.push_back(Message::Binary(bytes.into_owned().into())),
+                Err(_) => error = failed.1,
+            }
+        }
+        (packets, error)
+    }
+}
+
+fn is_octet_stream(request: &Request) -> bool {
+    let kind = request.header("content-type").unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/octet-stream"))
+}
+
+impl Polling {
+    pub(super) const fn new(form: Form) -> Self {
+        Self { form, queue: VecDeque::new(), bytes: 0, parked: None, due: false, upgrade: None, farewell_until: None }
+    }
+
+    /// Bytes that wait for a GET.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub(super) fn queue(&mut self, packets: &[Prepared], bytes_max: usize) -> Result<(), SendError> {
+        if self.farewell_until.is_some() {
+            return Err(SendError::NotOpen);
+        }
+        let size = packets.iter().fold(0_usize, |sum, packet| sum.saturating_add(packet.payload().len()));
+        let bytes = self.bytes.saturating_add(size);
+        // A packet of few bytes holds some too.
+        if bytes > bytes_max || self.queue.len().saturating_add(packets.len()) > bytes_max / 16 {
+            return Err(SendError::OutboxFull);
+        }
+        self.bytes = bytes;
+        self.queue.extend(packets.iter().cloned());
+        Ok(())
+    }
+
+    /// The packets of the next answer.
+    fn take(&mut self, packets_max: usize) -> Vec<Prepared> {
+        let count = self.queue.len().min(packets_max);
+        let packets: Vec<Prepared> = self.queue.drain(..count).collect();
+        if self.queue.is_empty() {
+            self.queue = VecDeque::new();
+        }
+        let size = packets.iter().fold(0_usize, |sum, packet| sum.saturating_add(packet.payload().len()));
+        self.bytes = self.bytes.saturating_sub(size);
+        packets
+    }
+
+    /// Everything that no GET has fetched.
+    pub(super) fn take_all(&mut self) -> Vec<Prepared> {
+        self.take(usize::MAX)
+    }
+
+    pub(super) const fn is_leaving(&self) -> bool {
+        self.farewell_until.is_some()
+    }
+
+    /// When something is to be done that no heartbeat asks for.
+    pub(super) fn poll_timeout(&self) -> Instant {
+        let upgrade = self.upgrade.map_or(Instant::NEVER, |upgrade| upgrade.until);
+        self.farewell_until.map_or(upgrade, |until| until.min(upgrade))
+    }
+}
+
+impl Hub {
+    pub(super) fn polling(&mut self, session: SessionId) -> Option<&mut Polling> {
+        self.sessions.get_mut(session)?.carrier.polling()
+    }
+
+    /// A GET of a session: it waits until there is something to answer.
+    pub(super) fn poll(&mut self, conn: ConnId, session: SessionId, response: Response) {
+        let Some(polling) = self.polling(session) else { return };
+        if polling.parked.is_some() {
+            // The client is not the one it should be, or not right in its mind.
+            self.respond_to(conn, response.with_status(400));
+            return self.close_session(
+                session,
+                DisconnectReason::ProtocolError,
+                None,
+                crate::ws::CloseCode::POLICY,
+                "second poll",
+            );
+        }
+        polling.parked = Some(Parked { conn, response });
+        if let Some(entry) = self.conns.get_mut(conn) {
+            entry.tie = Tie::Polls(session);
+            entry.park();
+        }
+        self.poll_due(session);
+    }
+
+    /// The waiting GET of a session is answered before the driver writes again, if there is anything to answer.
+    pub(super) fn poll_due(&mut self, session: SessionId) {
+        let Some(polling) = self.polling(session) else { return };
+        let Some(parked) = &polling.parked else { return };
+        let conn = parked.conn;
+        let probed = polling.upgrade.is_some_and(|upgrade| upgrade.probed);
+        let urgent = !polling.queue.is_empty() || probed || polling.is_leaving();
+        let due = polling.due;
+        // What the client sends behind the poll on the same stream cannot be answered before it.
+        let followed = self.conns.get(conn).is_some_and(super::connection::Conn::is_followed);
+        if (urgent || followed) && !due {
+            if let Some(polling) = self.polling(session) {
+                polling.due = true;
+            }
+            self.polls.push_back(session);
+        }
+    }
+
+    /// Answers the GETs for which there is something. Until now everything for them was gathered.
+    pub(super) fn answer_polls(&mut self) {
+        while let Some(session) = self.polls.pop_front() {
+            self.answer_poll(session);
+        }
+    }
+
+    fn answer_poll(&mut self, session: SessionId) {
+        let packets_max = self.config.engine.poll_packets_max;
+        let Some(polling) = self.polling(session) else { return };
+        polling.due = false;
+        let Some(parked) = polling.parked.take() else { return };
+        let (form, mut packets) = (polling.form, polling.take(packets_max));
+        let leaves = polling.is_leaving() && polling.queue.is_empty();
+        if leaves {
+            packets.push(Prepared::text("1"));
+        } else if packets.is_empty() {
+            packets.push(Prepared::text("6"));
+        }
+        self.answer(parked, form, &packets);
+        if leaves {
+            self.forget_session(session);
+        }
+    }
+
+    fn answer(&mut self, parked: Parked, form: Form, packets: &[Prepared]) {
+        if let Some(entry) = self.conns.get_mut(parked.conn) {
+            entry.tie = Tie::None;
+        }
+        self.respond_to(parked.conn, form.encode(packets, parked.response));
+    }
+
+    /// Closes a session on long polling. Where no GET waits the next one is told, if the close is no answer to a fault.
+    pub(super) fn close_polling(&mut self, id: SessionId, reason: DisconnectReason) {
+        let until = self.now.saturating_add(FAREWELL_TIMEOUT);
+        let Some(polling) = self.polling(id) else { return };
+        let orderly =
+            matches!(reason, DisconnectReason::Closed | DisconnectReason::TakenOver | DisconnectReason::Server);
+        if !orderly || polling.parked.is_some() || polling.is_leaving() {
+            return self.end_session(id, reason);
+        }
+        polling.farewell_until = Some(until);
+        if let Some(upgrade) = polling.upgrade.take() {
+            self.drop_upgrade(upgrade);
+        }
+        self.lose_sockets(id, reason);
+        self.touch_session(id);
+    }
+
+    /// What is left of a session on long polling that is over.
+    pub(super) fn abandon_polling(&mut self, mut polling: Polling, reason: DisconnectReason) {
+        if let Some(upgrade) = polling.upgrade.take() {
+            self.drop_upgrade(upgrade);
+        }
+        let Some(parked) = polling.parked.take() else { return };
+        let mut packets = polling.take_all();
+        // Who closed it itself needs not be told.
+        packets.push(Prepared::text(if reason == DisconnectReason::Client { "6" } else { "1" }));
+        self.answer(parked, polling.form, &packets);
+    }
+
+    /// Does what is due for a session on long polling.
+    pub(super) fn polling_due(&mut self, id: SessionId) {
+        let now = self.now;
+        let Some(polling) = self.polling(id) else { return };
+        if polling.farewell_until.is_some_and(|until| until <= now) {
+            drop(self.forget_session(id));
+            return;
+        }
+        if let Some(upgrade) = polling.upgrade.filter(|upgrade| upgrade.until <= now) {
+            polling.upgrade = None;
+            self.drop_upgrade(upgrade);
+        }
+    }
+
+    /// A POST of a session: its packets are looked at one by one, so that the application can answer between them.
+    pub(super) fn post(&mut self, conn: ConnId, session: SessionId, request: &Request, response: Response) {
+        let (packets_max, max_payload) = (self.config.engine.payload_packets_max, self.config.engine.max_payload);
+        let Some(polling) = self.polling(session) else { return };
+        if request.body().len() > max_payload {
+            return self.respond_to(conn, response.with_status(413));
+        }
+        if polling.form.revision == Revision::V4 && is_octet_stream(request) {
+            self.respond_to(conn, response.with_status(400));
+            return self.fail_session(session, Error::EngineIo(SessionError::Payload), crate::ws::CloseCode::POLICY);
+        }
+        let (packets, error) = polling.form.decode(request, packets_max);
+        let response = response.own_header("content-type", "text/html").body("ok");
+        self.payloads.push_back(Payload { session, conn, packets, error, response });
+    }
+
+    /// Looks at the next packet of a POST; whether there was one, or an answer to give.
+    pub(super) fn read_payload(&mut self) -> bool {
+        let Some(payload) = self.payloads.front_mut() else { return false };
+        let (session, conn) = (payload.session, payload.conn);
+        // What is left when the session is over, or has another transport by now, is nobody's.
+        let packet = match self.sessions.get(session).map(|session| &session.carrier) {
+            Some(Carrier::Polling(polling)) if !polling.is_leaving() => payload.packets.pop_front(),
+            _ => None,
+        };
+        let result = match packet {
+            Some(packet) => self.packet(session, packet),
+            None => {
+                let Some(payload) = self.payloads.pop_front() else { return false };
+                self.respond_to(conn, payload.response);
+                payload.error.map_or(Ok(None), Err)
+            }
+        };
+        match result {
+            Ok(event) => self.events.extend(event),
+            Err(error) => {
+                if let Some(entry) = self.conns.get_mut(conn) {
+                    entry.error = Some(error);
+                }
+                self.fail_session(session, error, crate::ws::CloseCode::POLICY);
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,140 @@
+//! HTTP requests: those of Engine.IO are served here, all others are the application's.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+
+use super::connection::Link;
+use super::event::{Error, Event};
+use super::front::Hub;
+use super::ids::{ConnId, SessionId};
+use super::polling::Form;
+use crate::engineio::{RequestError, Revision, SessionRequest, Transport};
+use crate::http::{self, Request, Response};
+use crate::ws::{self, Accept, Upgrade};
+
+/// What a request of Engine.IO asks for.
+enum Asked {
+    Open(Revision, Transport),
+    Poll(SessionId),
+    Post(SessionId),
+    Upgrade(SessionId),
+}
+
+impl Hub {
+    /// A request has arrived whole.
+    pub(super) fn http_request(&mut self, conn: ConnId, request: Box<Request>) -> Option<Event<'static>> {
+        if !self.config.engine.serves(request.path()) {
+            return Some(Event::Request { conn, request });
+        }
+        if let Some(response) = self.preflight(&request) {
+            self.respond_to(conn, response);
+            return None;
+        }
+        let response = self.config.origins.admit(&request, Response::new(200));
+        let asked = match self.ask(&request) {
+            Ok(asked) => asked,
+            Err(error) => {
+                let upgrade = Upgrade::is_asked(&request);
+                self.respond_to(conn, self.config.origins.admit(&request, error.response(upgrade)));
+                return Some(Event::Refused { conn, error });
+            }
+        };
+        let response = response.own_header("cache-control", "no-store");
+        match asked {
+            Asked::Open(revision, Transport::Polling) => {
+                let form = Form::of(&request, revision);
+                return self.open_polling(conn, (*request).into(), form, revision, response);
+            }
+            Asked::Poll(session) => self.poll(conn, session, response),
+            Asked::Post(session) => self.post(conn, session, &request, response),
+            Asked::Open(revision, Transport::WebSocket) => {
+                let request = self.open_websocket(conn, *request)?;
+                return self.open_session_on(conn, request, revision);
+            }
+            Asked::Upgrade(session) => {
+                if self.open_websocket(conn, *request).is_some() {
+                    self.begin_upgrade(conn, session);
+                }
+            }
+        }
+        None
+    }
+
+    /// What a request asks for, in the order in which the official server checks it.
+    fn ask(&self, request: &Request) -> Result<Asked, RequestError> {
+        let upgrade = Upgrade::is_asked(request);
+        let parsed = SessionRequest::parse(request, &self.config.engine, upgrade)?;
+        if !self.config.origins.allow(request) {
+            return Err(RequestError::Forbidden);
+        }
+        let (sid, revision, transport) = match parsed {
+            SessionRequest::Open { .. } if self.sessions.len() >= self.config.limits.sessions_max => {
+                return Err(RequestError::TooManySessions);
+            }
+            SessionRequest::Open { revision, transport } => return Ok(Asked::Open(revision, transport)),
+            SessionRequest::Continue { sid, revision, transport } => (sid, revision, transport),
+        };
+        let id = *self.sids.get(&sid).ok_or(RequestError::UnknownSession)?;
+        let session = self.sessions.get(id).ok_or(RequestError::UnknownSession)?;
+        // A session speaks one revision for all its life.
+        if revision != Some(session.engine.revision()) {
+            return Err(RequestError::BadRequest);
+        }
+        match (transport, upgrade, session.carrier.transport(), request.method()) {
+            (Transport::WebSocket, true, _, "GET") => Ok(Asked::Upgrade(id)),
+            (Transport::Polling, false, Transport::Polling, "GET") => Ok(Asked::Poll(id)),
+            (Transport::Polling, false, Transport::Polling, "POST") => Ok(Asked::Post(id)),
+            _ => Err(RequestError::BadRequest),
+        }
+    }
+
+    /// The answer to a browser that asks whether a page from elsewhere may send its request (the CORS protocol of the Fetch
+    /// standard, section 3.3).
+    fn preflight(&self, request: &Request) -> Option<Response> {
+        if request.method() != "OPTIONS" || request.header("access-control-request-method").is_none() {
+            return None;
+        }
+        if !self.config.origins.allow(request) {
+            return None;
+        }
+        let mut response = self.config.origins.admit(request, Response::new(204));
+        response = response.own_header("access-control-allow-methods", "GET, POST");
+        let asked = request.header("access-control-request-headers");
+        Some(match asked.map(|names| response.clone().header("access-control-allow-headers", names)) {
+            Some(Ok(with_headers)) => with_headers,
+            _ => response,
+        })
+    }
+
+    /// Answers a request, whoever reads it.
+    pub(super) fn respond_to(&mut self, conn: ConnId, response: Response) {
+        if let Some(entry) = self.conns.get_mut(conn) {
+            entry.respond(self.now, response);
+        }
+        // What was sent behind it is looked at in its turn.
+        self.unsettled.push_back(conn);
+    }
+
+    /// Changes a stream to WebSocket; the request that asked for it, unless it was none.
+    fn open_websocket(&mut self, conn: ConnId, request: Request) -> Option<Arc<Request>> {
+        let now = self.now;
+        let entry = self.conns.get_mut(conn)?;
+        let Link::Http(http) = &mut entry.link else { return None };
+        let upgrade = match Upgrade::check(request) {
+            Ok(upgrade) => upgrade,
+            Err(error) => {
+                entry.error = Some(Error::Handshake(error));
+                // It is awaited: the request was just told.
+                let _ = http.respond_last(now, error.response());
+                self.settle(conn);
+                return None;
+            }
+        };
+        let fresh = http::Connection::new(self.http_config.clone(), now);
+        let http = core::mem::replace(&mut **http, fresh);
+        // Without a chosen subprotocol it cannot fail.
+        let ws = ws::Connection::upgrade_http(http, &upgrade, &Accept::new(), self.ws_config.clone(), now).ok()?;
+        entry.link = Link::WebSocket(ws);
+        Some(upgrade.request().clone())
+    }
+}
