@@ -47,6 +47,13 @@ impl Request {
         parse(head, lines, &limits)
     }
 
+    /// The same with a body.
+    #[must_use]
+    pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
     /// The method, case-sensitive (RFC 9110 section 9.1).
     #[must_use]
     pub fn method(&self) -> &str {

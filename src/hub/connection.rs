@@ -27,6 +27,8 @@ pub(super) struct Conn {
     pub(super) ended: bool,
     /// What the driver was last asked to do.
     told: Stream,
+    /// The answer to the request with which another server's stream became a WebSocket.
+    pub(super) switched: Option<Box<Response>>,
 }
 
 /// What a connection is to a session.
@@ -43,6 +45,8 @@ pub(super) enum Tie {
 
 #[derive(Debug)]
 pub(super) enum Link {
+    /// A request that another server has read; no bytes pass here.
+    Foreign,
     Http(Box<http::Connection>),
     WebSocket(ws::Connection),
 }
@@ -56,15 +60,25 @@ pub(super) enum Received<'a> {
 
 impl Conn {
     pub(super) fn new(config: Arc<http::Config>, now: Instant) -> Self {
+        Self::over(Link::Http(Box::new(http::Connection::new(config, now))))
+    }
+
+    /// A request that another server has read.
+    pub(super) const fn foreign() -> Self {
+        Self::over(Link::Foreign)
+    }
+
+    const fn over(link: Link) -> Self {
         Self {
-            link: Link::Http(Box::new(http::Connection::new(config, now))),
+            link,
             tie: Tie::None,
             error: None,
-            scheduled: Scheduled::default(),
+            scheduled: Scheduled::NONE,
             queued: false,
             congested: false,
             ended: false,
             told: Stream::Open,
+            switched: None,
         }
     }
 
@@ -72,6 +86,7 @@ impl Conn {
         match &mut self.link {
             Link::WebSocket(ws) => ws.receive(now, input).map(Received::WebSocket),
             Link::Http(http) => read_shared(input, |input| http.receive(now, input)).map(Received::Http),
+            Link::Foreign => None,
         }
     }
 
@@ -79,6 +94,7 @@ impl Conn {
         match &mut self.link {
             Link::WebSocket(ws) => ws.receive_eof(now).map(Received::WebSocket),
             Link::Http(http) => http.receive_eof(now).map(Received::Http),
+            Link::Foreign => None,
         }
     }
 
@@ -92,6 +108,7 @@ impl Conn {
                 http.abort(now);
                 http.poll_event().map(Received::Http)
             }
+            Link::Foreign => None,
         }
     }
 
@@ -118,6 +135,7 @@ impl Conn {
         match &mut self.link {
             Link::WebSocket(ws) => ws.poll_event().map(Received::WebSocket),
             Link::Http(http) => http.poll_event().map(Received::Http),
+            Link::Foreign => None,
         }
     }
 
@@ -132,6 +150,7 @@ impl Conn {
                 http.close(now);
                 http.poll_event().map(Received::Http)
             }
+            Link::Foreign => None,
         }
     }
 
@@ -139,6 +158,7 @@ impl Conn {
         match &mut self.link {
             Link::WebSocket(ws) => ws.handle_timeout(now).map(Received::WebSocket),
             Link::Http(http) => http.handle_timeout(now).map(Received::Http),
+            Link::Foreign => None,
         }
     }
 
@@ -146,13 +166,14 @@ impl Conn {
         match &self.link {
             Link::WebSocket(ws) => ws.poll_timeout(),
             Link::Http(http) => http.poll_timeout(),
+            Link::Foreign => None,
         }
     }
 
     pub(super) fn send(&mut self, now: Instant, prepared: &Prepared) -> Result<(), SendError> {
         match &mut self.link {
             Link::WebSocket(ws) => ws.send_prepared(now, prepared),
-            Link::Http(_) => Err(SendError::NotOpen),
+            Link::Http(_) | Link::Foreign => Err(SendError::NotOpen),
         }
     }
 
@@ -160,6 +181,7 @@ impl Conn {
         let (http, ws) = match &self.link {
             Link::WebSocket(ws) => (None, Some(ws.outgoing())),
             Link::Http(http) => (Some(http.outgoing()), None),
+            Link::Foreign => (None, None),
         };
         http.into_iter().flatten().chain(ws.into_iter().flatten())
     }
@@ -168,6 +190,7 @@ impl Conn {
         match &self.link {
             Link::WebSocket(ws) => ws.outgoing_len(),
             Link::Http(http) => http.outgoing_len(),
+            Link::Foreign => 0,
         }
     }
 
@@ -175,6 +198,7 @@ impl Conn {
         match &mut self.link {
             Link::WebSocket(ws) => ws.sent(now, count),
             Link::Http(http) => http.sent(now, count),
+            Link::Foreign => {}
         }
     }
 
@@ -182,6 +206,7 @@ impl Conn {
         match &self.link {
             Link::WebSocket(ws) => ws.wants_read(),
             Link::Http(http) => http.wants_read(),
+            Link::Foreign => false,
         }
     }
 
@@ -189,6 +214,7 @@ impl Conn {
         match &self.link {
             Link::WebSocket(ws) => ws.stream(),
             Link::Http(http) => http.stream(),
+            Link::Foreign => Stream::Open,
         }
     }
 }

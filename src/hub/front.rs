@@ -8,7 +8,7 @@ use super::connection::{Conn, Tie};
 use super::error::ConnectError;
 use super::event::{DisconnectReason, Event};
 use super::groups::{Groups, Sockets};
-use super::ids::{ConnId, SessionId, SocketId, Token};
+use super::ids::{ConnId, RequestId, SessionId, SocketId, Token};
 use super::polling::Payload;
 use super::session::Session;
 use super::slab::Slab;
@@ -45,6 +45,8 @@ pub struct Hub {
     pub(super) payloads: VecDeque<Payload>,
     /// Connections that were answered, and may have sent more behind the question.
     pub(super) unsettled: VecDeque<ConnId>,
+    /// The responses to requests that another server has read.
+    pub(super) responses: VecDeque<(RequestId, Response)>,
     /// What happened, and is not told yet.
     pub(super) events: VecDeque<Event<'static>>,
     /// The number of the last broadcast.
@@ -112,6 +114,7 @@ impl Hub {
             polls: VecDeque::new(),
             payloads: VecDeque::new(),
             unsettled: VecDeque::new(),
+            responses: VecDeque::new(),
             events: VecDeque::new(),
             broadcasts: 0,
             away: 0,
@@ -361,6 +364,10 @@ impl Hub {
         for conn in all {
             self.end_connection(conn, DisconnectReason::Shutdown, None, CloseCode::GOING_AWAY, "");
         }
+    }
+
+    pub(super) const fn is_shutting_down(&self) -> bool {
+        self.shutting_down
     }
 
     /// Whether [`shutdown`](Self::shutdown) was called and no connection is left.

@@ -43,6 +43,11 @@ ids! {
     pub(crate) struct GroupId;
 }
 
+/// A request that another HTTP server has read, and that awaits its response: see
+/// [`Hub::handle_request`](super::Hub::handle_request).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub(super) ConnId);
+
 /// An acknowledgement that the hub awaits from a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AckId {

@@ -6,11 +6,11 @@ use alloc::sync::Arc;
 use super::connection::Link;
 use super::event::{Error, Event};
 use super::front::Hub;
-use super::ids::{ConnId, SessionId};
+use super::ids::{ConnId, RequestId, SessionId};
 use super::polling::Form;
 use crate::engineio::{RequestError, Revision, SessionRequest, Transport};
 use crate::http::{self, Request, Response};
-use crate::ws::{self, Accept, Upgrade};
+use crate::ws::{self, Accept, HandshakeError, Upgrade};
 
 /// What a request of Engine.IO asks for.
 enum Asked {
@@ -108,33 +108,56 @@ impl Hub {
 
     /// Answers a request, whoever reads it.
     pub(super) fn respond_to(&mut self, conn: ConnId, response: Response) {
-        if let Some(entry) = self.conns.get_mut(conn) {
-            entry.respond(self.now, response);
+        let Some(entry) = self.conns.get_mut(conn) else { return };
+        if matches!(entry.link, Link::Foreign) {
+            self.conns.remove(conn);
+            self.responses.push_back((RequestId(conn), response));
+            return;
         }
+        entry.respond(self.now, response);
         // What was sent behind it is looked at in its turn.
         self.unsettled.push_back(conn);
     }
 
     /// Changes a stream to WebSocket; the request that asked for it, unless it was none.
     fn open_websocket(&mut self, conn: ConnId, request: Request) -> Option<Arc<Request>> {
-        let now = self.now;
-        let entry = self.conns.get_mut(conn)?;
-        let Link::Http(http) = &mut entry.link else { return None };
         let upgrade = match Upgrade::check(request) {
             Ok(upgrade) => upgrade,
             Err(error) => {
-                entry.error = Some(Error::Handshake(error));
-                // It is awaited: the request was just told.
-                let _ = http.respond_last(now, error.response());
-                self.settle(conn);
+                self.refuse_handshake(conn, error);
                 return None;
             }
         };
-        let fresh = http::Connection::new(self.http_config.clone(), now);
-        let http = core::mem::replace(&mut **http, fresh);
-        // Without a chosen subprotocol it cannot fail.
-        let ws = ws::Connection::upgrade_http(http, &upgrade, &Accept::new(), self.ws_config.clone(), now).ok()?;
+        let (now, config, accept) = (self.now, self.ws_config.clone(), Accept::new());
+        let entry = self.conns.get_mut(conn)?;
+        // Without a chosen subprotocol neither can fail.
+        let ws = match &mut entry.link {
+            Link::Http(http) => {
+                let fresh = http::Connection::new(self.http_config.clone(), now);
+                let http = core::mem::replace(&mut **http, fresh);
+                ws::Connection::upgrade_http(http, &upgrade, &accept, config, now).ok()?
+            }
+            Link::Foreign => {
+                let (response, ws) = ws::Connection::server_behind(config, &upgrade, &accept, now).ok()?;
+                entry.switched = Some(Box::new(response));
+                ws
+            }
+            Link::WebSocket(_) => return None,
+        };
         entry.link = Link::WebSocket(ws);
         Some(upgrade.request().clone())
+    }
+
+    fn refuse_handshake(&mut self, conn: ConnId, error: HandshakeError) {
+        let now = self.now;
+        let Some(entry) = self.conns.get_mut(conn) else { return };
+        entry.error = Some(Error::Handshake(error));
+        if let Link::Http(http) = &mut entry.link {
+            // It is awaited: the request was just told.
+            let _ = http.respond_last(now, error.response());
+            self.unsettled.push_back(conn);
+        } else {
+            self.respond_to(conn, error.response());
+        }
     }
 }

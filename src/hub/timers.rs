@@ -28,11 +28,14 @@ pub(super) struct Scheduled(Instant);
 
 impl Default for Scheduled {
     fn default() -> Self {
-        Self(Instant::NEVER)
+        Self::NONE
     }
 }
 
 impl Scheduled {
+    /// No entry.
+    pub(super) const NONE: Self = Self(Instant::NEVER);
+
     /// Whether the entry for `at` is the one that counts.
     pub(super) fn is(self, at: Instant) -> bool {
         self.0 == at

@@ -1,0 +1,87 @@
+//! Requests that another HTTP server has read: they are answered as values.
+
+use alloc::boxed::Box;
+
+use super::connection::{Conn, Link};
+use super::event::DisconnectReason;
+use super::front::Hub;
+use super::ids::{ConnId, RequestId};
+use crate::http::{Request, Response};
+use crate::time::Instant;
+
+/// What [`Hub::handle_request`] makes of a request.
+#[derive(Debug)]
+pub enum Answer {
+    /// This is the response.
+    Now(Response),
+    /// The response comes later, by [`Hub::poll_response`]. When the client goes away before that, tell
+    /// [`Hub::cancel_request`].
+    Parked(RequestId),
+    /// Give this response, and what the stream carries from then on to the connection: it is a byte stream like any that was
+    /// registered by [`Hub::connect`]. When there is no such stream after all, tell [`Hub::abort`].
+    Upgrade(ConnId, Response),
+    /// It is not for this protocol: the path is another.
+    NotServed(Box<Request>),
+}
+
+impl Hub {
+    /// Serves a request that another HTTP server has read whole: see [`Request::from_parts`] and [`Request::with_body`]. The
+    /// sessions are the same as those of byte streams.
+    ///
+    /// As after [`receive`](Self::receive), take the events that are left before the next response: those of a POST are told
+    /// before it is answered.
+    ///
+    /// ```
+    /// use roomwire::http::Request;
+    /// use roomwire::hub::{Answer, Config, Hub, Origins};
+    /// # use roomwire::Instant;
+    /// # let now = Instant::ORIGIN;
+    /// # let mut hub = Hub::new(Config::new(Origins::SameHost), [7; 32], now)?;
+    /// let request = Request::from_parts("GET", "/socket.io/?EIO=4&transport=polling", 1, [("host", &b"localhost"[..])])?;
+    /// let Answer::Parked(parked) = hub.handle_request(now, request) else { panic!() };
+    /// while let Some(_event) = hub.poll_event() {}
+    /// let (request, response) = hub.poll_response().unwrap();
+    /// assert_eq!((request, response.status(), response.body_bytes()[0]), (parked, 200, b'0'));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn handle_request(&mut self, now: Instant, request: Request) -> Answer {
+        self.clock(now);
+        if !self.config.engine.serves(request.path()) {
+            return Answer::NotServed(Box::new(request));
+        }
+        let full = self.conns.len() >= self.config.limits.connections_max;
+        let inserted = if full || self.is_shutting_down() { None } else { self.conns.insert(Conn::foreign()) };
+        let Some(conn) = inserted else { return Answer::Now(Response::new(503)) };
+        let event = self.http_request(conn, Box::new(request));
+        self.events.extend(event);
+        if let Some(entry) = self.conns.get_mut(conn)
+            && let Some(response) = entry.switched.take()
+        {
+            return Answer::Upgrade(conn, *response);
+        }
+        match self.responses.pop_back() {
+            Some((RequestId(answered), response)) if answered == conn => Answer::Now(response),
+            other => {
+                self.responses.extend(other);
+                Answer::Parked(RequestId(conn))
+            }
+        }
+    }
+
+    /// The next response to a request that was parked.
+    pub fn poll_response(&mut self) -> Option<(RequestId, Response)> {
+        self.answer_polls();
+        self.responses.pop_front()
+    }
+
+    /// The client of a parked request went away.
+    pub fn cancel_request(&mut self, now: Instant, request: RequestId) {
+        self.clock(now);
+        let RequestId(conn) = request;
+        if matches!(self.conns.get(conn).map(|entry| &entry.link), Some(Link::Foreign)) {
+            self.detach(conn, DisconnectReason::TransportClosed, None);
+            self.conns.remove(conn);
+            self.responses.retain(|(answered, _)| *answered != request);
+        }
+    }
+}
