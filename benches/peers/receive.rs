@@ -11,10 +11,11 @@ use crate::payload::{Kind, Random, payload};
 use crate::sink::Sink;
 use crate::{Contender, KIB, MIB, Stopwatch, Work, floor, rounds};
 
-/// The limits first, then roomwire, then peers.
+/// The limits first, then roomwire, in pieces and whole, then peers.
 pub const CONTENDERS: &[Contender<Stream>] = &[
     Contender { name: "memcpy", run: memcpy },
     Contender { name: "floor", run: by_hand },
+    Contender { name: "in pieces", run: in_pieces },
     Contender { name: "roomwire", run: roomwire },
     Contender { name: "tungstenite", run: tungstenite },
     Contender { name: "fastwebsockets", run: fastwebsockets },
@@ -107,8 +108,20 @@ fn by_hand(stream: &Stream, watch: &mut Stopwatch) {
 }
 
 fn roomwire(stream: &Stream, watch: &mut Stopwatch) {
+    roomwire_with(stream, watch, ::roomwire::ws::Config::default());
+}
+
+/// Every message is told as it comes, and nothing is gathered.
+fn in_pieces(stream: &Stream, watch: &mut Stopwatch) {
+    use ::roomwire::ws::{Config, Limits, PieceLimits};
+
+    let limits = Limits { message_bytes_max: 1, ..Limits::default() };
+    roomwire_with(stream, watch, Config { limits, pieces: Some(PieceLimits::default()), ..Config::default() });
+}
+
+fn roomwire_with(stream: &Stream, watch: &mut Stopwatch, config: ::roomwire::ws::Config) {
     let (mut feed, mut buffer) = (stream.feed(), vec![0; 64 * KIB]);
-    let mut conn = roomwire_server();
+    let mut conn = roomwire_server(config);
     stream.measure(watch, |sink| {
         let mut nanos = 0;
         loop {
@@ -123,18 +136,19 @@ fn roomwire(stream: &Stream, watch: &mut Stopwatch) {
     });
 }
 
-fn roomwire_server() -> ::roomwire::ws::Connection {
-    ::roomwire::ws::Connection::server_after_upgrade(Arc::default(), ::roomwire::Instant::ORIGIN)
+fn roomwire_server(config: ::roomwire::ws::Config) -> ::roomwire::ws::Connection {
+    ::roomwire::ws::Connection::server_after_upgrade(Arc::new(config), ::roomwire::Instant::ORIGIN)
 }
 
 #[inline(always)]
 fn roomwire_receive(conn: &mut ::roomwire::ws::Connection, nanos: u64, mut input: &mut [u8], sink: &mut Sink) {
-    use ::roomwire::ws::{Event, Message};
+    use ::roomwire::ws::{Event, Message, Opcode};
 
     while let Some(event) = conn.receive(::roomwire::Instant::from_nanos(nanos), &mut input) {
         match event {
             Event::Message(Message::Text(text)) => sink.message(true, text.as_bytes()),
             Event::Message(Message::Binary(bytes)) => sink.message(false, &bytes),
+            Event::Piece(piece) => sink.piece(piece.data.opcode() == Opcode::Text, piece.data.as_bytes(), piece.last),
             other => panic!("{other:?}"),
         }
     }
@@ -145,7 +159,8 @@ fn roomwire_receive(conn: &mut ::roomwire::ws::Connection, nanos: u64, mut input
 pub fn whole_frames_allocate_nothing() {
     for (kind, size) in [(Kind::Binary, 16), (Kind::Ascii, KIB), (Kind::Mixed, 16 * KIB)] {
         let stream = Stream::new(kind, size, 1, 64 * KIB);
-        let (mut conn, mut sink, mut buffer) = (roomwire_server(), Sink::new(false), stream.bytes.clone());
+        let (mut conn, mut sink, mut buffer) =
+            (roomwire_server(Default::default()), Sink::new(false), stream.bytes.clone());
         let before = crate::allocations::count();
         let mut begin = 0;
         for &end in &stream.ends {

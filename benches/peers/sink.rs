@@ -7,6 +7,16 @@ pub struct Sink {
     pub messages: usize,
     bytes: usize,
     sum: u64,
+    pieces: Pieces,
+}
+
+/// What has come of a message in pieces: its first and last bytes, or in a thorough pass all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Pieces {
+    first: Option<[u8; 8]>,
+    last: [u8; 8],
+    bytes: usize,
+    whole: Vec<u8>,
 }
 
 impl Sink {
@@ -20,10 +30,46 @@ impl Sink {
         self.bytes += payload.len();
         let ends = (payload.first_chunk::<8>(), payload.last_chunk::<8>());
         let (Some(first), Some(last)) = ends else { panic!("no message is that short") };
-        let ends = u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(32);
-        self.sum = self.sum.rotate_left(5).wrapping_add(ends) ^ u64::from(is_text);
+        self.ends(is_text, *first, *last);
         if self.thorough {
             self.every_byte(payload);
+        }
+    }
+
+    #[inline(always)]
+    fn ends(&mut self, is_text: bool, first: [u8; 8], last: [u8; 8]) {
+        let ends = u64::from_le_bytes(first) ^ u64::from_le_bytes(last).rotate_left(32);
+        self.sum = self.sum.rotate_left(5).wrapping_add(ends) ^ u64::from(is_text);
+    }
+
+    /// The same for a message in pieces.
+    #[inline(always)]
+    pub fn piece(&mut self, is_text: bool, piece: &[u8], ends: bool) {
+        if self.thorough {
+            self.pieces.whole.extend_from_slice(piece);
+            if ends {
+                let whole = std::mem::take(&mut self.pieces.whole);
+                self.message(is_text, &whole);
+            }
+            return;
+        }
+        let pieces = &mut self.pieces;
+        pieces.bytes += piece.len();
+        match piece.last_chunk() {
+            Some(last) => pieces.last = *last,
+            None => {
+                pieces.last.rotate_left(piece.len());
+                pieces.last[8 - piece.len()..].copy_from_slice(piece);
+            }
+        }
+        if pieces.first.is_none() {
+            pieces.first = Some(*piece.first_chunk().expect("no first piece is that short"));
+        }
+        if ends {
+            let Pieces { first, last, bytes, .. } = std::mem::take(pieces);
+            self.messages += 1;
+            self.bytes += bytes;
+            self.ends(is_text, first.expect("a first piece"), last);
         }
     }
 
