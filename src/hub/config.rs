@@ -136,6 +136,8 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// How long the attachments of a packet may take to follow it. Default 30 s.
     pub attachments_timeout: Duration,
+    /// Whether [`Hub::handshake`](super::Hub::handshake) lasts as long as the session; some 500 bytes for each. Default false.
+    pub keep_handshakes: bool,
     /// How long a socket whose transport is lost stays away before it has left; zero for not at all. Default 30 s.
     pub away_timeout: Duration,
     /// How long changes of presence are gathered. Default 50 ms.
@@ -158,6 +160,7 @@ impl Config {
             limits: Limits::default(),
             connect_timeout: Duration::from_secs(45),
             attachments_timeout: Duration::from_secs(30),
+            keep_handshakes: false,
             away_timeout: Duration::from_secs(30),
             presence_window: Duration::from_millis(50),
             close_timeout: Duration::from_secs(5),

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 
 use super::event::{DisconnectReason, Error, Event};
 use super::front::Hub;
+use super::handshake::Peer;
 use super::ids::{ConnId, SessionId};
 use super::timers::{Scheduled, Timer};
 use crate::cursor::read_shared;
@@ -16,6 +17,7 @@ use crate::ws::{self, CloseCode, Prepared, SendError};
 #[derive(Debug)]
 pub(super) struct Conn {
     pub(super) link: Link,
+    pub(super) peer: Peer,
     pub(super) tie: Tie,
     /// What went wrong, before the connection's own end is told.
     pub(super) error: Option<Error>,
@@ -59,18 +61,19 @@ pub(super) enum Received<'a> {
 }
 
 impl Conn {
-    pub(super) fn new(config: Arc<http::Config>, now: Instant) -> Self {
-        Self::over(Link::Http(Box::new(http::Connection::new(config, now))))
+    pub(super) fn new(config: Arc<http::Config>, peer: Peer, now: Instant) -> Self {
+        Self::over(Link::Http(Box::new(http::Connection::new(config, now))), peer)
     }
 
     /// A request that another server has read.
-    pub(super) const fn foreign() -> Self {
-        Self::over(Link::Foreign)
+    pub(super) const fn foreign(peer: Peer) -> Self {
+        Self::over(Link::Foreign, peer)
     }
 
-    const fn over(link: Link) -> Self {
+    const fn over(link: Link, peer: Peer) -> Self {
         Self {
             link,
+            peer,
             tie: Tie::None,
             error: None,
             scheduled: Scheduled::NONE,

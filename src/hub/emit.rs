@@ -1,30 +1,29 @@
 //! Events to clients: to one or to many, and the acknowledgements both ways.
 
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use bytes::Bytes;
 
+use super::acks::Asking;
 use super::error::{EmitError, SocketError};
 use super::front::Hub;
-use super::groups::{Groups, Scope};
-use super::ids::{AckId, Reply, SessionId, SocketId};
+use super::groups::Groups;
+use super::ids::{SessionId, SocketId};
 use super::presence::{DIFF, SNAPSHOT};
 use super::session::socket_place;
 use super::socket::Phase;
 use super::target::{Receipt, Target, To};
 use crate::engineio::{self, Revision};
-use crate::socketio::{Acks, Arguments, Packet, PacketType, check_placeholders, is_reserved, write_name};
+use crate::socketio::{Arguments, Packet, PacketType, check_placeholders, is_reserved, write_name};
 use crate::ws::{Opcode, Prepared, SendError};
 
 /// One event on its way to many: encoded for each namespace when the first socket there needs it.
 struct Broadcast<'b> {
     body: Body<'b>,
+    /// The acknowledgement that it asks for.
+    asking: Option<Asking>,
     volatile: bool,
-    /// Which sockets it has dealt with: those marked so.
-    mark: u64,
     encoded: Vec<Encoded>,
     receipt: Receipt,
     /// Sessions that have no room for it; they are cut off when nobody walks over members any more.
@@ -33,9 +32,9 @@ struct Broadcast<'b> {
 
 /// An event's array, and the attachments that it names.
 #[derive(Clone, Copy)]
-struct Body<'b> {
-    text: &'b str,
-    attachments: &'b [Bytes],
+pub(super) struct Body<'b> {
+    pub(super) text: &'b str,
+    pub(super) attachments: &'b [Bytes],
 }
 
 /// An event as the packets of one namespace: its text is the same in both revisions, its attachments are not.
@@ -70,66 +69,11 @@ impl Hub {
             }
         }
         let text = self.event_body(name, &args)?;
-        Ok(self.broadcast(&target, Body { text: &text, attachments: args.attachments() }))
-    }
-
-    /// Sends an event to one socket and asks for an acknowledgement, which comes as [`Event::Ack`](super::Event::Ack).
-    ///
-    /// # Errors
-    /// If the event cannot be sent, or too many acknowledgements are awaited already.
-    pub fn emit_with_ack(
-        &mut self,
-        now: crate::Instant,
-        socket: SocketId,
-        name: &str,
-        args: impl Arguments,
-        timeout: Duration,
-    ) -> Result<AckId, EmitError> {
-        self.clock(now);
-        let entry = self.require_accepted(socket)?;
-        let (namespace, session) = (entry.namespace, entry.session.ok_or(SocketError::Away)?);
-        if entry.acks.as_ref().map_or(0, |acks| acks.len()) >= self.config.limits.acks_per_socket_max {
-            return Err(EmitError::TooManyAcks);
-        }
-        let body = self.event_body(name, &args)?;
-        let deadline = self.now.saturating_add(timeout);
-        let entry = self.sockets.get_mut(socket).ok_or(SocketError::Gone)?;
-        let id = entry.next_ack;
-        entry.next_ack = id.saturating_add(1);
-        entry.acks.get_or_insert_with(|| Box::new(Acks::default())).expect(id, deadline);
-        let namespace = self.groups.name(namespace);
-        let kind = if args.attachments().is_empty() { PacketType::Event } else { PacketType::BinaryEvent };
-        let packet = Packet { id: Some(id), data: &body, ..Packet::new(kind, &namespace) };
-        self.send_attached(session, packet, args.attachments());
-        self.touch_socket(socket);
-        Ok(AckId { socket, id })
-    }
-
-    /// Gives a client the acknowledgement that it asked for.
-    ///
-    /// # Errors
-    /// If its transport is gone, or an argument has no form in JSON.
-    pub fn ack(&mut self, now: crate::Instant, reply: Reply, args: impl Arguments) -> Result<(), EmitError> {
-        self.clock(now);
-        let entry = self.require_accepted(reply.socket)?;
-        let (namespace, session) = (entry.namespace, entry.session.ok_or(SocketError::Away)?);
-        if self.sessions.key_at(session) != Some(reply.session) {
-            // It was asked for on a transport that is gone: on the new one the id means something else.
-            return Err(SocketError::Away.into());
-        }
-        let mut body = alloc::vec![b'['];
-        args.write(&mut body)?;
-        body.push(b']');
-        let body = self.checked_text(body, args.attachments())?;
-        let namespace = self.groups.name(namespace);
-        let kind = if args.attachments().is_empty() { PacketType::Ack } else { PacketType::BinaryAck };
-        let packet = Packet { id: Some(reply.id), data: &body, ..Packet::new(kind, &namespace) };
-        self.send_attached(session, packet, args.attachments());
-        Ok(())
+        Ok(self.broadcast(&target, Body { text: &text, attachments: args.attachments() }, None))
     }
 
     /// The array of an event: its name, which must not be one that somebody else uses, and its arguments.
-    fn event_body(&self, name: &str, args: &impl Arguments) -> Result<String, EmitError> {
+    pub(super) fn event_body(&self, name: &str, args: &impl Arguments) -> Result<String, EmitError> {
         if is_reserved(name) || matches!(name, SNAPSHOT | DIFF) {
             return Err(EmitError::ReservedName);
         }
@@ -146,7 +90,7 @@ impl Hub {
     }
 
     /// What was written as JSON, if an outbox can hold it with its attachments and their frames.
-    fn checked_text(&self, body: Vec<u8>, attachments: &[Bytes]) -> Result<String, EmitError> {
+    pub(super) fn checked_text(&self, body: Vec<u8>, attachments: &[Bytes]) -> Result<String, EmitError> {
         let limits = &self.config.limits;
         let size = attachments.iter().fold(body.len(), |sum, bytes| sum.saturating_add(bytes.len()).saturating_add(16));
         if size.saturating_add(512) > limits.outbox_bytes_max {
@@ -163,147 +107,58 @@ impl Hub {
     }
 
     /// Queues a packet and its attachments on a session.
-    fn send_attached(&mut self, session: u32, packet: Packet<'_>, attachments: &[Bytes]) {
+    pub(super) fn send_attached(&mut self, session: u32, packet: Packet<'_>, attachments: &[Bytes]) {
         let Some(revision) = self.sessions.at(session).map(|session| session.engine.revision()) else { return };
         self.send(session, &prepare_attached(packet, attachments, revision));
     }
 
-    fn broadcast(&mut self, target: &Target<'_>, body: Body<'_>) -> Receipt {
-        let mut broadcast = self.begin_broadcast(body, target.volatile);
-        let namespace = target.namespace.map(|name| self.groups.find(Scope::Namespace, name));
-        for socket in &target.except {
-            self.mark(socket_place(*socket), *socket, broadcast.mark);
-        }
-        let excepted = match namespace {
-            Some(only) => only.into_iter().collect::<Vec<_>>(),
-            None if target.except_rooms.is_empty() => Vec::new(),
-            None => self.groups.namespaces().to_vec(),
-        };
-        for room in &target.except_rooms {
-            for namespace in &excepted {
-                self.mark_room(*namespace, room, broadcast.mark);
-            }
-        }
-        match &target.to {
-            To::Socket(socket) => self.deliver(&mut broadcast, socket_place(*socket)),
-            To::Rooms(rooms) => {
-                for room in rooms {
-                    let scope = namespace.flatten().map(|namespace| Scope::Room { namespace });
-                    if let Some(group) = scope.and_then(|scope| self.groups.find(scope, room)) {
-                        self.deliver_to_group(&mut broadcast, group, None);
-                    }
-                }
-            }
-            To::User(name) => {
-                if let Some(group) = self.groups.find(Scope::User, name) {
-                    match namespace {
-                        None => self.deliver_to_group(&mut broadcast, group, None),
-                        Some(Some(only)) => self.deliver_to_group(&mut broadcast, group, Some(only)),
-                        Some(None) => {}
-                    }
-                }
-            }
-            To::Everyone => match namespace {
-                Some(group) => {
-                    if let Some(group) = group {
-                        self.deliver_to_group(&mut broadcast, group, None);
-                    }
-                }
-                None => {
-                    for group in self.groups.namespaces().to_vec() {
-                        self.deliver_to_group(&mut broadcast, group, None);
-                    }
-                }
-            },
-        }
+    pub(super) fn broadcast(&mut self, target: &Target<'_>, body: Body<'_>, asking: Option<Asking>) -> Receipt {
+        let mut broadcast = Broadcast::new(body, asking, target.volatile);
+        self.select(target, |hub, place| hub.deliver(&mut broadcast, place));
         self.finish(broadcast)
     }
 
-    /// Sends the same to the members of a group, apart from those that are marked already.
+    /// Sends the same to the members of a group, apart from some.
     pub(super) fn broadcast_to_group(&mut self, group: u32, body: &str, apart_from: &[SocketId]) {
-        let mut broadcast = self.begin_broadcast(Body { text: body, attachments: &[] }, false);
+        let mut broadcast = Broadcast::new(Body { text: body, attachments: &[] }, None, false);
+        let mark = self.begin_selection();
         for socket in apart_from {
-            self.mark(socket_place(*socket), *socket, broadcast.mark);
+            self.mark(*socket, mark);
         }
-        self.deliver_to_group(&mut broadcast, group, None);
+        self.select_members(mark, group, None, &mut |hub, place| hub.deliver(&mut broadcast, place));
         self.finish(broadcast);
     }
 
-    /// Sends the same to several sockets.
+    /// Sends the same to several sockets, to each once.
     pub(super) fn broadcast_to_sockets(&mut self, sockets: &[SocketId], body: &str) {
-        let mut broadcast = self.begin_broadcast(Body { text: body, attachments: &[] }, false);
+        let mut broadcast = Broadcast::new(Body { text: body, attachments: &[] }, None, false);
+        let mark = self.begin_selection();
         for socket in sockets {
             if self.is_live(*socket) {
-                self.deliver(&mut broadcast, socket_place(*socket));
+                self.select_one(mark, socket_place(*socket), &mut |hub, place| hub.deliver(&mut broadcast, place));
             }
         }
         self.finish(broadcast);
     }
 
-    const fn begin_broadcast<'b>(&mut self, body: Body<'b>, volatile: bool) -> Broadcast<'b> {
-        self.broadcasts = self.broadcasts.saturating_add(1);
-        Broadcast {
-            body,
-            volatile,
-            mark: self.broadcasts,
-            encoded: Vec::new(),
-            receipt: Receipt { queued: 0, dropped: 0, away: 0, cut_off: 0 },
-            full: Vec::new(),
-        }
-    }
-
-    fn mark(&mut self, place: u32, socket: SocketId, mark: u64) {
-        if self.sockets.key_at(place) == Some(socket)
-            && let Some(entry) = self.sockets.at_mut(place)
-        {
-            entry.marked = mark;
-        }
-    }
-
-    fn mark_room(&mut self, namespace: u32, room: &str, mark: u64) {
-        let Some(group) = self.groups.find(Scope::Room { namespace }, room) else { return };
-        let Some(group) = self.groups.at(group) else { return };
-        for link in &group.members {
-            if let Some(entry) = self.sockets.at_mut(link.place) {
-                entry.marked = mark;
-            }
-        }
-    }
-
-    fn deliver_to_group(&mut self, broadcast: &mut Broadcast<'_>, group: u32, only: Option<u32>) {
-        let mut position = 0_usize;
-        while let Some(link) = self.groups.at(group).and_then(|group| group.members.get(position).copied()) {
-            position = position.saturating_add(1);
-            let passes = only.is_none_or(|only| self.sockets.at(link.place).is_some_and(|s| s.namespace == only));
-            if passes {
-                self.deliver(broadcast, link.place);
-            }
-        }
-    }
-
-    /// Queues the event for one socket, unless that is done.
+    /// Queues the event for one socket.
     fn deliver(&mut self, broadcast: &mut Broadcast<'_>, place: u32) {
-        let Some(socket) = self.sockets.at_mut(place) else { return };
-        if core::mem::replace(&mut socket.marked, broadcast.mark) == broadcast.mark {
-            return;
-        }
-        let session = match socket.phase {
-            Phase::Connecting { .. } => return,
-            Phase::Live => socket.session,
-            Phase::Away { .. } => None,
-        };
+        let Some(socket) = self.sockets.at(place) else { return };
+        let session = socket.session;
         let namespace = socket.namespace;
         let revision = session.and_then(|place| self.sessions.at(place)).map(|session| session.engine.revision());
         let (Some(session), Some(revision)) = (session, revision) else {
             broadcast.receipt.away = broadcast.receipt.away.saturating_add(1);
             return;
         };
-        if broadcast.volatile && self.is_congested(session) {
+        let asks_too_much = broadcast.asking.is_some() && !self.can_ask(place);
+        if asks_too_much || broadcast.volatile && self.is_congested(session) {
             broadcast.receipt.dropped = broadcast.receipt.dropped.saturating_add(1);
-            return;
+            return self.count(broadcast, place, false);
         }
         let packets = broadcast.encoded(namespace, revision, &self.groups);
         let sent = self.queue(session, packets);
+        self.count(broadcast, place, sent.is_ok());
         let receipt = &mut broadcast.receipt;
         match sent {
             Ok(()) => receipt.queued = receipt.queued.saturating_add(1),
@@ -318,6 +173,18 @@ impl Hub {
         }
     }
 
+    /// Keeps account of whom an acknowledgement was asked of.
+    fn count(&mut self, broadcast: &Broadcast<'_>, place: u32, asked: bool) {
+        let (Some(asking), Some(socket)) = (broadcast.asking, self.sockets.key_at(place)) else { return };
+        let Some(round) = self.rounds.get_mut(&asking.id) else { return };
+        if asked {
+            round.awaited = round.awaited.saturating_add(1);
+            self.await_ack(socket, asking);
+        } else {
+            round.missing.push(socket);
+        }
+    }
+
     fn finish(&mut self, broadcast: Broadcast<'_>) -> Receipt {
         for session in broadcast.full {
             self.cut_off(session);
@@ -326,7 +193,12 @@ impl Hub {
     }
 }
 
-impl Broadcast<'_> {
+impl<'b> Broadcast<'b> {
+    const fn new(body: Body<'b>, asking: Option<Asking>, volatile: bool) -> Self {
+        let receipt = Receipt { queued: 0, dropped: 0, away: 0, cut_off: 0 };
+        Self { body, asking, volatile, encoded: Vec::new(), receipt, full: Vec::new() }
+    }
+
     /// The event's packets for a namespace and a revision, made when they are first asked for.
     fn encoded(&mut self, namespace: u32, revision: Revision, groups: &Groups) -> &[Prepared] {
         let revision = (!self.body.attachments.is_empty()).then_some(revision);
@@ -334,7 +206,8 @@ impl Broadcast<'_> {
         let at = known.unwrap_or_else(|| {
             let name = groups.name(namespace);
             let kind = if revision.is_none() { PacketType::Event } else { PacketType::BinaryEvent };
-            let packet = Packet { data: self.body.text, ..Packet::new(kind, &name) };
+            let id = self.asking.map(|asking| asking.id);
+            let packet = Packet { id, data: self.body.text, ..Packet::new(kind, &name) };
             let packets = prepare_attached(packet, self.body.attachments, revision.unwrap_or(Revision::V4));
             self.encoded.push(Encoded { namespace, revision, packets });
             self.encoded.len().saturating_sub(1)

@@ -2,6 +2,7 @@ use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 
 use super::ids::{AckId, ConnId, Reply, SocketId};
@@ -61,7 +62,8 @@ pub enum Event<'a> {
         /// Present if the client asks for an acknowledgement: see [`Hub::ack`](super::Hub::ack).
         reply: Option<Reply>,
     },
-    /// An acknowledgement that was asked for came, or did not; exactly once for each.
+    /// An acknowledgement that was asked of one socket came, or did not: exactly once. Of those that were asked of many, each
+    /// that comes.
     Ack {
         /// Which one.
         ack: AckId,
@@ -69,6 +71,15 @@ pub enum Event<'a> {
         socket: SocketId,
         /// The answer.
         answer: Result<Args<'a>, AckError>,
+    },
+    /// Of an event whose acknowledgement was asked of many nobody is awaited any more; exactly once.
+    Acks {
+        /// Which one.
+        ack: AckId,
+        /// How many have answered.
+        answered: usize,
+        /// Who has not, in time or because it was lost or could not be asked.
+        missing: Vec<SocketId>,
     },
     /// Who is in a room changed; told to its members at the same moment.
     Presence {

@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use super::connection::{Conn, Link};
 use super::event::DisconnectReason;
 use super::front::Hub;
+use super::handshake::Peer;
 use super::ids::{ConnId, RequestId};
 use crate::http::{Request, Response};
 use crate::time::Instant;
@@ -33,24 +34,24 @@ impl Hub {
     ///
     /// ```
     /// use roomwire::http::Request;
-    /// use roomwire::hub::{Answer, Config, Hub, Origins};
+    /// use roomwire::hub::{Answer, Config, Hub, Origins, Peer};
     /// # use roomwire::Instant;
     /// # let now = Instant::ORIGIN;
     /// # let mut hub = Hub::new(Config::new(Origins::SameHost), [7; 32], now)?;
     /// let request = Request::from_parts("GET", "/socket.io/?EIO=4&transport=polling", 1, [("host", &b"localhost"[..])])?;
-    /// let Answer::Parked(parked) = hub.handle_request(now, request) else { panic!() };
+    /// let Answer::Parked(parked) = hub.handle_request(now, Peer::default(), request) else { panic!() };
     /// while let Some(_event) = hub.poll_event() {}
     /// let (request, response) = hub.poll_response().unwrap();
     /// assert_eq!((request, response.status(), response.body_bytes()[0]), (parked, 200, b'0'));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn handle_request(&mut self, now: Instant, request: Request) -> Answer {
+    pub fn handle_request(&mut self, now: Instant, peer: Peer, request: Request) -> Answer {
         self.clock(now);
         if !self.config.engine.serves(request.path()) {
             return Answer::NotServed(Box::new(request));
         }
         let full = self.conns.len() >= self.config.limits.connections_max;
-        let inserted = if full || self.is_shutting_down() { None } else { self.conns.insert(Conn::foreign()) };
+        let inserted = if full || self.is_shutting_down() { None } else { self.conns.insert(Conn::foreign(peer)) };
         let Some(conn) = inserted else { return Answer::Now(Response::new(503)) };
         let event = self.http_request(conn, Box::new(request));
         self.events.extend(event);

@@ -3,11 +3,13 @@
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 
+use super::acks::Round;
 use super::config::Config;
 use super::connection::{Conn, Tie};
 use super::error::ConnectError;
 use super::event::{DisconnectReason, Event};
 use super::groups::{Groups, Sockets};
+use super::handshake::Peer;
 use super::ids::{ConnId, RequestId, SessionId, SocketId, Token};
 use super::polling::Payload;
 use super::session::Session;
@@ -49,8 +51,12 @@ pub struct Hub {
     pub(super) responses: VecDeque<(RequestId, Response)>,
     /// What happened, and is not told yet.
     pub(super) events: VecDeque<Event<'static>>,
-    /// The number of the last broadcast.
-    pub(super) broadcasts: u64,
+    /// The number of the last selection of sockets.
+    pub(super) selections: u64,
+    /// The id of the next acknowledgement that is asked for.
+    pub(super) questions: u64,
+    /// Those that were asked of many.
+    pub(super) rounds: BTreeMap<u64, Round>,
     pub(super) away: usize,
     shutting_down: bool,
 }
@@ -116,7 +122,9 @@ impl Hub {
             unsettled: VecDeque::new(),
             responses: VecDeque::new(),
             events: VecDeque::new(),
-            broadcasts: 0,
+            selections: 0,
+            questions: 0,
+            rounds: BTreeMap::new(),
             away: 0,
             shutting_down: false,
         })
@@ -127,6 +135,14 @@ impl Hub {
     /// # Errors
     /// If there are too many already, or the hub shuts down.
     pub fn connect(&mut self, now: Instant) -> Result<ConnId, ConnectError> {
+        self.connect_from(now, Peer::default())
+    }
+
+    /// The same with what is known of the peer, which [`handshake`](Self::handshake) shows.
+    ///
+    /// # Errors
+    /// As for [`connect`](Self::connect).
+    pub fn connect_from(&mut self, now: Instant, peer: Peer) -> Result<ConnId, ConnectError> {
         self.clock(now);
         if self.shutting_down {
             return Err(ConnectError::ShuttingDown);
@@ -134,7 +150,7 @@ impl Hub {
         if self.conns.len() >= self.config.limits.connections_max {
             return Err(ConnectError::Full);
         }
-        let conn = Conn::new(self.http_config.clone(), self.now);
+        let conn = Conn::new(self.http_config.clone(), peer, self.now);
         let id = self.conns.insert(conn).ok_or(ConnectError::Full)?;
         self.touch(id);
         Ok(id)

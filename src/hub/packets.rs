@@ -142,9 +142,9 @@ impl Hub {
             PacketType::Ack | PacketType::BinaryAck => {
                 let args = Args::from_array(packet.data)?;
                 // One that nobody awaits, or that came before, is ignored.
-                let Some(id) = packet.id.filter(|id| self.take_ack(place, *id)) else { return Ok(None) };
+                let Some(id) = packet.id.filter(|id| self.take_ack(socket, *id)) else { return Ok(None) };
                 let answer = Ok(Args::checked(lend(text, args.as_str())).with_attachments(attachments));
-                Ok(Some(Event::Ack { ack: AckId { socket, id }, socket, answer }))
+                Ok(Some(Event::Ack { ack: AckId(id), socket, answer }))
             }
             PacketType::Disconnect => {
                 self.client_left(id, place);
@@ -200,17 +200,6 @@ impl Hub {
             return Ok(None);
         }
         Ok(self.connecting(id, packet.namespace, lend(text, packet.data), lend(text, packet.query)))
-    }
-
-    /// Whether an acknowledgement was awaited from a socket; it is not any more.
-    fn take_ack(&mut self, place: u32, id: u64) -> bool {
-        let Some(entry) = self.sockets.at_mut(place) else { return false };
-        let Some(acks) = &mut entry.acks else { return false };
-        let taken = acks.take(id);
-        if acks.len() == 0 {
-            entry.acks = None;
-        }
-        taken
     }
 
     /// The place of the session's socket in a namespace.

@@ -356,7 +356,8 @@ impl Hub {
             }
         };
         match result {
-            Ok(event) => self.events.extend(event),
+            // Before what follows from it, as where it is lent.
+            Ok(event) => event.into_iter().for_each(|event| self.events.push_front(event)),
             Err(error) => {
                 if let Some(entry) = self.conns.get_mut(conn) {
                     entry.error = Some(error);

@@ -31,7 +31,7 @@ impl Hub {
             return None;
         }
         let response = self.config.origins.admit(&request, Response::new(200));
-        let asked = match self.ask(&request) {
+        let asked = match self.asked(&request) {
             Ok(asked) => asked,
             Err(error) => {
                 let upgrade = Upgrade::is_asked(&request);
@@ -61,7 +61,7 @@ impl Hub {
     }
 
     /// What a request asks for, in the order in which the official server checks it.
-    fn ask(&self, request: &Request) -> Result<Asked, RequestError> {
+    fn asked(&self, request: &Request) -> Result<Asked, RequestError> {
         let upgrade = Upgrade::is_asked(request);
         let parsed = SessionRequest::parse(request, &self.config.engine, upgrade)?;
         if !self.config.origins.allow(request) {

@@ -11,10 +11,11 @@ use super::carrier::Carrier;
 use super::connection::Tie;
 use super::emit::prepare;
 use super::error::{ResumeError, SocketError};
-use super::event::{AckError, DisconnectReason, Error, Event, Refusal};
+use super::event::{DisconnectReason, Error, Event, Refusal};
 use super::front::Hub;
 use super::groups::Sockets;
-use super::ids::{AckId, ConnId, SessionId, SocketId, Token};
+use super::handshake::Handshake;
+use super::ids::{ConnId, SessionId, SocketId, Token};
 use super::polling::{Form, Polling};
 use super::presence::PresenceState;
 use super::slab::Slab;
@@ -33,8 +34,8 @@ pub(super) struct Session {
     pub(super) carrier: Carrier,
     /// The places of its sockets, one for each namespace.
     pub(super) sockets: Vec<u32>,
-    /// The request that opened it, until its first socket is accepted or refused.
-    request: Option<Arc<Request>>,
+    /// How it began, until its first socket is accepted or refused.
+    pub(super) handshake: Option<Box<Handshake>>,
     /// When it must have connected to a namespace.
     connect_by: Instant,
     /// Namespaces that the server made it leave: packets for them may still be under way.
@@ -242,14 +243,6 @@ impl Hub {
         self.sockets.get(socket).is_some_and(|socket| socket.phase == Phase::Live)
     }
 
-    /// The request that opened a socket's session: headers, query. It is there while the first socket of the session is
-    /// connecting, and given back then: it is by far the largest thing that an idle connection would hold.
-    #[must_use]
-    pub fn request(&self, socket: SocketId) -> Option<Arc<Request>> {
-        let session = self.sockets.get(socket)?.session?;
-        self.sessions.at(session)?.request.clone()
-    }
-
     /// A WebSocket was opened for a session that begins.
     pub(super) fn open_session_on(
         &mut self,
@@ -257,7 +250,7 @@ impl Hub {
         request: Arc<Request>,
         revision: Revision,
     ) -> Option<Event<'static>> {
-        let id = self.open_session(Carrier::Stream(conn), request, revision)?;
+        let id = self.open_session(conn, Carrier::Stream(conn), request, revision)?;
         if let Some(entry) = self.conns.get_mut(conn) {
             entry.tie = Tie::Carries(id);
         }
@@ -273,7 +266,8 @@ impl Hub {
         revision: Revision,
         response: Response,
     ) -> Option<Event<'static>> {
-        let id = self.open_session(Carrier::Polling(Box::new(Polling::new(form))), request, revision)?;
+        let carrier = Carrier::Polling(Box::new(Polling::new(form)));
+        let id = self.open_session(conn, carrier, request, revision)?;
         let response = match (&self.config.engine.cookie, self.sessions.get(id)) {
             (Some(name), Some(session)) => {
                 let value = format!("{name}={}; Path=/; HttpOnly; SameSite=Lax", session.engine.sid().as_str());
@@ -286,14 +280,22 @@ impl Hub {
         self.begin_session(id)
     }
 
-    fn open_session(&mut self, carrier: Carrier, request: Arc<Request>, revision: Revision) -> Option<SessionId> {
+    fn open_session(
+        &mut self,
+        conn: ConnId,
+        carrier: Carrier,
+        request: Arc<Request>,
+        revision: Revision,
+    ) -> Option<SessionId> {
+        let peer = self.conns.get(conn)?.peer;
+        let handshake = Handshake { request, peer, time: self.now };
         let engine = engineio::Session::new(Sid::new(&mut self.entropy), revision, &self.config.engine, self.now);
         let sid = *engine.sid();
         let session = Session {
             engine,
             carrier,
             sockets: Vec::new(),
-            request: Some(request),
+            handshake: Some(Box::new(handshake)),
             connect_by: self.now.saturating_add(self.config.connect_timeout),
             dismissed: None,
             assembling: None,
@@ -365,7 +367,9 @@ impl Hub {
         if let Some(place) = entry.session
             && let Some(session) = self.sessions.at_mut(place)
         {
-            session.request = None;
+            if !self.config.keep_handshakes {
+                session.handshake = None;
+            }
             if session.protocol() == Protocol::V5 {
                 // Writing to a string does not fail.
                 let _ = write!(data, r#"{{"sid":"{}"}}"#, entry.sid());
@@ -436,13 +440,16 @@ impl Hub {
     }
 
     fn leave_session(&mut self, session: u32, socket: u32) {
+        let keep = self.config.keep_handshakes;
         let by = self.now.saturating_add(self.config.connect_timeout);
         let Some(id) = self.sessions.key_at(session) else { return };
         let Some(session) = self.sessions.get_mut(id) else { return };
         session.sockets.retain(|place| *place != socket);
         if session.sockets.is_empty() {
             // Who is nowhere has to connect again, or go.
-            session.request = None;
+            if !keep {
+                session.handshake = None;
+            }
             session.connect_by = by;
             self.touch_session(id);
         }
@@ -476,14 +483,6 @@ impl Hub {
         } else {
             self.events.push_back(Event::Disconnected { socket, reason, away_until: None });
             self.forget_socket(socket);
-        }
-    }
-
-    /// What was asked of a client is not answered any more.
-    fn fail_acks(&mut self, socket: SocketId) {
-        if let Some(mut acks) = self.sockets.get_mut(socket).and_then(|entry| entry.acks.take()) {
-            let lost = |id| Event::Ack { ack: AckId { socket, id }, socket, answer: Err(AckError::Disconnected) };
-            self.events.extend(acks.drain().map(lost));
         }
     }
 
@@ -560,15 +559,7 @@ impl Hub {
             }
             _ => {}
         }
-        if let Some(acks) = &mut entry.acks {
-            while let Some(id) = acks.expire(now) {
-                let ack = AckId { socket, id };
-                self.events.push_back(Event::Ack { ack, socket, answer: Err(AckError::TimedOut) });
-            }
-            if acks.len() == 0 {
-                entry.acks = None;
-            }
-        }
+        self.expire_acks(socket);
         self.touch_socket(socket);
     }
 
