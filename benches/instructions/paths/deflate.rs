@@ -8,8 +8,8 @@ use super::{Clock, Linear, Path, json, masked};
 use crate::section::count;
 
 pub const HOT: &[Path] = &[
-    Path { name: "ws: deflate and send JSON of 125 B", times: 200, run: deflate },
-    Path { name: "ws: receive and inflate JSON of 125 B", times: 200, run: inflate },
+    Path { name: "ws: deflate and send JSON of 125 B", times: 500, run: deflate },
+    Path { name: "ws: receive and inflate JSON of 125 B", times: 500, run: inflate },
 ];
 
 pub const LINEAR: &[Linear] = &[

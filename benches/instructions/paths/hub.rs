@@ -9,12 +9,12 @@ use super::{Linear, Path, masked, text};
 use crate::section::count;
 
 pub const HOT: &[Path] = &[
-    Path { name: "hub: receive EVENT of 100 B, acknowledge it", times: 200, run: event_and_ack },
+    Path { name: "hub: receive EVENT of 100 B, acknowledge it", times: 500, run: event_and_ack },
     Path { name: "hub: emit 100 B to a room of 1000, a delivery", times: 20_000, run: |times| emit(times, 100) },
     Path { name: "hub: emit 1 KiB to a room of 1000, a delivery", times: 20_000, run: |times| emit(times, 1024) },
-    Path { name: "hub: join and leave a room of 1000", times: 200, run: join_and_leave },
+    Path { name: "hub: join and leave a room of 1000", times: 2000, run: join_and_leave },
     Path { name: "hub: a session from its first byte to its end", times: 50, run: come_and_go },
-    Path { name: "hub: heartbeat of a session", times: 200, run: heartbeat },
+    Path { name: "hub: heartbeat of a session", times: 1000, run: heartbeat },
     Path { name: "hub: presence diff to a room of 100", times: 40, run: presence },
     Path { name: "hub: lost, away and resumed", times: 50, run: resume },
 ];

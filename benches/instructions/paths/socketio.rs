@@ -6,8 +6,8 @@ use super::{Linear, Path};
 use crate::section::count;
 
 pub const HOT: &[Path] = &[
-    Path { name: "socketio: parse EVENT of 90 B and its arguments", times: 200, run: parse },
-    Path { name: "socketio: write EVENT of 90 B", times: 200, run: write },
+    Path { name: "socketio: parse EVENT of 90 B and its arguments", times: 500, run: parse },
+    Path { name: "socketio: write EVENT of 90 B", times: 2000, run: write },
 ];
 
 pub const LINEAR: &[Linear] = &[
