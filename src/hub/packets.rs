@@ -104,6 +104,9 @@ impl Hub {
         if packet.kind == PacketType::Connect {
             return self.connect_packet(id, packet, text);
         }
+        if packet.kind == PacketType::Disconnect && !packet.data.is_empty() {
+            return Err(socketio::Error::Payload);
+        }
         let Some(place) = self.socket_of(id, packet.namespace) else {
             // A client may leave what it never joined; and what it sent before it heard that it was made to leave is
             // no fault of its.
@@ -183,23 +186,29 @@ impl Hub {
         check_object(packet.data)?;
         let Some(session) = self.sessions.get(id) else { return Ok(None) };
         let (protocol, count) = (session.protocol(), session.sockets.len());
-        if self.socket_of(id, packet.namespace).is_some() {
+        // Protocol 4 has a query and no payload, protocol 5 the reverse.
+        let (namespace, query, auth) = match (protocol, packet.namespace.split_once('?')) {
+            (Protocol::V4, Some((namespace, query))) => (namespace, query, ""),
+            (Protocol::V4, None) => (packet.namespace, "", ""),
+            (Protocol::V5, _) => (packet.namespace, "", packet.data),
+        };
+        if self.socket_of(id, namespace).is_some() {
             // A client of protocol 4 may ask for the main namespace, which it has unasked.
-            let harmless = protocol == Protocol::V4 && packet.namespace == "/";
+            let harmless = protocol == Protocol::V4 && namespace == "/";
             return if harmless { Ok(None) } else { Err(socketio::Error::AlreadyConnected) };
         }
         if count >= self.config.limits.namespaces_per_session_max {
             return Err(socketio::Error::TooManyNamespaces);
         }
-        if packet.namespace.len() > self.config.limits.namespace_bytes_max {
+        if namespace.len() > self.config.limits.namespace_bytes_max {
             return Err(socketio::Error::NamespaceTooLong);
         }
-        if !self.config.namespaces.contain(packet.namespace) {
+        if !self.config.namespaces.contain(namespace) {
             // Nothing is kept of a namespace that there is not.
-            self.send_connect_error(session_place(id), packet.namespace, &Refusal::new("Invalid namespace"));
+            self.send_connect_error(session_place(id), namespace, &Refusal::new("Invalid namespace"));
             return Ok(None);
         }
-        Ok(self.connecting(id, packet.namespace, lend(text, packet.data), lend(text, packet.query)))
+        Ok(self.connecting(id, namespace, lend(text, auth), lend(text, query)))
     }
 
     /// The place of the session's socket in a namespace.

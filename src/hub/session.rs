@@ -176,6 +176,22 @@ impl Hub {
         Ok(())
     }
 
+    /// Disconnects a socket and all others of its session for good, and closes their transport: the client is told so, and
+    /// does not come back by itself.
+    ///
+    /// # Errors
+    /// If there is no such socket, or it is away.
+    pub fn disconnect_client(&mut self, now: Instant, socket: SocketId) -> Result<(), SocketError> {
+        let session = self.sockets.get(socket).ok_or(SocketError::Gone)?.session.ok_or(SocketError::Away)?;
+        let Some(id) = self.sessions.key_at(session) else { return Err(SocketError::Away) };
+        let places = self.sessions.get(id).map(|session| session.sockets.clone()).unwrap_or_default();
+        for socket in places.into_iter().filter_map(|place| self.sockets.key_at(place)).collect::<Vec<_>>() {
+            self.disconnect(now, socket)?;
+        }
+        self.close_session(id, DisconnectReason::Server, None, CloseCode::NO_STATUS, "");
+        Ok(())
+    }
+
     /// Closes the transport under a socket, in order. Its session is away then, and its client may come back;
     /// [`disconnect`](Self::disconnect) it before if it shall not.
     ///
