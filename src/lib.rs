@@ -82,6 +82,7 @@ pub mod engineio;
 pub mod entropy;
 pub mod http;
 pub mod hub;
+pub mod lines;
 pub mod outbox;
 pub mod socketio;
 mod stall;

@@ -87,7 +87,7 @@ fn nothing_of_std_without_the_feature() {
 }
 
 /// The layers from below to above; each may use those before it.
-const LAYERS: [&str; 5] = ["http", "ws", "engineio", "socketio", "hub"];
+const LAYERS: [&str; 6] = ["http", "ws", "lines", "engineio", "socketio", "hub"];
 const GROUND: [&str; 7] = ["cursor", "time", "entropy", "utf8", "outbox", "stall", "stream"];
 
 /// The modules that a line takes from the crate by `crate::` paths, braces included.

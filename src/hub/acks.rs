@@ -9,6 +9,7 @@ use super::error::{EmitError, SocketError};
 use super::event::{AckError, Event};
 use super::front::Hub;
 use super::ids::{AckId, Reply, SocketId};
+use super::session::Format;
 use super::target::{Receipt, Target};
 use crate::socketio::{Acks, Arguments, Packet, PacketType};
 use crate::time::Instant;
@@ -46,6 +47,9 @@ impl Hub {
         self.clock(now);
         let entry = self.require_accepted(socket)?;
         let (namespace, session) = (entry.namespace, entry.session.ok_or(SocketError::Away)?);
+        if self.sessions.at(session).is_some_and(|session| session.format() == Format::Plain) {
+            return Err(EmitError::NoAcks);
+        }
         if entry.acks.as_ref().map_or(0, |acks| acks.len()) >= self.config.limits.acks_per_socket_max {
             return Err(EmitError::TooManyAcks);
         }
@@ -76,7 +80,7 @@ impl Hub {
         let text = self.event_body(name, &args)?;
         let asking = self.ask(timeout);
         self.rounds.insert(asking.id, Round::default());
-        let body = Body { text: &text, attachments: args.attachments() };
+        let body = Body::new(&text, args.attachments());
         let receipt = self.broadcast(&target.into(), body, Some(asking));
         self.end_round(asking.id);
         Ok((AckId(asking.id), receipt))

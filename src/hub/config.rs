@@ -66,6 +66,16 @@ impl Namespaces {
     }
 }
 
+/// A path whose WebSockets carry the application's own messages, without Socket.IO: each is one socket of a namespace, joins
+/// rooms as others do, and gets events as text, `["name",arg,…]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plain {
+    /// The path, exactly.
+    pub path: String,
+    /// The namespace whose rooms and events these sockets share.
+    pub namespace: String,
+}
+
 /// What peers, and the application for them, may make a [`Hub`](super::Hub) hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -126,6 +136,8 @@ pub struct Config {
     pub origins: Origins,
     /// Which namespaces there are. Default `/` alone.
     pub namespaces: Namespaces,
+    /// Paths at which WebSockets without Socket.IO are served. Default none.
+    pub plain: Vec<Plain>,
     /// Path, heartbeat and message size.
     pub engine: engineio::Config,
     /// Limits and time-outs of HTTP.
@@ -155,6 +167,7 @@ impl Config {
         Self {
             origins,
             namespaces: Namespaces::Listed(alloc::vec!["/".into()]),
+            plain: Vec::new(),
             engine: engineio::Config::default(),
             http: http::Config::default(),
             limits: Limits::default(),

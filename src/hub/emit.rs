@@ -10,13 +10,14 @@ use super::error::{EmitError, SocketError};
 use super::front::Hub;
 use super::groups::Groups;
 use super::ids::{SessionId, SocketId};
+use super::messages::{base64_line, prepare_message};
 use super::presence::{DIFF, SNAPSHOT};
-use super::session::socket_place;
+use super::session::{Format, Session, socket_place};
 use super::socket::Phase;
 use super::target::{Receipt, Target, To};
 use crate::engineio::{self, Revision};
 use crate::socketio::{Arguments, Packet, PacketType, check_placeholders, is_reserved, write_name};
-use crate::ws::{Opcode, Prepared, SendError};
+use crate::ws::{Message, Opcode, Prepared, SendError};
 
 /// One event on its way to many: encoded for each namespace when the first socket there needs it.
 struct Broadcast<'b> {
@@ -35,12 +36,20 @@ struct Broadcast<'b> {
 pub(super) struct Body<'b> {
     pub(super) text: &'b str,
     pub(super) attachments: &'b [Bytes],
+    /// The message that it is for those who take messages as they are.
+    pub(super) message: Option<&'b Message<'b>>,
 }
 
-/// An event as the packets of one namespace: its text is the same in both revisions, its attachments are not.
+impl<'b> Body<'b> {
+    pub(super) const fn new(text: &'b str, attachments: &'b [Bytes]) -> Self {
+        Self { text, attachments, message: None }
+    }
+}
+
+/// An event as the packets of one namespace and format.
 struct Encoded {
     namespace: u32,
-    revision: Option<Revision>,
+    format: Format,
     packets: Vec<Prepared>,
 }
 
@@ -60,16 +69,22 @@ impl Hub {
         name: &str,
         args: impl Arguments,
     ) -> Result<Receipt, EmitError> {
-        self.clock(now);
         let target = target.into();
-        if let To::Socket(socket) = target.to {
-            match self.require_accepted(socket)?.phase {
-                Phase::Away { .. } => return Err(SocketError::Away.into()),
-                Phase::Live | Phase::Connecting { .. } => {}
-            }
-        }
+        self.require_live(now, &target)?;
         let text = self.event_body(name, &args)?;
-        Ok(self.broadcast(&target, Body { text: &text, attachments: args.attachments() }, None))
+        Ok(self.broadcast(&target, Body::new(&text, args.attachments()), None))
+    }
+
+    /// Whether a target that is one socket can take an event.
+    pub(super) fn require_live(&mut self, now: crate::Instant, target: &Target<'_>) -> Result<(), SocketError> {
+        self.clock(now);
+        match target.to {
+            To::Socket(socket) => match self.require_accepted(socket)?.phase {
+                Phase::Away { .. } => Err(SocketError::Away),
+                Phase::Live | Phase::Connecting { .. } => Ok(()),
+            },
+            _ => Ok(()),
+        }
     }
 
     /// The array of an event: its name, which must not be one that somebody else uses, and its arguments.
@@ -108,8 +123,8 @@ impl Hub {
 
     /// Queues a packet and its attachments on a session.
     pub(super) fn send_attached(&mut self, session: u32, packet: Packet<'_>, attachments: &[Bytes]) {
-        let Some(revision) = self.sessions.at(session).map(|session| session.engine.revision()) else { return };
-        self.send(session, &prepare_attached(packet, attachments, revision));
+        let Some(format) = self.sessions.at(session).map(Session::format) else { return };
+        self.send(session, &prepare_attached(packet, attachments, format));
     }
 
     pub(super) fn broadcast(&mut self, target: &Target<'_>, body: Body<'_>, asking: Option<Asking>) -> Receipt {
@@ -120,7 +135,7 @@ impl Hub {
 
     /// Sends the same to the members of a group, apart from some.
     pub(super) fn broadcast_to_group(&mut self, group: u32, body: &str, apart_from: &[SocketId]) {
-        let mut broadcast = Broadcast::new(Body { text: body, attachments: &[] }, None, false);
+        let mut broadcast = Broadcast::new(Body::new(body, &[]), None, false);
         let mark = self.begin_selection();
         for socket in apart_from {
             self.mark(*socket, mark);
@@ -131,7 +146,7 @@ impl Hub {
 
     /// Sends the same to several sockets, to each once.
     pub(super) fn broadcast_to_sockets(&mut self, sockets: &[SocketId], body: &str) {
-        let mut broadcast = Broadcast::new(Body { text: body, attachments: &[] }, None, false);
+        let mut broadcast = Broadcast::new(Body::new(body, &[]), None, false);
         let mark = self.begin_selection();
         for socket in sockets {
             if self.is_live(*socket) {
@@ -146,17 +161,17 @@ impl Hub {
         let Some(socket) = self.sockets.at(place) else { return };
         let session = socket.session;
         let namespace = socket.namespace;
-        let revision = session.and_then(|place| self.sessions.at(place)).map(|session| session.engine.revision());
-        let (Some(session), Some(revision)) = (session, revision) else {
+        let format = session.and_then(|place| self.sessions.at(place)).map(Session::format);
+        let (Some(session), Some(format)) = (session, format) else {
             broadcast.receipt.away = broadcast.receipt.away.saturating_add(1);
             return;
         };
-        let asks_too_much = broadcast.asking.is_some() && !self.can_ask(place);
+        let asks_too_much = broadcast.asking.is_some() && (format == Format::Plain || !self.can_ask(place));
         if asks_too_much || broadcast.volatile && self.is_congested(session) {
             broadcast.receipt.dropped = broadcast.receipt.dropped.saturating_add(1);
             return self.count(broadcast, place, false);
         }
-        let packets = broadcast.encoded(namespace, revision, &self.groups);
+        let packets = broadcast.encoded(namespace, format, &self.groups);
         let sent = self.queue(session, packets);
         self.count(broadcast, place, sent.is_ok());
         let receipt = &mut broadcast.receipt;
@@ -199,42 +214,55 @@ impl<'b> Broadcast<'b> {
         Self { body, asking, volatile, encoded: Vec::new(), receipt, full: Vec::new() }
     }
 
-    /// The event's packets for a namespace and a revision, made when they are first asked for.
-    fn encoded(&mut self, namespace: u32, revision: Revision, groups: &Groups) -> &[Prepared] {
-        let revision = (!self.body.attachments.is_empty()).then_some(revision);
-        let known = self.encoded.iter().position(|known| known.namespace == namespace && known.revision == revision);
+    /// The event's packets for a namespace and a format, made when they are first asked for.
+    fn encoded(&mut self, namespace: u32, format: Format, groups: &Groups) -> &[Prepared] {
+        // Without attachments both revisions have the same.
+        let format = match format {
+            Format::Engine(_) if self.body.attachments.is_empty() => Format::Engine(Revision::V4),
+            format => format,
+        };
+        let known = self.encoded.iter().position(|known| known.namespace == namespace && known.format == format);
         let at = known.unwrap_or_else(|| {
-            let name = groups.name(namespace);
-            let kind = if revision.is_none() { PacketType::Event } else { PacketType::BinaryEvent };
-            let id = self.asking.map(|asking| asking.id);
-            let packet = Packet { id, data: self.body.text, ..Packet::new(kind, &name) };
-            let packets = prepare_attached(packet, self.body.attachments, revision.unwrap_or(Revision::V4));
-            self.encoded.push(Encoded { namespace, revision, packets });
+            let raw = self.body.message.and_then(|message| prepare_message(message, format));
+            let packets = raw.map(|raw| alloc::vec![raw]).unwrap_or_else(|| {
+                let name = groups.name(namespace);
+                let id = self.asking.map(|asking| asking.id);
+                let kind = if self.body.attachments.is_empty() { PacketType::Event } else { PacketType::BinaryEvent };
+                let packet = Packet { id, data: self.body.text, ..Packet::new(kind, &name) };
+                prepare_attached(packet, self.body.attachments, format)
+            });
+            self.encoded.push(Encoded { namespace, format, packets });
             self.encoded.len().saturating_sub(1)
         });
         self.encoded.get(at).map_or(&[], |encoded| &encoded.packets)
     }
 }
 
-/// A Socket.IO packet as a message of Engine.IO, which is the same in both revisions.
-pub(super) fn prepare(packet: &Packet<'_>) -> Prepared {
+/// A Socket.IO packet in a format. On Engine.IO it is a message, the same in both revisions; a plain WebSocket gets an event
+/// as the array of its name and arguments.
+pub(super) fn prepare(packet: &Packet<'_>, format: Format) -> Prepared {
     let size = packet.data.len().saturating_add(packet.namespace.len()).saturating_add(32);
-    Prepared::with(Opcode::Text, size, |out| {
-        out.push(engineio::PacketType::Message.digit());
-        packet.write(out);
+    Prepared::with(Opcode::Text, size, |out| match format {
+        Format::Engine(_) => {
+            out.push(engineio::PacketType::Message.digit());
+            packet.write(out);
+        }
+        Format::Lines => packet.write(out),
+        Format::Plain => out.extend_from_slice(packet.data.as_bytes()),
     })
 }
 
-/// A Socket.IO packet and its attachments, as messages of Engine.IO.
-fn prepare_attached(mut packet: Packet<'_>, attachments: &[Bytes], revision: Revision) -> Vec<Prepared> {
+/// A Socket.IO packet and its attachments, in a format.
+fn prepare_attached(mut packet: Packet<'_>, attachments: &[Bytes], format: Format) -> Vec<Prepared> {
     packet.attachments = u32::try_from(attachments.len()).unwrap_or(u32::MAX);
-    let attached = attachments.iter().map(|bytes| match revision {
-        Revision::V4 => Prepared::binary(bytes),
+    let attached = attachments.iter().map(|bytes| match format {
+        Format::Engine(Revision::V4) | Format::Plain => Prepared::binary(bytes),
         // Binary data begins with its type there.
-        Revision::V3 => Prepared::with(Opcode::Binary, bytes.len().saturating_add(1), |out| {
+        Format::Engine(Revision::V3) => Prepared::with(Opcode::Binary, bytes.len().saturating_add(1), |out| {
             out.push(4);
             out.extend_from_slice(bytes);
         }),
+        Format::Lines => base64_line(bytes),
     });
-    core::iter::once(prepare(&packet)).chain(attached).collect()
+    core::iter::once(prepare(&packet, format)).chain(attached).collect()
 }

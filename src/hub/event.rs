@@ -9,9 +9,10 @@ use super::ids::{AckId, ConnId, Reply, SocketId};
 use super::presence::PresenceChange;
 use crate::engineio::{RequestError, SessionError};
 use crate::http::{self, Request};
+use crate::lines;
 use crate::socketio::{self, Args};
 use crate::time::Instant;
-use crate::ws::{self, HandshakeError};
+use crate::ws::{self, HandshakeError, Message};
 
 /// What happened in a [`Hub`](super::Hub). Names and arguments are lent from the input where they lay whole in it.
 #[derive(Debug)]
@@ -61,6 +62,16 @@ pub enum Event<'a> {
         args: Args<'a>,
         /// Present if the client asks for an acknowledgement: see [`Hub::ack`](super::Hub::ack).
         reply: Option<Reply>,
+    },
+    /// A message that is no event: on a plain WebSocket, or a line that is no packet. Answer by
+    /// [`Hub::send_message`](super::Hub::send_message) or [`Hub::send_to_connection`](super::Hub::send_to_connection).
+    Message {
+        /// On which connection.
+        conn: ConnId,
+        /// Whose it is; lines may come before their client is connected to the main namespace.
+        socket: Option<SocketId>,
+        /// What.
+        message: Message<'a>,
     },
     /// An acknowledgement that was asked of one socket came, or did not: exactly once. Of those that were asked of many, each
     /// that comes.
@@ -212,6 +223,9 @@ pub enum Error {
     /// In WebSocket.
     #[error("WebSocket: {0}")]
     WebSocket(ws::Error),
+    /// In lines.
+    #[error("lines: {0}")]
+    Lines(lines::Error),
     /// In Engine.IO.
     #[error("Engine.IO: {0}")]
     EngineIo(SessionError),

@@ -9,6 +9,7 @@ use super::handshake::Peer;
 use super::ids::{ConnId, RequestId};
 use crate::http::{Request, Response};
 use crate::time::Instant;
+use crate::ws::Upgrade;
 
 /// What [`Hub::handle_request`] makes of a request.
 #[derive(Debug)]
@@ -47,12 +48,11 @@ impl Hub {
     /// ```
     pub fn handle_request(&mut self, now: Instant, peer: Peer, request: Request) -> Answer {
         self.clock(now);
-        if !self.config.engine.serves(request.path()) {
+        let plain = self.config.plain.iter().any(|plain| plain.path == request.path()) && Upgrade::is_asked(&request);
+        if !plain && !self.config.engine.serves(request.path()) {
             return Answer::NotServed(Box::new(request));
         }
-        let full = self.conns.len() >= self.config.limits.connections_max;
-        let inserted = if full || self.is_shutting_down() { None } else { self.conns.insert(Conn::foreign(peer)) };
-        let Some(conn) = inserted else { return Answer::Now(Response::new(503)) };
+        let Ok(conn) = self.register(Conn::over(Link::Foreign, peer)) else { return Answer::Now(Response::new(503)) };
         let event = self.http_request(conn, Box::new(request));
         self.events.extend(event);
         if let Some(entry) = self.conns.get_mut(conn)

@@ -20,8 +20,8 @@ pub struct Peer {
 /// How a session began.
 #[derive(Clone, Debug)]
 pub struct Handshake {
-    /// The request that opened it: headers, query.
-    pub request: Arc<Request>,
+    /// The request that opened it: headers, query. Lines have none.
+    pub request: Option<Arc<Request>>,
     /// Who sent that.
     pub peer: Peer,
     /// When.

@@ -82,6 +82,8 @@ mod front;
 mod groups;
 mod handshake;
 mod ids;
+mod messages;
+mod opening;
 mod packets;
 mod polling;
 mod presence;
@@ -96,7 +98,7 @@ mod target;
 mod timers;
 mod upgrade;
 
-pub use config::{Config, Limits, Namespaces, Origins};
+pub use config::{Config, Limits, Namespaces, Origins, Plain};
 pub use error::{ConnectError, EmitError, JoinError, ResumeError, SocketError};
 pub use event::{AckError, DisconnectReason, Error, Event, Refusal};
 pub use foreign::Answer;

@@ -10,7 +10,7 @@ use super::connection::Tie;
 use super::event::{DisconnectReason, Error, Event, Refusal};
 use super::front::Hub;
 use super::ids::{AckId, ConnId, Reply, SessionId};
-use super::session::{Assembling, session_place};
+use super::session::{Assembling, Format, session_place};
 use super::socket::Phase;
 use crate::engineio::{Received, Revision, SessionError};
 use crate::socketio::{
@@ -30,8 +30,9 @@ impl Hub {
             // What comes after the session's end is nobody's.
             Tie::None | Tie::Polls(_) => return None,
         };
-        let result = match (self.sessions.get(session)?.engine.revision(), message) {
-            (Revision::V3, Message::Binary(bytes)) => match without_type(bytes) {
+        let result = match (self.sessions.get(session)?.format(), message) {
+            (Format::Plain, message) => self.plain_message(conn, session, message),
+            (Format::Engine(Revision::V3), Message::Binary(bytes)) => match without_type(bytes) {
                 Some(bytes) => self.packet(session, Message::Binary(bytes)),
                 None => Err(Error::EngineIo(SessionError::Packet)),
             },
@@ -54,7 +55,8 @@ impl Hub {
             Message::Binary(bytes) => return self.attachment(id, bytes).map_err(Error::SocketIo),
         };
         let Some(session) = self.sessions.get_mut(id) else { return Ok(None) };
-        match session.engine.receive(self.now, &self.config.engine, &text).map_err(Error::EngineIo)? {
+        let Some(engine) = session.engine_mut() else { return Ok(None) };
+        match engine.receive(self.now, &self.config.engine, &text).map_err(Error::EngineIo)? {
             Received::Message(data) => {
                 let packet = Packet::parse(data).map_err(Error::SocketIo)?;
                 return self.socketio_packet(id, &packet, &text, None).map_err(Error::SocketIo);
@@ -71,7 +73,11 @@ impl Hub {
     }
 
     /// Binary data: the next attachment of the packet that announced it.
-    fn attachment(&mut self, id: SessionId, bytes: Cow<'_, [u8]>) -> Result<Option<Event<'static>>, socketio::Error> {
+    pub(super) fn attachment(
+        &mut self,
+        id: SessionId,
+        bytes: Cow<'_, [u8]>,
+    ) -> Result<Option<Event<'static>>, socketio::Error> {
         let bytes_max = self.config.limits.packet_bytes_max;
         let Some(session) = self.sessions.get_mut(id) else { return Ok(None) };
         let assembling = session.assembling.as_mut().ok_or(socketio::Error::Binary)?;
@@ -79,8 +85,7 @@ impl Hub {
             return Ok(None);
         };
         session.assembling = None;
-        let data = text.get(1..).unwrap_or_default();
-        let packet = Packet::parse(data)?;
+        let packet = Packet::parse(&text)?;
         // Its socket may be gone by now, without a fault of the client's.
         if self.socket_of(id, packet.namespace).is_none() {
             return Ok(None);
@@ -91,7 +96,7 @@ impl Hub {
     /// A Socket.IO packet; everything in it lies within `text`.
     ///
     /// `attachments` are there once they have all come.
-    fn socketio_packet<'a>(
+    pub(super) fn socketio_packet<'a>(
         &mut self,
         id: SessionId,
         packet: &Packet<'_>,
@@ -121,7 +126,7 @@ impl Hub {
         self.forget_spent_token(place);
         let attachments = match attachments {
             None if packet.attachments > 0 => {
-                self.await_attachments(id, packet, text)?;
+                self.await_attachments(id, packet)?;
                 return Ok(None);
             }
             None => Vec::new(),
@@ -158,7 +163,7 @@ impl Hub {
     }
 
     /// A packet that is whole only with what follows it. What is wrong with it already is told now.
-    fn await_attachments(&mut self, id: SessionId, packet: &Packet<'_>, text: &str) -> Result<(), socketio::Error> {
+    fn await_attachments(&mut self, id: SessionId, packet: &Packet<'_>) -> Result<(), socketio::Error> {
         let announced = usize::try_from(packet.attachments).unwrap_or(usize::MAX);
         if announced > self.config.limits.attachments_max {
             return Err(socketio::Error::Attachments);
@@ -169,7 +174,7 @@ impl Hub {
         }
         check_placeholders(packet.data, announced)?;
         let until = self.now.saturating_add(self.config.attachments_timeout);
-        let assembly = Assembly::new(text.to_owned(), announced);
+        let assembly = Assembly::new(packet, announced);
         if let Some(session) = self.sessions.get_mut(id) {
             session.assembling = Some(Box::new(Assembling { assembly, until }));
         }
@@ -212,7 +217,7 @@ impl Hub {
     }
 
     /// The place of the session's socket in a namespace.
-    fn socket_of(&self, id: SessionId, namespace: &str) -> Option<u32> {
+    pub(super) fn socket_of(&self, id: SessionId, namespace: &str) -> Option<u32> {
         let session = self.sessions.get(id)?;
         session.sockets.iter().copied().find(|place| {
             let socket = self.sockets.at(*place).filter(|socket| !matches!(socket.phase, Phase::Away { .. }));

@@ -8,7 +8,7 @@ use super::event::{Error, Event};
 use super::front::Hub;
 use super::ids::{ConnId, RequestId, SessionId};
 use super::polling::Form;
-use crate::engineio::{RequestError, Revision, SessionRequest, Transport};
+use crate::engineio::{self, RequestError, Revision, SessionRequest, Transport};
 use crate::http::{self, Request, Response};
 use crate::ws::{self, Accept, HandshakeError, Upgrade};
 
@@ -24,7 +24,7 @@ impl Hub {
     /// A request has arrived whole.
     pub(super) fn http_request(&mut self, conn: ConnId, request: Box<Request>) -> Option<Event<'static>> {
         if !self.config.engine.serves(request.path()) {
-            return Some(Event::Request { conn, request });
+            return self.other_request(conn, request);
         }
         if let Some(response) = self.preflight(&request) {
             self.respond_to(conn, response);
@@ -48,16 +48,38 @@ impl Hub {
             Asked::Poll(session) => self.poll(conn, session, response),
             Asked::Post(session) => self.post(conn, session, &request, response),
             Asked::Open(revision, Transport::WebSocket) => {
-                let request = self.open_websocket(conn, *request)?;
-                return self.open_session_on(conn, request, revision);
+                let request = self.open_websocket(conn, *request, self.ws_config.clone())?;
+                return self.open_websocket_session(conn, request, revision);
             }
             Asked::Upgrade(session) => {
-                if self.open_websocket(conn, *request).is_some() {
+                if self.open_websocket(conn, *request, self.ws_config.clone()).is_some() {
                     self.begin_upgrade(conn, session);
                 }
             }
         }
         None
+    }
+
+    /// A request for another path than Engine.IO's: a plain WebSocket, or something of the application's.
+    fn other_request(&mut self, conn: ConnId, request: Box<Request>) -> Option<Event<'static>> {
+        let plain = self.config.plain.iter().find(|plain| plain.path == request.path());
+        let Some(plain) = plain.filter(|_| Upgrade::is_asked(&request)) else {
+            return Some(Event::Request { conn, request });
+        };
+        let refused = if !self.config.origins.allow(&request) {
+            Some(RequestError::Forbidden)
+        } else if self.sessions.len() >= self.config.limits.sessions_max {
+            Some(RequestError::TooManySessions)
+        } else {
+            None
+        };
+        if let Some(error) = refused {
+            self.respond_to(conn, error.response(true));
+            return Some(Event::Refused { conn, error });
+        }
+        let namespace = plain.namespace.clone();
+        let request = self.open_websocket(conn, *request, self.plain_config.clone())?;
+        self.open_plain_session(conn, request, &namespace)
     }
 
     /// What a request asks for, in the order in which the official server checks it.
@@ -77,7 +99,7 @@ impl Hub {
         let id = *self.sids.get(&sid).ok_or(RequestError::UnknownSession)?;
         let session = self.sessions.get(id).ok_or(RequestError::UnknownSession)?;
         // A session speaks one revision for all its life.
-        if revision != Some(session.engine.revision()) {
+        if revision != session.engine().map(engineio::Session::revision) {
             return Err(RequestError::BadRequest);
         }
         match (transport, upgrade, session.carrier.transport(), request.method()) {
@@ -120,7 +142,7 @@ impl Hub {
     }
 
     /// Changes a stream to WebSocket; the request that asked for it, unless it was none.
-    fn open_websocket(&mut self, conn: ConnId, request: Request) -> Option<Arc<Request>> {
+    fn open_websocket(&mut self, conn: ConnId, request: Request, config: Arc<ws::Config>) -> Option<Arc<Request>> {
         let upgrade = match Upgrade::check(request) {
             Ok(upgrade) => upgrade,
             Err(error) => {
@@ -128,7 +150,7 @@ impl Hub {
                 return None;
             }
         };
-        let (now, config, accept) = (self.now, self.ws_config.clone(), Accept::new());
+        let (now, accept) = (self.now, Accept::new());
         let entry = self.conns.get_mut(conn)?;
         // Without a chosen subprotocol neither can fail.
         let ws = match &mut entry.link {
@@ -142,7 +164,7 @@ impl Hub {
                 entry.switched = Some(Box::new(response));
                 ws
             }
-            Link::WebSocket(_) => return None,
+            Link::WebSocket(_) | Link::Lines(_) => return None,
         };
         entry.link = Link::WebSocket(ws);
         Some(upgrade.request().clone())

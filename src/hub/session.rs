@@ -1,14 +1,12 @@
 //! Sessions and the life of their sockets.
 
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::Write as _;
 
 use super::carrier::Carrier;
-use super::connection::Tie;
 use super::emit::prepare;
 use super::error::{ResumeError, SocketError};
 use super::event::{DisconnectReason, Error, Event, Refusal};
@@ -16,34 +14,52 @@ use super::front::Hub;
 use super::groups::Sockets;
 use super::handshake::Handshake;
 use super::ids::{ConnId, SessionId, SocketId, Token};
-use super::polling::{Form, Polling};
 use super::presence::PresenceState;
 use super::slab::Slab;
 use super::socket::{Phase, Socket};
 use super::timers::{Scheduled, Timer};
-use crate::engineio::{self, Due, Revision, Sid, Transport};
-use crate::http::{Request, Response, Text};
+use crate::engineio::{self, Due, Revision, Transport};
+use crate::http::Text;
 use crate::socketio::{self, Assembly, Packet, PacketType, Protocol, write_name};
 use crate::time::Instant;
 use crate::ws::{CloseCode, Prepared};
 
-/// An Engine.IO session and the sockets on it.
+/// What one client has with this server, and the sockets on it.
 #[derive(Debug)]
 pub(super) struct Session {
-    pub(super) engine: engineio::Session,
+    pub(super) speech: Speech,
     pub(super) carrier: Carrier,
     /// The places of its sockets, one for each namespace.
     pub(super) sockets: Vec<u32>,
     /// How it began, until its first socket is accepted or refused.
     pub(super) handshake: Option<Box<Handshake>>,
     /// When it must have connected to a namespace.
-    connect_by: Instant,
+    pub(super) connect_by: Instant,
     /// Namespaces that the server made it leave: packets for them may still be under way.
     #[allow(clippy::box_collection, reason = "8 bytes in each session instead of 24")]
-    dismissed: Option<Box<Vec<Arc<str>>>>,
+    pub(super) dismissed: Option<Box<Vec<Arc<str>>>>,
     /// The packet whose attachments are still to come.
     pub(super) assembling: Option<Box<Assembling>>,
     pub(super) scheduled: Scheduled,
+}
+
+/// What a session speaks, for all its life.
+#[derive(Debug)]
+pub(super) enum Speech {
+    /// Socket.IO on Engine.IO.
+    Engine(engineio::Session),
+    /// Socket.IO packets as lines.
+    Lines,
+    /// Messages of the application's own, on a WebSocket.
+    Plain,
+}
+
+/// How packets are written for a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Engine(Revision),
+    Lines,
+    Plain,
 }
 
 /// A packet whose attachments are still to come, and how long they may take.
@@ -65,13 +81,36 @@ impl Session {
             Carrier::Polling(polling) => polling.poll_timeout(),
         };
         let assembling = self.assembling.as_ref().map_or(Instant::NEVER, |assembling| assembling.until);
-        self.engine.poll_timeout().min(self.connect_by).min(carrier).min(assembling)
+        let heartbeat = self.engine().map_or(Instant::NEVER, engineio::Session::poll_timeout);
+        heartbeat.min(self.connect_by).min(carrier).min(assembling)
+    }
+
+    pub(super) const fn engine(&self) -> Option<&engineio::Session> {
+        match &self.speech {
+            Speech::Engine(engine) => Some(engine),
+            Speech::Lines | Speech::Plain => None,
+        }
+    }
+
+    pub(super) const fn engine_mut(&mut self) -> Option<&mut engineio::Session> {
+        match &mut self.speech {
+            Speech::Engine(engine) => Some(engine),
+            Speech::Lines | Speech::Plain => None,
+        }
+    }
+
+    pub(super) const fn format(&self) -> Format {
+        match &self.speech {
+            Speech::Engine(engine) => Format::Engine(engine.revision()),
+            Speech::Lines => Format::Lines,
+            Speech::Plain => Format::Plain,
+        }
     }
 
     pub(super) const fn protocol(&self) -> Protocol {
-        match self.engine.revision() {
-            Revision::V3 => Protocol::V4,
-            Revision::V4 => Protocol::V5,
+        match self.format() {
+            Format::Engine(Revision::V3) => Protocol::V4,
+            Format::Engine(Revision::V4) | Format::Lines | Format::Plain => Protocol::V5,
         }
     }
 }
@@ -219,11 +258,11 @@ impl Hub {
         self.sessions.at(session)?.carrier.stream()
     }
 
-    /// The transport that a socket's client uses now; `None` while it is away.
+    /// The transport of Engine.IO that a socket's client uses now; `None` while it is away, or if it has none.
     #[must_use]
     pub fn transport(&self, socket: SocketId) -> Option<Transport> {
-        let session = self.sockets.get(socket)?.session?;
-        self.sessions.at(session).map(|session| session.carrier.transport())
+        let session = self.sessions.at(self.sockets.get(socket)?.session?)?;
+        session.engine().map(|_| session.carrier.transport())
     }
 
     /// The secret with which the client of this socket can resume its session: see [`resume`](Self::resume). It is for that
@@ -246,98 +285,17 @@ impl Hub {
         self.groups.at(namespace).map(|group| &*group.name)
     }
 
-    /// The protocol that a socket's client speaks; `None` while it is away.
+    /// The protocol of Socket.IO that a socket's client speaks; `None` while it is away, or if it is a plain WebSocket.
     #[must_use]
     pub fn protocol(&self, socket: SocketId) -> Option<Protocol> {
         let session = self.sockets.get(socket)?.session?;
-        self.sessions.at(session).map(Session::protocol)
+        self.sessions.at(session).filter(|session| session.format() != Format::Plain).map(Session::protocol)
     }
 
     /// Whether a socket has a transport now.
     #[must_use]
     pub fn is_live(&self, socket: SocketId) -> bool {
         self.sockets.get(socket).is_some_and(|socket| socket.phase == Phase::Live)
-    }
-
-    /// A WebSocket was opened for a session that begins.
-    pub(super) fn open_session_on(
-        &mut self,
-        conn: ConnId,
-        request: Arc<Request>,
-        revision: Revision,
-    ) -> Option<Event<'static>> {
-        let id = self.open_session(conn, Carrier::Stream(conn), request, revision)?;
-        if let Some(entry) = self.conns.get_mut(conn) {
-            entry.tie = Tie::Carries(id);
-        }
-        self.begin_session(id)
-    }
-
-    /// A session begins on long polling; its first packets answer the request that opens it.
-    pub(super) fn open_polling(
-        &mut self,
-        conn: ConnId,
-        request: Arc<Request>,
-        form: Form,
-        revision: Revision,
-        response: Response,
-    ) -> Option<Event<'static>> {
-        let carrier = Carrier::Polling(Box::new(Polling::new(form)));
-        let id = self.open_session(conn, carrier, request, revision)?;
-        let response = match (&self.config.engine.cookie, self.sessions.get(id)) {
-            (Some(name), Some(session)) => {
-                let value = format!("{name}={}; Path=/; HttpOnly; SameSite=Lax", session.engine.sid().as_str());
-                // A name that cannot stand in a header was refused with the configuration.
-                response.clone().header("set-cookie", &value).unwrap_or(response)
-            }
-            _ => response,
-        };
-        self.poll(conn, id, response);
-        self.begin_session(id)
-    }
-
-    fn open_session(
-        &mut self,
-        conn: ConnId,
-        carrier: Carrier,
-        request: Arc<Request>,
-        revision: Revision,
-    ) -> Option<SessionId> {
-        let peer = self.conns.get(conn)?.peer;
-        let handshake = Handshake { request, peer, time: self.now };
-        let engine = engineio::Session::new(Sid::new(&mut self.entropy), revision, &self.config.engine, self.now);
-        let sid = *engine.sid();
-        let session = Session {
-            engine,
-            carrier,
-            sockets: Vec::new(),
-            handshake: Some(Box::new(handshake)),
-            connect_by: self.now.saturating_add(self.config.connect_timeout),
-            dismissed: None,
-            assembling: None,
-            scheduled: Scheduled::default(),
-        };
-        let id = self.sessions.insert(session)?;
-        self.sids.insert(sid, id);
-        Some(id)
-    }
-
-    /// The first packets of a session, and in protocol 4 its first socket.
-    fn begin_session(&mut self, id: SessionId) -> Option<Event<'static>> {
-        let session = self.sessions.get(id)?;
-        let protocol = session.protocol();
-        let open = Prepared::text(&session.engine.open_packet(&self.config.engine, session.carrier.transport()));
-        self.send(session_place(id), &[open]);
-        self.touch_session(id);
-        // In protocol 4 a session is connected to the main namespace unasked.
-        if protocol == Protocol::V5 {
-            return None;
-        }
-        if !self.config.namespaces.contain("/") {
-            self.send_connect_error(session_place(id), "/", &Refusal::new("Invalid namespace"));
-            return None;
-        }
-        self.connecting(id, "/", "".into(), "".into())
     }
 
     /// A client asks for a namespace that it may have.
@@ -426,7 +384,11 @@ impl Hub {
 
     /// Queues a Socket.IO packet without attachments on a session.
     pub(super) fn send_packet(&mut self, session: u32, packet: &Packet<'_>) {
-        self.send(session, &[prepare(packet)]);
+        let Some(format) = self.sessions.at(session).map(Session::format) else { return };
+        // A plain WebSocket knows nothing of namespaces.
+        if format != Format::Plain {
+            self.send(session, &[prepare(packet, format)]);
+        }
     }
 
     /// A session is over: its sockets lose their transport.
@@ -451,7 +413,9 @@ impl Hub {
     /// Takes a session out of everything.
     pub(super) fn forget_session(&mut self, id: SessionId) -> Option<Session> {
         let session = self.sessions.remove(id)?;
-        self.sids.remove(session.engine.sid());
+        if let Some(engine) = session.engine() {
+            self.sids.remove(engine.sid());
+        }
         Some(session)
     }
 
@@ -467,7 +431,12 @@ impl Hub {
                 session.handshake = None;
             }
             session.connect_by = by;
+            let plain = session.format() == Format::Plain;
             self.touch_session(id);
+            if plain {
+                // Its only one.
+                self.close_session(id, DisconnectReason::Server, None, CloseCode::POLICY, "");
+            }
         }
     }
 
@@ -546,7 +515,7 @@ impl Hub {
         if let Some(error) = late {
             return self.fail_session(id, Error::SocketIo(error), CloseCode::NO_STATUS);
         }
-        match session.engine.handle_timeout(now, &self.config.engine) {
+        match session.engine_mut().and_then(|engine| engine.handle_timeout(now, &self.config.engine)) {
             Some(Due::Ping) => self.send(session_place(id), &[Prepared::text("2")]),
             Some(Due::Expired) => {
                 let (reason, error) = (DisconnectReason::PingTimeout, Some(Error::PingTimeout));
