@@ -46,30 +46,65 @@ impl Utf8Tail {
     /// Appends the characters that `piece` completes to `text` and keeps the rest of it.
     ///
     /// # Errors
-    /// As soon as what was given cannot be the beginning of valid text any more.
+    /// As soon as what was given cannot be the beginning of valid text any more. The characters before that are
+    /// appended.
     pub fn push(&mut self, mut piece: &[u8], text: &mut String) -> Result<(), InvalidUtf8> {
+        text.extend(self.complete(&mut piece)?);
+        if !self.is_empty() {
+            return Ok(());
+        }
+        let (whole, valid) = self.split(piece);
+        text.push_str(whole);
+        valid
+    }
+
+    /// Takes bytes off the front of `piece` until the character that has begun is whole, and yields it; `None` if there is
+    /// none, or its end has not come.
+    ///
+    /// # Errors
+    /// At the first byte that cannot belong to it.
+    pub fn complete(&mut self, piece: &mut &[u8]) -> Result<Option<char>, InvalidUtf8> {
         while self.len > 0 {
-            let Some((&byte, rest)) = piece.split_first() else { return Ok(()) };
-            piece = rest;
+            let Some((&byte, rest)) = piece.split_first() else { return Ok(None) };
+            *piece = rest;
             let len = usize::from(self.len);
             *self.bytes.get_mut(len).ok_or(InvalidUtf8)? = byte;
             self.len = self.len.saturating_add(1);
             let begun = self.bytes.get(..len.saturating_add(1)).ok_or(InvalidUtf8)?;
             match core::str::from_utf8(begun) {
-                Ok(character) => {
-                    text.push_str(character);
+                Ok(text) => {
                     self.len = 0;
+                    return Ok(text.chars().next());
                 }
                 Err(error) if error.error_len().is_some() => return Err(InvalidUtf8),
                 Err(_) => {}
             }
         }
-        let (whole, begun) = piece.split_at_checked(last_boundary(piece)).ok_or(InvalidUtf8)?;
-        text.push_str(check(whole)?);
+        Ok(None)
+    }
+
+    /// The characters that lie whole in `piece`, before the first byte that cannot belong to any; the beginning of one at its
+    /// end is kept. No character may have begun before.
+    ///
+    /// # Errors
+    /// Beside the characters, if something stands behind them that is none.
+    pub fn split<'p>(&mut self, piece: &'p [u8]) -> (&'p str, Result<(), InvalidUtf8>) {
+        let (whole, begun) = piece.split_at_checked(last_boundary(piece)).unwrap_or_default();
+        match check(whole) {
+            Ok(text) => (text, self.begin(begun)),
+            Err(_) => (whole.utf8_chunks().next().map_or("", |chunk| chunk.valid()), Err(InvalidUtf8)),
+        }
+    }
+
+    /// Keeps the beginning of a character.
+    fn begin(&mut self, begun: &[u8]) -> Result<(), InvalidUtf8> {
         if core::str::from_utf8(begun).is_err_and(|error| error.error_len().is_some()) {
             return Err(InvalidUtf8);
         }
-        self.bytes.get_mut(..begun.len()).ok_or(InvalidUtf8)?.copy_from_slice(begun);
+        // Nothing in most cases, and at most three bytes.
+        for (to, from) in self.bytes.iter_mut().zip(begun) {
+            *to = *from;
+        }
         self.len = u8::try_from(begun.len()).map_err(|_| InvalidUtf8)?;
         Ok(())
     }
@@ -132,6 +167,15 @@ mod tests {
             let pieces = feed(&bytes, &cuts);
             prop_assert_eq!(pieces.as_deref().ok(), core::str::from_utf8(&bytes).ok());
             prop_assert_eq!(check(&bytes).ok(), core::str::from_utf8(&bytes).ok());
+        }
+
+        /// What is valid before the first bad byte is given, wherever the bytes were cut.
+        #[test]
+        fn what_stands_before_a_bad_byte_is_given(bytes in nearly_utf8(), cut: prop::sample::Index) {
+            let (mut tail, mut text) = (Utf8Tail::default(), String::new());
+            let (first, second) = bytes.split_at(cut.index(bytes.len() + 1));
+            let _ = tail.push(first, &mut text).and_then(|()| tail.push(second, &mut text));
+            prop_assert_eq!(text, bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid()));
         }
 
         #[test]

@@ -268,11 +268,12 @@ impl Hub {
                 self.connection_ended(conn, DisconnectReason::TransportClosed, closed.error.map(Error::WebSocket));
                 None
             }
-            // Handshakes are over, or a client's; control frames are not the application's.
+            // Handshakes are over, or a client's; no messages are told in pieces; control frames are not the application's.
             Received::WebSocket(
                 ws::Event::Upgrade(_)
                 | ws::Event::Opened(_)
                 | ws::Event::Refused(_)
+                | ws::Event::Piece(_)
                 | ws::Event::Ping(_)
                 | ws::Event::Pong(_),
             ) => None,

@@ -184,7 +184,13 @@ impl Hub {
                 receipt.cut_off = receipt.cut_off.saturating_add(1);
                 broadcast.full.extend(self.sessions.key_at(session));
             }
-            Err(SendError::NotOpen) => receipt.away = receipt.away.saturating_add(1),
+            // The hub sends nothing in pieces.
+            Err(
+                SendError::NotOpen
+                | SendError::UnfinishedMessage
+                | SendError::UnexpectedContinuation
+                | SendError::OtherKind,
+            ) => receipt.away = receipt.away.saturating_add(1),
         }
     }
 

@@ -8,9 +8,11 @@ use crate::http::{self, LimitsError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Payload bytes of a message over all its fragments. Default 16 MiB, the size of a frame that most
-    /// servers take (tungstenite 16 MiB a frame, ws 100 MiB a message). More is answered by 1009.
+    /// servers take (tungstenite 16 MiB a frame, ws 100 MiB a message). More is answered by 1009, unless
+    /// [`Config::pieces`] is set.
     pub message_bytes_max: usize,
-    /// Frames of a message. Default 131,072: 16 MiB in pieces of 128 bytes. Empty fragments count too.
+    /// Frames of a message. Default 131,072: 16 MiB in pieces of 128 bytes. Empty fragments count too. More is answered by
+    /// 1009, unless [`Config::pieces`] is set.
     pub fragments_max: u32,
     /// Bytes in the outbox above which a message is refused with
     /// [`SendError::OutboxFull`](super::SendError::OutboxFull). Default 32 MiB. Control frames do
@@ -32,11 +34,54 @@ impl Default for Limits {
     }
 }
 
+/// How large a message may be that is told in pieces ([`Config::pieces`]). Nothing of it is held, so that these are limits on
+/// the time a message takes, and on what the application does with it.
+///
+/// ```
+/// use roomwire::ws::{Config, Limits, PieceLimits};
+///
+/// // Messages of up to 64 KiB come whole, larger ones in pieces, without end.
+/// let config = Config {
+///     limits: Limits { message_bytes_max: 64 << 10, ..Limits::default() },
+///     pieces: Some(PieceLimits { message_bytes_max: PieceLimits::NO_LIMIT, fragments_max: PieceLimits::NO_LIMIT }),
+///     ..Config::default()
+/// };
+/// assert!(config.validate().is_ok());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PieceLimits {
+    /// Payload bytes of a message over all its fragments, after inflation. Default 4 GiB. More is answered by 1009.
+    pub message_bytes_max: u64,
+    /// Frames of a message. Default 4,194,304: 4 GiB in pieces of 1 KiB. Empty fragments count too. More is answered by 1009.
+    pub fragments_max: u64,
+}
+
+impl PieceLimits {
+    /// No limit at all: a message may go on for as long as the connection.
+    pub const NO_LIMIT: u64 = u64::MAX;
+
+    fn validate(&self) -> Result<(), LimitsError> {
+        let check = |name, value| LimitsError::check(name, usize::try_from(value).unwrap_or(usize::MAX), 1, usize::MAX);
+        check("pieces.message_bytes_max", self.message_bytes_max)?;
+        check("pieces.fragments_max", self.fragments_max)
+    }
+}
+
+impl Default for PieceLimits {
+    fn default() -> Self {
+        Self { message_bytes_max: 1 << 32, fragments_max: 1 << 22 }
+    }
+}
+
 /// How a [`Connection`](super::Connection) behaves. Shared by all that behave alike.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// What a peer may make the connection hold.
     pub limits: Limits,
+    /// Whether a message that is more than `limits` lets the connection hold is told in pieces while it arrives
+    /// ([`Event::Piece`](super::Event::Piece)), and how large it may be. Default `None`: it is refused. What is within
+    /// `limits` is told whole in either case, so that a small `message_bytes_max` bounds the memory of large messages.
+    pub pieces: Option<PieceLimits>,
     /// The limits and time-outs of the opening handshake.
     pub http: Arc<http::Config>,
     /// After so long without a byte from the peer it gets a ping. Default 30 s; `None` for never.
@@ -56,6 +101,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             limits: Limits::default(),
+            pieces: None,
             http: Arc::default(),
             ping_interval: Some(Duration::from_secs(30)),
             ping_timeout: Duration::from_secs(20),
@@ -75,6 +121,9 @@ impl Config {
         self.http.validate()?;
         if let Some(deflate) = &self.deflate {
             deflate.validate()?;
+        }
+        if let Some(pieces) = &self.pieces {
+            pieces.validate()?;
         }
         let limits = &self.limits;
         LimitsError::check("message_bytes_max", limits.message_bytes_max, 1, isize::MAX as usize)?;

@@ -53,6 +53,44 @@ impl Message<'_> {
     }
 }
 
+/// A piece of a message that is told or sent bit by bit.
+///
+/// The pieces of a message, in their order, have its payload; the first is marked, and exactly one, which may be empty, is the
+/// last. Where a message is cut says nothing (RFC 6455 section 5.4): of one that is received it depends on how its
+/// bytes arrived. Texts are cut between characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece<'a> {
+    /// What the piece consists of. It is of the same kind in all pieces of a message.
+    pub data: Message<'a>,
+    /// Whether the message begins here.
+    pub first: bool,
+    /// Whether the message ends here.
+    pub last: bool,
+}
+
+impl<'a> Piece<'a> {
+    /// The first piece of a message that has more.
+    pub fn begin(data: impl Into<Message<'a>>) -> Self {
+        Self { data: data.into(), first: true, last: false }
+    }
+
+    /// A piece in the middle of a message.
+    pub fn middle(data: impl Into<Message<'a>>) -> Self {
+        Self { data: data.into(), first: false, last: false }
+    }
+
+    /// The last piece of a message that had others; it may be empty, but is of their kind.
+    pub fn end(data: impl Into<Message<'a>>) -> Self {
+        Self { data: data.into(), first: false, last: true }
+    }
+
+    /// The piece on its own, copied if it was lent.
+    #[must_use]
+    pub fn into_owned(self) -> Piece<'static> {
+        Piece { data: self.data.into_owned(), first: self.first, last: self.last }
+    }
+}
+
 impl<'a> From<&'a str> for Message<'a> {
     fn from(text: &'a str) -> Self {
         Self::Text(Cow::Borrowed(text))

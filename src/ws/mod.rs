@@ -33,6 +33,44 @@
 //!    write (if there is outgoing), or [`poll_timeout`](Connection::poll_timeout) has come; for the last call
 //!    [`handle_timeout`](Connection::handle_timeout). At the stream's end call [`receive_eof`](Connection::receive_eof).
 //!
+//! # Large messages
+//! A message is told whole as long as the connection may hold it ([`Limits::message_bytes_max`]). With [`Config::pieces`] a
+//! larger one is not refused, but told in pieces while it arrives, lent from the caller's buffer where it can be; so a
+//! message of any length goes through a buffer of any size. [`Connection::send_piece`] is the way out.
+//!
+//! ```
+//! use std::sync::Arc;
+//! use roomwire::{Instant, ws};
+//!
+//! let now = Instant::ORIGIN;
+//! let limits = ws::Limits { message_bytes_max: 1024, ..ws::Limits::default() };
+//! let pieces = Some(ws::PieceLimits { message_bytes_max: 1 << 40, ..ws::PieceLimits::default() });
+//! let config = Arc::new(ws::Config { limits, pieces, ..ws::Config::default() });
+//! let mut client = ws::Connection::client_after_upgrade(config.clone(), [7; 32], now);
+//! let mut server = ws::Connection::server_after_upgrade(config, now);
+//!
+//! // A megabyte goes out of 64 KiB at one end and into as many at the other.
+//! let (chunk, mut told) = (vec![7; 64 << 10], 0);
+//! for nth in 1..=16 {
+//!     client.send_piece(now, ws::Piece { data: (&chunk[..]).into(), first: nth == 1, last: nth == 16 })?;
+//!     let mut buffer = client.outgoing().collect::<Vec<_>>().concat();
+//!     client.sent(now, buffer.len());
+//!     let mut input = &mut buffer[..];
+//!     while let Some(event) = server.receive(now, &mut input) {
+//!         match event {
+//!             ws::Event::Piece(piece) => {
+//!                 told += piece.data.as_bytes().len(); // write it to a file, hash it, send it on
+//!                 assert_eq!((piece.first, piece.last), (told == 64 << 10, told == 1 << 20));
+//!             }
+//!             ws::Event::Message(small) => panic!("{} bytes", small.as_bytes().len()),
+//!             _ => {}
+//!         }
+//!     }
+//! }
+//! assert_eq!(told, 1 << 20);
+//! # Ok::<(), ws::SendError>(())
+//! ```
+//!
 //! # Invariants
 //! - [`Event::Closed`] is the last event, exactly once, whatever happens.
 //! - A message that lies whole in the caller's buffer is lent from there; nothing is allocated for it.
@@ -40,6 +78,8 @@
 //!   section 7.1.7), and nothing that comes after it is looked at.
 //! - What is kept of a peer's bytes is at most `message_bytes_max` and a few hundred bytes more,
 //!   and it grows with what was received, not with what was announced.
+//! - Which bytes a message has, whether it is told whole or in pieces, and what comes after which byte does not depend on how the
+//!   bytes arrived. Where pieces are cut does; each message has one first and one last piece.
 
 mod close;
 mod config;
@@ -60,13 +100,13 @@ mod opening;
 mod reader;
 
 pub use close::{CloseCode, Closed, Endpoint};
-pub use config::{Config, Limits};
+pub use config::{Config, Limits, PieceLimits};
 pub use connection::{Connection, Event, SendError};
 pub use deflate::DeflateConfig;
 pub use error::Error;
 pub use frame::{Header, Opcode, Role};
 pub use handshake::{Accept, AcceptError, HandshakeError, Upgrade, accept_key};
 pub use mask::apply_mask;
-pub use message::{Message, Prepared};
+pub use message::{Message, Piece, Prepared};
 pub use opening::{Opened, Opening, ProtocolError, UrlError};
 pub use reader::{Inbound, MessageReader};

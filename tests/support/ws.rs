@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use roomwire::http::Response;
 use roomwire::ws::{
-    Accept, CloseCode, Closed, Config, Connection, Event, Header, Limits, Message, Opcode, Role, apply_mask,
+    Accept, CloseCode, Closed, Config, Connection, Event, Header, Limits, Message, Opcode, Piece, Role, apply_mask,
 };
 use roomwire::{Instant, Stream};
 
@@ -19,6 +19,7 @@ pub enum Seen {
     Refused { status: u16 },
     Text(String),
     Binary(Vec<u8>),
+    Piece(Piece<'static>),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Closed(Closed),
@@ -35,6 +36,7 @@ impl From<&Event<'_>> for Seen {
             Event::Refused(response) => Self::Refused { status: response.status() },
             Event::Message(Message::Text(text)) => Self::Text(text.clone().into_owned()),
             Event::Message(Message::Binary(bytes)) => Self::Binary(bytes.clone().into_owned()),
+            Event::Piece(piece) => Self::Piece(piece.clone().into_owned()),
             Event::Ping(payload) => Self::Ping(payload.clone().into_owned()),
             Event::Pong(payload) => Self::Pong(payload.clone().into_owned()),
             Event::Closed(closed) => Self::Closed((**closed).clone()),
@@ -101,6 +103,7 @@ pub enum Answers {
 pub fn small() -> Config {
     Config {
         limits: Limits { message_bytes_max: 300, fragments_max: 7, outbox_bytes_max: 100_000, read_pause_bytes: 2000 },
+        pieces: None,
         http: Arc::new(super::http::small()),
         ping_interval: Some(Duration::from_millis(30_011)),
         ping_timeout: Duration::from_millis(20_011),

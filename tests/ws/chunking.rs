@@ -71,6 +71,7 @@ fn the_scripts_reach_every_error_and_event() {
                 Seen::Opened { .. } | Seen::Refused { .. } => note("the client's handshake"),
                 Seen::Text(_) => note("text"),
                 Seen::Binary(_) => note("binary"),
+                Seen::Piece(_) => note("piece"),
                 Seen::Ping(_) => note("ping"),
                 Seen::Pong(_) => note("pong"),
                 Seen::Closed(closed) => {

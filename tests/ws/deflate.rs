@@ -16,11 +16,11 @@ fn config(deflate: DeflateConfig) -> Arc<Config> {
     Arc::new(Config { deflate: Some(deflate), limits, ..Config::default() })
 }
 
-fn all() -> DeflateConfig {
+pub fn all() -> DeflateConfig {
     DeflateConfig { threshold_bytes: 1, ..DeflateConfig::default() }
 }
 
-fn take(conn: &mut Connection) -> Vec<u8> {
+pub fn take(conn: &mut Connection) -> Vec<u8> {
     let bytes: Vec<u8> = conn.outgoing().flatten().copied().collect();
     conn.sent(START, bytes.len());
     bytes
@@ -28,9 +28,13 @@ fn take(conn: &mut Connection) -> Vec<u8> {
 
 /// A client and a server that have agreed as these two configurations have it.
 fn pair(client: DeflateConfig, server: DeflateConfig) -> (Connection, Connection) {
+    pair_of(config(client), config(server))
+}
+
+pub fn pair_of(client: Arc<Config>, server: Arc<Config>) -> (Connection, Connection) {
     let opening = Opening::url("ws://h/").unwrap();
-    let mut client = Connection::client(config(client), opening, [7; 32], START);
-    let mut server = Connection::server(config(server), START);
+    let mut client = Connection::client(client, opening, [7; 32], START);
+    let mut server = Connection::server(server, START);
     let mut request = take(&mut client);
     let mut input = &mut request[..];
     while server.receive(START, &mut input).is_some() {
@@ -59,7 +63,7 @@ fn server(deflate: DeflateConfig, offer: &str) -> (Connection, Option<String>) {
 }
 
 /// A masked frame with a key of zeros.
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     assert!(payload.len() < 65_536);
     let mut frame = vec![first, 0x80 | 126];
     if payload.len() < 126 {
@@ -85,7 +89,7 @@ fn receive(conn: &mut Connection, mut bytes: Vec<u8>) -> Vec<Result<Vec<u8>, Opt
     told
 }
 
-fn parameters() -> impl Strategy<Value = DeflateConfig> {
+pub fn parameters() -> impl Strategy<Value = DeflateConfig> {
     (1u8..=9, any::<bool>(), any::<bool>(), 8u8..=15, 8u8..=15, 0usize..200).prop_map(
         |(level, server_reset, client_reset, server_bits, client_bits, threshold_bytes)| DeflateConfig {
             level,

@@ -10,10 +10,13 @@ mod closing;
 mod corpus;
 #[cfg(feature = "deflate")]
 mod deflate;
+#[cfg(feature = "deflate")]
+mod deflate_pieces;
 mod misuse;
 mod mutation;
 mod opening;
 mod orders;
+mod pieces;
 mod round_trip;
 mod script;
 mod threats;

@@ -1,7 +1,9 @@
 //! What an application may not do is `Err`, and changes nothing.
 
 use roomwire::http::{HeaderError, Response};
-use roomwire::ws::{Accept, AcceptError, CloseCode, Config, Connection, Limits, Opcode, Prepared, SendError};
+use roomwire::ws::{
+    Accept, AcceptError, CloseCode, Config, Connection, Limits, Opcode, PieceLimits, Prepared, SendError,
+};
 
 use crate::clock::{START, after, asked, assert_closed, closed, millis, server, visible};
 use crate::support::ws::{End, Seen, answered, flush, masked, opening_with, outgoing, receive, small};
@@ -166,5 +168,7 @@ fn settings_that_cannot_work_are_refused() {
     assert!(refused(|config| config.limits.fragments_max = 0));
     assert!(refused(|config| config.limits.outbox_bytes_max = 0));
     assert!(refused(|config| config.limits.read_pause_bytes = 0));
+    assert!(refused(|config| config.pieces = Some(PieceLimits { message_bytes_max: 0, ..PieceLimits::default() })));
+    assert!(refused(|config| config.pieces = Some(PieceLimits { fragments_max: 0, ..PieceLimits::default() })));
     assert!(refused(|config| std::sync::Arc::make_mut(&mut config.http).limits.headers_max = 0));
 }

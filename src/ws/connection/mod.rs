@@ -13,7 +13,7 @@ use super::config::Config;
 use super::deflate::Deflate;
 use super::frame::{Opcode, Role};
 use super::handshake::Upgrade;
-use super::message::Message;
+use super::message::{Message, Piece};
 use super::opening::{Expected, Opened};
 use super::reader::{Context, Inbound, MessageReader};
 use crate::cursor::read_shared;
@@ -37,6 +37,9 @@ pub enum Event<'a> {
     Refused(Box<ReceivedResponse>),
     /// A message.
     Message(Message<'a>),
+    /// A piece of a message that is larger than [`Limits`](super::Limits) lets the connection hold; only where
+    /// [`Config::pieces`] is set.
+    Piece(Piece<'a>),
     /// A ping; it is answered already.
     Ping(Cow<'a, [u8]>),
     /// A pong.
@@ -60,6 +63,32 @@ pub enum SendError {
     /// The peer does not read fast enough, see [`Limits::outbox_bytes_max`](super::Limits::outbox_bytes_max).
     #[error("outbox is full")]
     OutboxFull,
+    /// A message that was begun in pieces has not ended: no other may begin within it (RFC 6455 section 5.4). Pings may
+    /// be sent.
+    #[error("message in pieces has not ended")]
+    UnfinishedMessage,
+    /// A piece that is not the first where no message has begun (section 5.4).
+    #[error("piece without a message")]
+    UnexpectedContinuation,
+    /// A piece of text in a binary message, or of bytes in a text.
+    #[error("piece is not of the message's kind")]
+    OtherKind,
+}
+
+/// A message that is being sent in pieces.
+#[derive(Clone, Copy, Debug)]
+struct Outgoing {
+    opcode: Opcode,
+    encoding: Encoding,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Encoding {
+    Plain,
+    /// Compressed; whether anything but empty pieces was sent of it.
+    Deflated {
+        begun: bool,
+    },
 }
 
 /// Pongs queued since the outbox was last empty, in bytes. Beyond that only the newest ping is
@@ -95,6 +124,7 @@ pub struct Connection {
     extras: Option<Box<Extras>>,
     pong_bytes: u16,
     awaits_pong: bool,
+    outgoing: Option<Outgoing>,
     /// Whether the peer ended its stream before the handshake was answered.
     peer_ended: bool,
     role: Role,
@@ -187,6 +217,7 @@ impl Connection {
             extras: None,
             pong_bytes: 0,
             awaits_pong: false,
+            outgoing: None,
             peer_ended: false,
             role,
         }
@@ -415,7 +446,8 @@ impl Connection {
             let (State::Open(reader) | State::Closing(reader)) = &mut self.state else { return None };
             let deflate = self.extras.as_mut().and_then(|extras| extras.deflate.as_mut());
             let inflater = deflate.map(|deflate| &mut deflate.inflater);
-            let mut context = Context { role: self.role, limits: &self.config.limits, inflater };
+            let (limits, pieces) = (&self.config.limits, self.config.pieces.as_ref());
+            let mut context = Context { role: self.role, limits, pieces, inflater };
             match reader.read_in(&mut context, input) {
                 Ok(None) => return None,
                 Ok(Some(inbound)) => {
@@ -439,6 +471,7 @@ impl Connection {
     fn inbound<'a>(&mut self, inbound: Inbound<'a>) -> Option<Event<'a>> {
         match inbound {
             Inbound::Message(message) => Some(Event::Message(message)),
+            Inbound::Piece(piece) => Some(Event::Piece(piece)),
             Inbound::Ping(payload) => {
                 self.owe_pong(&payload);
                 Some(Event::Ping(payload))

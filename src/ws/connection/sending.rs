@@ -3,24 +3,24 @@
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
-use super::{Connection, PONG_BYTES_MAX, Pong, SendError};
+use super::{Connection, Encoding, Outgoing, PONG_BYTES_MAX, Pong, SendError};
 use crate::time::Instant;
 use crate::ws::close::CONTROL_BYTES_MAX;
 use crate::ws::frame::{HEADER_BYTES_MAX, Header, RSV1};
 use crate::ws::mask::apply_mask;
-use crate::ws::{Message, Opcode, Prepared, Role};
+use crate::ws::{Message, Opcode, Piece, Prepared, Role};
 
 impl Connection {
     /// Queues a message, compressed where that was agreed on and is worth it.
     ///
     /// # Errors
-    /// If the connection is not open or the outbox has no room; nothing is queued then.
+    /// If the connection is not open, the outbox has no room or a message in pieces has not ended; nothing is queued then.
     pub fn send<'m>(&mut self, now: Instant, message: impl Into<Message<'m>>) -> Result<(), SendError> {
         self.clock(now);
         let message = message.into();
-        self.require_room(message.as_bytes().len())?;
+        self.require_turn(message.as_bytes().len())?;
         if !self.write_compressed(message.opcode(), message.as_bytes()) {
-            self.write_message(message);
+            self.write_message(message.opcode(), true, message);
         }
         Ok(())
     }
@@ -33,9 +33,98 @@ impl Connection {
     pub fn send_plain<'m>(&mut self, now: Instant, message: impl Into<Message<'m>>) -> Result<(), SendError> {
         self.clock(now);
         let message = message.into();
-        self.require_room(message.as_bytes().len())?;
-        self.write_message(message);
+        self.require_turn(message.as_bytes().len())?;
+        self.write_message(message.opcode(), true, message);
         Ok(())
+    }
+
+    /// Queues a piece of a message, as a fragment (RFC 6455 section 5.4), so that a message of any length needs no
+    /// more memory than its pieces. Control frames may go between. A message of more than one piece is compressed wherever
+    /// that was agreed on, piece by piece.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use roomwire::{Instant, ws::{Connection, Piece, SendError}};
+    ///
+    /// let now = Instant::ORIGIN;
+    /// let mut conn = Connection::server_after_upgrade(Arc::default(), now);
+    /// conn.send_piece(now, Piece::begin("on"))?;
+    /// conn.ping(now, b"?")?;
+    /// assert_eq!(conn.send(now, "another"), Err(SendError::UnfinishedMessage));
+    /// conn.send_piece(now, Piece::middle("e mes"))?;
+    /// conn.send_piece(now, Piece::end("sage"))?;
+    /// let bytes = conn.outgoing().collect::<Vec<_>>().concat();
+    /// assert_eq!(bytes, b"\x01\x02on\x89\x01?\x00\x05e mes\x80\x04sage");
+    /// # Ok::<(), SendError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the connection is not open, the outbox has no room, or it is not the turn of such a piece; nothing is queued then,
+    /// and the message goes on with the next piece that is.
+    pub fn send_piece(&mut self, now: Instant, piece: Piece<'_>) -> Result<(), SendError> {
+        self.queue_piece(now, piece, true)
+    }
+
+    /// The same for a message that is not compressed, as with [`send_plain`](Self::send_plain). The first piece decides
+    /// for all.
+    ///
+    /// # Errors
+    /// As for [`send_piece`](Self::send_piece).
+    pub fn send_piece_plain(&mut self, now: Instant, piece: Piece<'_>) -> Result<(), SendError> {
+        self.queue_piece(now, piece, false)
+    }
+
+    fn queue_piece(&mut self, now: Instant, piece: Piece<'_>, compress: bool) -> Result<(), SendError> {
+        let Piece { data, first, last } = piece;
+        match (first, last) {
+            (true, true) if compress => return self.send(now, data),
+            (true, true) => return self.send_plain(now, data),
+            _ => self.clock(now),
+        }
+        self.require_room(data.as_bytes().len())?;
+        let compress = compress && self.extras.as_ref().is_some_and(|extras| extras.deflate.is_some());
+        let encoding = match (self.outgoing, first) {
+            (None, true) if compress => Encoding::Deflated { begun: false },
+            (None, true) => Encoding::Plain,
+            (None, false) => return Err(SendError::UnexpectedContinuation),
+            (Some(_), true) => return Err(SendError::UnfinishedMessage),
+            (Some(outgoing), false) if outgoing.opcode != data.opcode() => return Err(SendError::OtherKind),
+            (Some(outgoing), false) => outgoing.encoding,
+        };
+        let (kind, opcode) = (data.opcode(), if first { data.opcode() } else { Opcode::Continuation });
+        let encoding = match encoding {
+            Encoding::Plain => {
+                self.write_message(opcode, last, data);
+                Encoding::Plain
+            }
+            Encoding::Deflated { begun } => {
+                let begun = self.write_deflated_piece(opcode, last, data.as_bytes(), begun)?;
+                Encoding::Deflated { begun }
+            }
+        };
+        self.outgoing = (!last).then_some(Outgoing { opcode: kind, encoding });
+        Ok(())
+    }
+
+    /// Queues a piece of a compressed message, of which something was sent before if it has begun; whether it has now.
+    fn write_deflated_piece(
+        &mut self,
+        opcode: Opcode,
+        last: bool,
+        piece: &[u8],
+        mut begun: bool,
+    ) -> Result<bool, SendError> {
+        let mut compressed = Vec::new();
+        let deflate = self.extras.as_mut().and_then(|extras| extras.deflate.as_mut());
+        if !deflate.is_some_and(|deflate| deflate.compress_piece(piece, last, &mut begun, &mut compressed)) {
+            // zlib failed, which it does not; there is no other way to go on with the message or to end it.
+            self.abandon(None);
+            return Err(SendError::NotOpen);
+        }
+        // The bit stands on the first frame alone (RFC 7692 section 6.1).
+        let reserved = if opcode == Opcode::Continuation { 0 } else { RSV1 };
+        self.write_frame_with(opcode, last, reserved, &compressed);
+        Ok(begun)
     }
 
     /// Queues a message that was encoded before, by reference. Where compression with context takeover was agreed on it
@@ -45,7 +134,7 @@ impl Connection {
     /// As for [`send`](Self::send).
     pub fn send_prepared(&mut self, now: Instant, prepared: &Prepared) -> Result<(), SendError> {
         self.clock(now);
-        self.require_room(prepared.payload().len())?;
+        self.require_turn(prepared.payload().len())?;
         match self.role {
             Role::Server => {
                 let deflate = self.extras.as_ref().and_then(|extras| extras.deflate.as_ref());
@@ -73,7 +162,7 @@ impl Connection {
     }
 
     /// Queues a message as a compressed frame, if compression was agreed on and makes it smaller.
-    pub(super) fn write_compressed(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
+    fn write_compressed(&mut self, opcode: Opcode, payload: &[u8]) -> bool {
         let Some(deflate) = self.extras.as_mut().and_then(|extras| extras.deflate.as_mut()) else { return false };
         if !deflate.is_worth(payload.len()) {
             return false;
@@ -83,31 +172,31 @@ impl Connection {
         if !deflate.compress(payload, &mut compressed) {
             return false;
         }
-        self.write_frame_with(opcode, RSV1, &compressed);
+        self.write_frame_with(opcode, true, RSV1, &compressed);
         true
     }
 
-    /// Queues a message as it is.
-    pub(super) fn write_message(&mut self, message: Message<'_>) {
-        let (opcode, size) = (message.opcode(), message.as_bytes().len());
+    /// Queues a message, or a fragment of it, as it is.
+    fn write_message(&mut self, opcode: Opcode, fin: bool, message: Message<'_>) {
+        let payload_len = message.as_bytes().len() as u64;
         let is_lent = matches!(message, Message::Text(Cow::Borrowed(_)) | Message::Binary(Cow::Borrowed(_)));
         if is_lent || self.role == Role::Client {
-            return self.write_frame(opcode, message.as_bytes());
+            return self.write_frame_with(opcode, fin, 0, message.as_bytes());
         }
-        let (header, len) = Header { fin: true, opcode, mask: None, payload_len: size as u64 }.encode();
+        let (header, len) = Header { fin, opcode, mask: None, payload_len }.encode();
         self.outbox.push(header.get(..len).unwrap_or_default());
         self.outbox.push_owned(message.take_owned().unwrap_or_default());
         self.watch_writes();
     }
 
     pub(super) fn write_frame(&mut self, opcode: Opcode, payload: &[u8]) {
-        self.write_frame_with(opcode, 0, payload);
+        self.write_frame_with(opcode, true, 0, payload);
     }
 
-    pub(super) fn write_frame_with(&mut self, opcode: Opcode, reserved: u8, payload: &[u8]) {
+    fn write_frame_with(&mut self, opcode: Opcode, fin: bool, reserved: u8, payload: &[u8]) {
         let masks = self.extras.as_mut().and_then(|extras| extras.masks.as_mut());
         let mask = masks.map(|entropy| entropy.bytes::<4>());
-        let header = Header { fin: true, opcode, mask, payload_len: payload.len() as u64 };
+        let header = Header { fin, opcode, mask, payload_len: payload.len() as u64 };
         let (header, size) = header.encode_extended(reserved);
         self.outbox.push_with(|out| {
             out.reserve(header.len().saturating_add(payload.len()));
@@ -123,7 +212,13 @@ impl Connection {
         self.watch_writes();
     }
 
-    pub(super) fn require_room(&self, payload_len: usize) -> Result<(), SendError> {
+    /// Whether a whole message may be queued now.
+    fn require_turn(&self, payload_len: usize) -> Result<(), SendError> {
+        self.require_room(payload_len)?;
+        if self.outgoing.is_some() { Err(SendError::UnfinishedMessage) } else { Ok(()) }
+    }
+
+    fn require_room(&self, payload_len: usize) -> Result<(), SendError> {
         if !self.is_open() {
             return Err(SendError::NotOpen);
         }

@@ -47,17 +47,32 @@ impl Deflate {
         match self.inflater {}
     }
 
+    pub(super) const fn compress_piece(&mut self, _: &[u8], _: bool, _: &mut bool, _: &mut Vec<u8>) -> bool {
+        match self.inflater {}
+    }
+
     pub(super) const fn release(&mut self) {
         match self.inflater {}
     }
 }
 
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Inflated {
+    pub(super) taken: usize,
+    pub(super) given: usize,
+    pub(super) valid: Result<(), Error>,
+}
+
 impl Inflater {
-    pub(super) fn inflate(&mut self, _: &[u8], _: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
+    pub(super) const fn inflate(&mut self, _: &[u8], _: &mut [u8]) -> Inflated {
         match *self {}
     }
 
-    pub(super) fn finish(&mut self, _: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
+    pub(super) const fn inflate_tail(&mut self, _: &mut usize, _: &mut [u8]) -> Inflated {
+        match *self {}
+    }
+
+    pub(super) const fn end_message(&mut self) {
         match *self {}
     }
 }

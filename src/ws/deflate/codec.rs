@@ -9,10 +9,18 @@ use crate::ws::Error;
 
 /// What an empty block ends with: taken off every message that is sent, put behind every one that comes
 /// (sections 7.2.1 and 7.2.2).
-const TAIL: [u8; 4] = [0, 0, 0xFF, 0xFF];
+pub(super) const TAIL: [u8; 4] = [0, 0, 0xFF, 0xFF];
 
-/// How much is inflated at a time, before it is held against the limit.
-const PIECE_BYTES: usize = 4096;
+/// What became of a piece of deflated data.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::ws) struct Inflated {
+    /// Bytes taken from the input.
+    pub(in crate::ws) taken: usize,
+    /// Bytes given to the output. If that is full there may be more without more input.
+    pub(in crate::ws) given: usize,
+    /// Whether what was not taken may be deflated data.
+    pub(in crate::ws) valid: Result<(), Error>,
+}
 
 /// Inflates messages, into no more than there is room for.
 pub(in crate::ws) struct Inflater {
@@ -27,46 +35,47 @@ impl Inflater {
         Self { window_bits, no_context_takeover, state: None }
     }
 
-    /// Inflates the next piece of a message, and gives what comes out to `push` piece by piece.
-    ///
-    /// # Errors
-    /// Those of `push`, and if the bytes are not deflated data.
-    pub(in crate::ws) fn inflate(
-        &mut self,
-        mut input: &[u8],
-        mut push: impl FnMut(&[u8]) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    /// Inflates the next piece of a message, until it is all taken or `out` is full.
+    pub(in crate::ws) fn inflate(&mut self, input: &[u8], out: &mut [u8]) -> Inflated {
         let bits = self.window_bits;
         let state = self.state.get_or_insert_with(|| Decompress::new(false, bits));
-        let mut piece = [0; PIECE_BYTES];
+        let (mut taken, mut given) = (0_usize, 0_usize);
         loop {
-            let (taken, given) = (state.total_in(), state.total_out());
-            let status =
-                state.decompress(input, &mut piece, InflateFlush::SyncFlush).map_err(|_| Error::InvalidDeflate)?;
-            let taken = usize::try_from(state.total_in().saturating_sub(taken)).unwrap_or(usize::MAX);
-            let given = usize::try_from(state.total_out().saturating_sub(given)).unwrap_or(usize::MAX);
-            input = input.get(taken..).unwrap_or_default();
-            push(piece.get(..given).unwrap_or_default())?;
-            if status == Status::StreamEnd {
-                // A final block ends the stream, not the message (section 7.2.3.4): what follows is another stream.
-                state.reset(false);
-            } else if input.is_empty() && given < PIECE_BYTES {
-                return Ok(());
-            } else if taken == 0 && given == 0 {
-                return Err(Error::InvalidDeflate);
+            let (rest, room) = (input.get(taken..).unwrap_or_default(), out.get_mut(given..).unwrap_or_default());
+            let (enough, before) = (rest.is_empty() || room.is_empty(), (state.total_in(), state.total_out()));
+            let status = state.decompress(rest, room, InflateFlush::SyncFlush);
+            let progress = (state.total_in().saturating_sub(before.0), state.total_out().saturating_sub(before.1));
+            taken = taken.saturating_add(usize::try_from(progress.0).unwrap_or(usize::MAX));
+            given = given.saturating_add(usize::try_from(progress.1).unwrap_or(usize::MAX));
+            let valid = match status {
+                Ok(Status::StreamEnd) => {
+                    // A final block ends the stream, not the message (section 7.2.3.4): what follows is another stream.
+                    state.reset(false);
+                    Ok(())
+                }
+                Ok(_) if enough || progress != (0, 0) => Ok(()),
+                _ => Err(Error::InvalidDeflate),
+            };
+            if valid.is_err() || given == out.len() || taken == input.len() {
+                return Inflated { taken, given, valid };
             }
         }
     }
 
+    /// Inflates what the sender left out at the end of a message, of which `tail` bytes are taken.
+    pub(in crate::ws) fn inflate_tail(&mut self, tail: &mut usize, out: &mut [u8]) -> Inflated {
+        let inflated = self.inflate(TAIL.get(*tail..).unwrap_or_default(), out);
+        *tail = tail.saturating_add(inflated.taken);
+        inflated
+    }
+
     /// The message is complete.
-    pub(in crate::ws) fn finish(&mut self, push: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
-        self.inflate(&TAIL, push)?;
+    pub(in crate::ws) fn end_message(&mut self) {
         if self.no_context_takeover
             && let Some(state) = &mut self.state
         {
             state.reset(false);
         }
-        Ok(())
     }
 
     /// Gives back what the negotiation does not require to keep; only between messages.
@@ -158,14 +167,28 @@ mod tests {
     use proptest::prelude::*;
 
     fn inflate(inflater: &mut Inflater, deflated: &[u8], limit: usize) -> Result<Vec<u8>, Error> {
-        let mut out = Vec::new();
-        let mut push = |piece: &[u8]| {
-            out.extend_from_slice(piece);
-            if out.len() > limit { Err(Error::MessageTooBig) } else { Ok(()) }
-        };
-        inflater.inflate(deflated, &mut push)?;
-        inflater.finish(&mut push)?;
-        Ok(out)
+        let (mut inflated, mut out) = (Vec::new(), [0; 1000]);
+        let (mut at, mut tail) = (0, 0);
+        loop {
+            let ends = at == deflated.len();
+            let piece = if ends {
+                inflater.inflate_tail(&mut tail, &mut out)
+            } else {
+                inflater.inflate(&deflated[at..], &mut out)
+            };
+            at += if ends { 0 } else { piece.taken };
+            inflated.extend_from_slice(&out[..piece.given]);
+            if inflated.len() > limit {
+                return Err(Error::MessageTooBig);
+            }
+            piece.valid?;
+            if ends && piece.given < out.len() {
+                break;
+            }
+        }
+        assert_eq!(tail, TAIL.len());
+        inflater.end_message();
+        Ok(inflated)
     }
 
     fn message() -> impl Strategy<Value = Vec<u8>> {

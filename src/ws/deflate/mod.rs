@@ -9,6 +9,7 @@
 mod codec;
 mod negotiation;
 
+use codec::TAIL;
 pub(super) use codec::{Deflater, Inflater};
 pub use negotiation::DeflateConfig;
 pub(super) use negotiation::{Agreed, answer, check, offer};
@@ -67,6 +68,36 @@ impl Deflate {
             deflater.reset();
         }
         done
+    }
+
+    /// Appends the compressed form of a piece of a message, of which something was compressed before if it has `begun`; false
+    /// if that failed.
+    pub(super) fn compress_piece(
+        &mut self,
+        piece: &[u8],
+        last: bool,
+        begun: &mut bool,
+        out: &mut alloc::vec::Vec<u8>,
+    ) -> bool {
+        let (bits, level, reset) = (self.own_window_bits(), self.config.level, self.own_no_context_takeover());
+        let deflater = self.deflater.get_or_insert_with(|| Deflater::new(level, bits));
+        if !piece.is_empty() {
+            if *begun {
+                // What was left out at the end of the piece before belongs there only if the message ends with it.
+                out.extend_from_slice(&TAIL);
+            }
+            if !deflater.compress(piece, out) {
+                return false;
+            }
+            *begun = true;
+        } else if last && !*begun {
+            // An empty message (RFC 7692 section 7.2.3.6).
+            out.push(0);
+        }
+        if last && reset {
+            deflater.reset();
+        }
+        true
     }
 
     /// Gives back the memory that the negotiation does not require to keep.

@@ -4,3 +4,4 @@ mod a;
 mod c;
 mod f;
 mod m;
+mod pieces;

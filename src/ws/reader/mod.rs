@@ -1,17 +1,22 @@
 //! Bytes to messages, without time and without answers.
 
+mod assembly;
+mod content;
+mod payload;
+
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::vec::Vec;
 
+use self::assembly::Assembly;
+use self::payload::Payload;
 use super::close::CONTROL_BYTES_MAX;
-use super::config::Limits;
+use super::config::{Limits, PieceLimits};
 use super::deflate::Inflater;
 use super::frame::{FIN, HEADER_BYTES_MAX, Header, Opcode, RSV1, Role};
-use super::mask::{apply_mask, rotate};
-use super::{Error, Message};
-use crate::utf8::{self, Utf8Tail};
+use super::mask::apply_mask;
+use super::{Error, Message, Piece};
+use crate::utf8;
 
 /// Reads messages and control frames out of bytes that arrive in any pieces.
 ///
@@ -27,6 +32,8 @@ pub struct MessageReader {
 pub enum Inbound<'a> {
     /// A whole message.
     Message(Message<'a>),
+    /// A piece of a message; only where [`Config::pieces`](super::Config::pieces) is set, which a reader alone has not.
+    Piece(Piece<'a>),
     /// A ping with its payload.
     Ping(Cow<'a, [u8]>),
     /// A pong with its payload.
@@ -44,28 +51,9 @@ struct Partial {
     early_taken: usize,
     header: [u8; HEADER_BYTES_MAX],
     header_len: usize,
-    frame: Option<Frame>,
+    payload: Option<Payload>,
     assembly: Option<Assembly>,
     control: Vec<u8>,
-}
-
-/// A frame of which the payload is arriving.
-#[derive(Clone, Copy, Debug)]
-struct Frame {
-    header: Header,
-    /// Whether the frame begins a compressed message.
-    compressed: bool,
-    /// The masking key, turned to the next byte.
-    key: [u8; 4],
-    left: usize,
-}
-
-/// A message of which some fragments are there.
-#[derive(Debug)]
-struct Assembly {
-    content: Content,
-    fragments: u32,
-    compressed: bool,
 }
 
 /// The first byte of a message's first frame when others follow it.
@@ -78,6 +66,8 @@ pub(super) struct Context<'c> {
     /// The end that reads.
     pub(super) role: Role,
     pub(super) limits: &'c Limits,
+    /// Present where messages beyond the limits are told in pieces.
+    pub(super) pieces: Option<&'c PieceLimits>,
     /// Present where compression was agreed on.
     pub(super) inflater: Option<&'c mut Inflater>,
 }
@@ -85,79 +75,6 @@ pub(super) struct Context<'c> {
 impl Context<'_> {
     const fn defined_bits(&self) -> u8 {
         if self.inflater.is_some() { RSV1 } else { 0 }
-    }
-}
-
-#[derive(Debug)]
-enum Content {
-    Text(String, Utf8Tail),
-    Binary(Vec<u8>),
-}
-
-impl Content {
-    const fn len(&self) -> usize {
-        match self {
-            Self::Text(text, tail) => text.len().saturating_add(tail.len()),
-            Self::Binary(bytes) => bytes.len(),
-        }
-    }
-
-    /// Makes room for a piece and for what is announced behind it, as far as that is not more than what has come.
-    fn reserve(&mut self, piece: usize, announced: usize) {
-        let come = self.len().saturating_add(piece);
-        let room = piece.saturating_add(announced.min(come));
-        match self {
-            Self::Text(text, _) if text.capacity().saturating_sub(text.len()) < piece => text.reserve(room),
-            Self::Binary(bytes) if bytes.capacity().saturating_sub(bytes.len()) < piece => bytes.reserve(room),
-            _ => {}
-        }
-    }
-
-    fn push(&mut self, piece: &[u8]) -> Result<(), Error> {
-        match self {
-            Self::Text(text, tail) => tail.push(piece, text).map_err(|_| Error::InvalidUtf8),
-            Self::Binary(bytes) => {
-                bytes.extend_from_slice(piece);
-                Ok(())
-            }
-        }
-    }
-
-    fn push_within(&mut self, limits: &Limits, piece: &[u8]) -> Result<(), Error> {
-        if self.len().saturating_add(piece.len()) > limits.message_bytes_max {
-            return Err(Error::MessageTooBig);
-        }
-        self.push(piece)
-    }
-
-    fn finish(self) -> Result<Message<'static>, Error> {
-        match self {
-            Self::Text(text, tail) if tail.is_empty() => Ok(text.into()),
-            Self::Text(..) => Err(Error::InvalidUtf8),
-            Self::Binary(bytes) => Ok(bytes.into()),
-        }
-    }
-}
-
-impl Assembly {
-    /// Appends a piece as it came.
-    fn push(&mut self, context: &mut Context<'_>, piece: &[u8]) -> Result<(), Error> {
-        match &mut context.inflater {
-            Some(inflater) if self.compressed => {
-                inflater.inflate(piece, |inflated| self.content.push_within(context.limits, inflated))
-            }
-            // What is not compressed was held against the limit by its header.
-            _ => self.content.push(piece),
-        }
-    }
-
-    fn finish(mut self, context: &mut Context<'_>) -> Result<Message<'static>, Error> {
-        if let Some(inflater) = &mut context.inflater
-            && self.compressed
-        {
-            inflater.finish(|inflated| self.content.push_within(context.limits, inflated))?;
-        }
-        self.content.finish()
     }
 }
 
@@ -204,7 +121,7 @@ impl MessageReader {
         }
         match self.read_fragments(role, limits, input) {
             Some(message) => Ok(Some(Inbound::Message(message?))),
-            None => self.read_in(&mut Context { role, limits, inflater: None }, input),
+            None => self.read_in(&mut Context { role, limits, pieces: None, inflater: None }, input),
         }
     }
 
@@ -277,9 +194,11 @@ impl MessageReader {
             return Some(message(opcode == TEXT, payload));
         }
         if fragments > 0 {
-            let assembly = self.assembly(if opcode == TEXT { Opcode::Text } else { Opcode::Binary }, false);
-            assembly.fragments = fragments;
-            return assembly.content.push(payload).err().map(Err);
+            let opcode = if opcode == TEXT { Opcode::Text } else { Opcode::Binary };
+            match Assembly::begun(opcode, fragments, payload) {
+                Ok(assembly) => self.partial().assembly = Some(assembly),
+                Err(error) => return Some(Err(error)),
+            }
         }
         None
     }
@@ -315,18 +234,15 @@ impl MessageReader {
         input: &mut &'a mut [u8],
     ) -> Result<Option<Inbound<'a>>, Error> {
         loop {
-            let found = match self.partial.as_mut().and_then(|partial| partial.frame) {
-                Some(frame) => self.read_payload(context, frame, input)?,
+            let found = match self.partial.as_mut().and_then(|partial| partial.payload) {
+                Some(payload) => self.read_payload(context, payload, input)?,
                 None => {
                     let Some((header, compressed)) = self.read_header(context, input)? else { return Ok(None) };
-                    let size = self.admit(context, &header, compressed)?;
-                    match split(input, size) {
-                        Some(payload) => self.read_frame(context, &header, compressed, payload)?,
+                    match self.lend(context, &header, compressed, input) {
+                        Some(found) => Some(found?),
                         None => {
-                            let key = header.mask.unwrap_or_default();
-                            let frame = Frame { header, compressed, key, left: size };
-                            self.partial().frame = Some(frame);
-                            None
+                            self.begin_frame(context, &header, compressed)?;
+                            continue;
                         }
                     }
                 }
@@ -377,104 +293,73 @@ impl MessageReader {
         Ok(None)
     }
 
-    /// Whether a frame may come now, and its payload's size if it is not too much.
-    fn admit(&mut self, context: &Context<'_>, header: &Header, compressed: bool) -> Result<usize, Error> {
-        let limits = context.limits;
-        let assembly = self.partial.as_mut().and_then(|partial| partial.assembly.as_mut());
-        let mut compressed = compressed;
-        let gathered = match (header.opcode, assembly) {
-            (Opcode::Close | Opcode::Ping | Opcode::Pong, _) | (Opcode::Text | Opcode::Binary, None) => 0,
-            (Opcode::Text | Opcode::Binary, Some(_)) => return Err(Error::UnfinishedMessage),
-            (Opcode::Continuation, None) => return Err(Error::UnexpectedContinuation),
-            (Opcode::Continuation, Some(assembly)) => {
-                assembly.fragments = assembly.fragments.saturating_add(1);
-                if assembly.fragments > limits.fragments_max {
-                    return Err(Error::TooManyFragments);
-                }
-                compressed = assembly.compressed;
-                assembly.content.len()
-            }
-        };
-        let mut room = limits.message_bytes_max.saturating_sub(gathered);
-        if compressed {
-            // What counts is the size after inflation; what cannot be compressed comes with a little around it.
-            room = room.saturating_add(room / 64).saturating_add(64);
-        }
-        match usize::try_from(header.payload_len) {
-            Ok(size) if size <= room || header.opcode.is_control() => Ok(size),
-            _ => Err(Error::MessageTooBig),
-        }
-    }
-
-    /// A frame that lies whole in the input.
-    fn read_frame<'a>(
-        &mut self,
-        context: &mut Context<'_>,
+    /// Lends the payload of a frame that is a whole message or a control frame, if it lies whole in the input.
+    fn lend<'a>(
+        &self,
+        context: &Context<'_>,
         header: &Header,
         compressed: bool,
-        payload: &'a mut [u8],
-    ) -> Result<Option<Inbound<'a>>, Error> {
+        input: &mut &'a mut [u8],
+    ) -> Option<Result<Inbound<'a>, Error>> {
+        let begun = self.partial.as_ref().is_some_and(|partial| partial.assembly.is_some());
+        let most = match header.opcode {
+            Opcode::Close | Opcode::Ping | Opcode::Pong => CONTROL_BYTES_MAX,
+            Opcode::Text | Opcode::Binary if header.fin && !compressed && !begun => context.limits.message_bytes_max,
+            _ => return None,
+        };
+        let size = usize::try_from(header.payload_len).ok().filter(|size| *size <= most)?;
+        let payload = split(input, size)?;
         if let Some(key) = header.mask {
             apply_mask(payload, key);
         }
-        let payload: &'a [u8] = payload;
-        Ok(Some(match header.opcode {
-            Opcode::Text | Opcode::Binary if header.fin && !compressed => {
-                Inbound::Message(message(header.opcode == Opcode::Text, payload)?)
-            }
-            Opcode::Text | Opcode::Binary | Opcode::Continuation => {
-                self.assembly(header.opcode, compressed).push(context, payload)?;
-                return self.end_fragment(context, header.fin);
-            }
-            control => Inbound::control(control, Cow::Borrowed(payload)),
-        }))
+        Some(match header.opcode {
+            Opcode::Text | Opcode::Binary => message(header.opcode == Opcode::Text, payload).map(Inbound::Message),
+            control => Ok(Inbound::control(control, Cow::Borrowed(payload))),
+        })
     }
 
-    /// The next piece of a payload that did not lie whole in the input.
+    /// Whether a frame may come now (section 5.4); if so its payload is read from here on.
+    fn begin_frame(&mut self, context: &Context<'_>, header: &Header, compressed: bool) -> Result<(), Error> {
+        let partial = self.partial();
+        let assembly = match (header.opcode, &mut partial.assembly) {
+            (Opcode::Close | Opcode::Ping | Opcode::Pong, _) => None,
+            (Opcode::Text | Opcode::Binary, Some(_)) => return Err(Error::UnfinishedMessage),
+            (Opcode::Continuation, None) => return Err(Error::UnexpectedContinuation),
+            (opcode, begun) => Some(begun.get_or_insert_with(|| Assembly::new(opcode, compressed))),
+        };
+        if let Some(assembly) = assembly {
+            assembly.admit(context, header.payload_len)?;
+        }
+        partial.payload = Some(Payload::of(header));
+        Ok(())
+    }
+
+    /// Reads on in a payload.
     fn read_payload<'a>(
         &mut self,
         context: &mut Context<'_>,
-        mut frame: Frame,
+        mut payload: Payload,
         input: &mut &'a mut [u8],
     ) -> Result<Option<Inbound<'a>>, Error> {
-        let size = frame.left.min(input.len());
-        let piece = split(input, size).unwrap_or_default();
-        if frame.header.mask.is_some() {
-            apply_mask(piece, frame.key);
-            frame.key = rotate(frame.key, size);
-        }
-        frame.left = frame.left.saturating_sub(size);
-        let opcode = frame.header.opcode;
-        if opcode.is_control() {
-            self.partial().control.extend_from_slice(piece);
-        } else {
-            let assembly = self.assembly(opcode, frame.compressed);
-            if !assembly.compressed {
-                assembly.content.reserve(size, frame.left);
-            }
-            assembly.push(context, piece)?;
-        }
         let partial = self.partial();
-        if frame.left > 0 {
-            partial.frame = Some(frame);
-            return Ok(None);
+        let (found, done) = match &mut partial.assembly {
+            Some(assembly) if !payload.opcode.is_control() => {
+                let found = assembly.read(context, &mut payload, input)?;
+                (found, assembly.is_done_with(&payload))
+            }
+            _ => {
+                partial.control.extend_from_slice(payload.take(CONTROL_BYTES_MAX, input));
+                let whole = payload.is_over().then(|| core::mem::take(&mut partial.control));
+                let found = whole.map(|whole| Inbound::control(payload.opcode, Cow::Owned(whole)));
+                (found, payload.is_over())
+            }
+        };
+        let ends = matches!(found, Some(Inbound::Message(_) | Inbound::Piece(Piece { last: true, .. })));
+        partial.payload = (!done && !ends).then_some(payload);
+        if ends {
+            partial.assembly = None;
         }
-        partial.frame = None;
-        if opcode.is_control() {
-            let payload = core::mem::take(&mut partial.control);
-            return Ok(Some(Inbound::control(opcode, Cow::Owned(payload))));
-        }
-        self.end_fragment(context, frame.header.fin)
-    }
-
-    fn end_fragment(&mut self, context: &mut Context<'_>, fin: bool) -> Result<Option<Inbound<'static>>, Error> {
-        if !fin {
-            return Ok(None);
-        }
-        match self.partial().assembly.take() {
-            Some(assembly) => Ok(Some(Inbound::Message(assembly.finish(context)?))),
-            None => Ok(None),
-        }
+        Ok(found)
     }
 
     fn partial(&mut self) -> &mut Partial {
@@ -484,22 +369,10 @@ impl MessageReader {
                 early_taken: 0,
                 header: [0; HEADER_BYTES_MAX],
                 header_len: 0,
-                frame: None,
+                payload: None,
                 assembly: None,
                 control: Vec::new(),
             })
-        })
-    }
-
-    /// The message that is being gathered, begun if this frame begins it.
-    fn assembly(&mut self, opcode: Opcode, compressed: bool) -> &mut Assembly {
-        self.partial().assembly.get_or_insert_with(|| Assembly {
-            content: match opcode {
-                Opcode::Text => Content::Text(String::new(), Utf8Tail::default()),
-                _ => Content::Binary(Vec::new()),
-            },
-            fragments: 1,
-            compressed,
         })
     }
 
@@ -507,7 +380,7 @@ impl MessageReader {
     fn release(&mut self) {
         if let Some(partial) = &self.partial
             && partial.assembly.is_none()
-            && partial.frame.is_none()
+            && partial.payload.is_none()
             && partial.header_len == 0
             && partial.early.is_empty()
         {
@@ -530,6 +403,7 @@ impl<'a> Inbound<'a> {
         let own = |payload: Cow<'_, [u8]>| Cow::Owned(payload.into_owned());
         match self {
             Self::Message(message) => Inbound::Message(message.into_owned()),
+            Self::Piece(piece) => Inbound::Piece(piece.into_owned()),
             Self::Ping(payload) => Inbound::Ping(own(payload)),
             Self::Pong(payload) => Inbound::Pong(own(payload)),
             Self::Close(payload) => Inbound::Close(own(payload)),
