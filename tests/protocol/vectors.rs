@@ -54,7 +54,7 @@ const DIFFERENCES: &[Difference] = &[
     differs("reserved name", "S.", "S. 1008 Socket.IO: reserved event name", CODE),
     differs("event before CONNECT", "S.", "S. 1008 Socket.IO: namespace is not connected", CODE),
     differs("second CONNECT", "S.", "S. 1008 Socket.IO: namespace is connected already", CODE),
-    differs("binary that was not announced", "S.", "S. 1003 Socket.IO: binary data are not supported", CODE),
+    differs("binary that was not announced", "S.", "S. 1003 Socket.IO: unannounced binary data", CODE),
     differs("CONNECT_ERROR", "S.", "S. 1008 Socket.IO: packet type is the server's", CODE),
     differs("event after DISCONNECT", "S.", "S. 1008 Socket.IO: namespace is not connected", CODE),
     differs(
