@@ -159,7 +159,7 @@ impl Dance {
 
     /// What the server wrote is on its way.
     fn collect(&mut self) {
-        for (_, wire) in &mut self.wires {
+        for wire in self.wires.values_mut() {
             if let Some(conn) = wire.conn {
                 wire.down.extend(self.world.take(conn));
             }

@@ -9,12 +9,15 @@ mod memory;
 
 mod acks;
 mod app;
+mod binary;
 mod client;
 mod connect;
 mod corpus;
+mod cors;
 mod dance;
 mod ending;
 mod events;
+mod forms;
 mod heartbeat;
 mod mutation;
 mod namespaces;
