@@ -9,19 +9,27 @@ mod memory;
 
 mod acks;
 mod app;
+mod binary;
 mod client;
 mod connect;
 mod corpus;
+mod cors;
+mod dance;
 mod ending;
 mod events;
+mod forms;
 mod heartbeat;
 mod mutation;
 mod namespaces;
 mod origins;
+mod poller;
+mod polling;
+mod posts;
 mod refusals;
 mod requests;
 mod round_trip;
 mod threats;
+mod upgrade;
 mod vectors;
 mod world;
 
