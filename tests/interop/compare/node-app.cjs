@@ -18,6 +18,7 @@ const names = {
   connectTimeout: 'connectTimeout', maxPayload: 'maxHttpBufferSize', cookie: 'cookie', cors: 'cors', origins: 'origins',
 };
 for (const [name, own] of Object.entries(names)) if (name in options) settings[own] = options[name];
+if (!two && settings.cookie) settings.cookie = { name: settings.cookie };
 const io = two ? modules('server-2')(http, settings) : new (modules('server-4').Server)(http, settings);
 
 function admit(socket, next) {

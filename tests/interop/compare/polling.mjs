@@ -4,11 +4,12 @@ import { decode, encode } from './payload.mjs';
 const TEXT = { 'Content-Type': 'text/plain;charset=UTF-8' };
 
 export class Polling {
-  static async open(side, extra = '') {
+  static async open(side, extra = '', headers = {}) {
     const session = new Polling();
     session.side = side;
     session.extra = extra;
-    const response = await side.request(null, { path: side.path('polling', null, extra) });
+    session.headers = headers;
+    const response = await side.request(null, { path: side.path('polling', null, extra), headers });
     if (response?.status !== 200) throw new Error(`opening: ${response?.status} ${response?.body}`);
     const [opening, ...more] = session.packets(response);
     session.opening = JSON.parse(opening.slice(1));
@@ -44,7 +45,7 @@ export class Polling {
   }
 
   async raw(label, body, headers = TEXT) {
-    return this.side.request(label, { method: 'POST', path: this.path, headers, body });
+    return this.side.request(label, { method: 'POST', path: this.path, headers: { ...this.headers, ...headers }, body });
   }
 
   // A POST that is on its way.
@@ -55,7 +56,7 @@ export class Polling {
   // --- server to client ---
 
   async get(label) {
-    return this.side.request(label, { path: this.path });
+    return this.side.request(label, { path: this.path, headers: this.headers });
   }
 
   // A GET that is answered already, or parked.

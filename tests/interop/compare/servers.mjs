@@ -5,8 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { within } from './within.mjs';
 
 const FLAGS = {
-  allowEio3: '--allow-eio3', pingInterval: '--ping-interval', pingTimeout: '--ping-timeout', maxPayload: '--max-payload',
-  upgradeTimeout: '--upgrade-timeout', connectTimeout: '--connect-timeout', cookie: '--cookie', cors: '--cors',
+  pingInterval: '--ping-interval', pingTimeout: '--ping-timeout', maxPayload: '--max-payload',
+  upgradeTimeout: '--upgrade-timeout', connectTimeout: '--connect-timeout', cookie: '--cookie',
+  origin: '--origin',
 };
 
 export function startNode(options) {
@@ -14,9 +15,10 @@ export function startNode(options) {
 }
 
 export function startOurs(options) {
-  const flags = Object.entries(FLAGS).filter(([name]) => name in options);
-  const text = (value) => (typeof value === 'object' ? JSON.stringify(value) : String(value));
-  return start(process.env.ROOMWIRE_COMPARE_APP, flags.flatMap(([name, flag]) => [flag, text(options[name])]));
+  const flags = Object.entries(FLAGS).filter(([name]) => options[name]);
+  // With the official server it is revision 3 that has to be asked for.
+  const args = options.allowEio3 === false ? ['--allow-eio3', 'false'] : [];
+  return start(process.env.ROOMWIRE_COMPARE_APP, [...args, ...flags.flatMap(([name, flag]) => [flag, String(options[name])])]);
 }
 
 async function start(program, args) {

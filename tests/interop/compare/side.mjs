@@ -87,13 +87,13 @@ export class Side {
     this.note(`${label}.body`, response.body.toString());
   }
 
-  async polling(extra) {
-    return Polling.open(this, extra);
+  async polling(extra, headers) {
+    return Polling.open(this, extra, headers);
   }
 
   // A polling session that has joined the main namespace.
-  async joined(extra) {
-    const session = await this.polling(extra);
+  async joined(extra, headers) {
+    const session = await this.polling(extra, headers);
     await session.join();
     return session;
   }

@@ -24,8 +24,9 @@ pub fn parse() -> (String, Config) {
             "--ping-timeout" => config.engine.ping_timeout = millis(),
             "--connect-timeout" => config.connect_timeout = millis(),
             "--max-payload" => config.engine.max_payload = number() as usize,
-            // To come with the transports that they are about.
-            "--upgrade-timeout" | "--cors" | "--cookie" => {}
+            "--upgrade-timeout" => config.engine.upgrade_timeout = millis(),
+            "--cookie" => config.engine.cookie = Some(value),
+            "--origin" => config.origins = Origins::Listed(vec![value]),
             _ => usage(&name),
         }
     }
