@@ -25,6 +25,8 @@ pub enum Told {
     Connecting(SocketId, String, String),
     Connected(SocketId, bool),
     Emit(SocketId, String, String, bool),
+    Message(ConnId, Option<SocketId>, ws::Message<'static>),
+    Acks(AckId, usize, Vec<SocketId>),
     Ack(AckId, SocketId, Result<String, AckError>),
     Presence { namespace: String, room: String, user: String, change: PresenceChange, version: u64 },
     Disconnected(SocketId, DisconnectReason, Option<Instant>),
@@ -50,6 +52,8 @@ impl From<&Event<'_>> for Told {
                 let answer = answer.as_ref().map(|args| args.as_str().into()).map_err(|error| *error);
                 Self::Ack(*ack, *socket, answer)
             }
+            Event::Message { conn, socket, message } => Self::Message(*conn, *socket, message.clone().into_owned()),
+            Event::Acks { ack, answered, missing } => Self::Acks(*ack, *answered, missing.clone()),
             Event::Presence { namespace, room, user, change, version } => Self::Presence {
                 namespace: (**namespace).into(),
                 room: (**room).into(),
@@ -77,6 +81,8 @@ impl Told {
             Self::Connected(_, false) => "connected",
             Self::Connected(_, true) => "resumed",
             Self::Emit(..) => "emit",
+            Self::Message(..) => "message",
+            Self::Acks(..) => "acks",
             Self::Ack(_, _, Ok(_)) => "answered",
             Self::Ack(_, _, Err(AckError::TimedOut)) => "ack timed out",
             Self::Ack(_, _, Err(_)) => "ack lost",

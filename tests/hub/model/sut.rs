@@ -366,7 +366,7 @@ impl Sut {
                 }
                 format!("closed {}", client(conn))
             }
-            Told::Request(..) | Told::Refused(..) => panic!("{told:?}"),
+            Told::Request(..) | Told::Refused(..) | Told::Message(..) | Told::Acks(..) => panic!("{told:?}"),
         };
         self.told.push(text);
         if let Event::Emit { reply: Some(reply), .. } = event {
