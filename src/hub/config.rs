@@ -19,13 +19,15 @@ pub enum Origins {
 }
 
 impl Origins {
-    /// Adds to the answer to a request what tells a browser that the page may read it (the CORS protocol of the Fetch
-    /// standard, section 3.3): nothing unless a page sent it and may.
+    /// Adds to the answer to a request what tells a browser that the page may read it, if it may (the CORS protocol of the
+    /// Fetch standard, section 3.3).
     pub(super) fn admit(&self, request: &Request, response: Response) -> Response {
+        // Whatever stands there: what is kept for one page is not another's.
+        let response = response.own_header("vary", "Origin");
         let Some(origin) = request.header("origin").filter(|_| self.allow(request)) else { return response };
         let Ok(response) = response.clone().header("access-control-allow-origin", origin) else { return response };
         // Clients of revision 3 send credentials unless they are told not to, and their browser then insists on this.
-        response.own_header("access-control-allow-credentials", "true").own_header("vary", "Origin")
+        response.own_header("access-control-allow-credentials", "true")
     }
 
     /// Whether a request may pass. One without `Origin` comes from no page and may.

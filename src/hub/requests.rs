@@ -150,9 +150,11 @@ impl Hub {
                 return None;
             }
         };
-        let (now, accept) = (self.now, Accept::new());
+        let now = self.now;
+        // Browsers fail a connection whose offer of subprotocols is not answered; the official server takes the first.
+        let accept = upgrade.protocols().next().map_or_else(Accept::new, |first| Accept::new().protocol(first));
         let entry = self.conns.get_mut(conn)?;
-        // Without a chosen subprotocol neither can fail.
+        // What is chosen was offered.
         let ws = match &mut entry.link {
             Link::Http(http) => {
                 let fresh = http::Connection::new(self.http_config.clone(), now);

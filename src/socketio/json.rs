@@ -25,6 +25,12 @@ pub(super) fn check(text: &str, open: char) -> Result<(), Error> {
     IgnoredAny::deserialize(&mut parser).and_then(|_| parser.end()).map_err(|_| Error::Payload)
 }
 
+/// What stands between the brackets of a valid array.
+pub(super) fn inside(array: &str) -> Option<&str> {
+    // White space behind it is part of the JSON text (RFC 8259 section 2).
+    array.trim_ascii_end().strip_prefix('[')?.strip_suffix(']')
+}
+
 /// How deep brackets are nested, strings apart. It means something only for valid JSON, and for
 /// the rest it does no harm.
 fn depth(text: &str) -> usize {

@@ -34,6 +34,9 @@ fn said(answer: &Answer) -> [Option<&str>; 3] {
     ["access-control-allow-origin", "access-control-allow-credentials", "vary"].map(|name| answer.header(name))
 }
 
+/// The answer depends on the page, whoever asks.
+const NOT_ADMITTED: [Option<&str>; 3] = [None, None, Some("Origin")];
+
 fn admitted(origin: &str) -> [Option<&str>; 3] {
     [Some(origin), Some("true"), Some("Origin")]
 }
@@ -105,7 +108,7 @@ fn without_a_page() {
             [("/socket.io/?EIO=4&transport=polling", 200), ("/socket.io/?EIO=4&transport=tobi", 400)]
         {
             let answer = answer(&mut world, "GET", target, "", "");
-            assert_eq!((answer.status, said(&answer)), (status, [None; 3]));
+            assert_eq!((answer.status, said(&answer)), (status, NOT_ADMITTED));
         }
     }
 }
@@ -126,13 +129,13 @@ fn a_page_that_may_not() {
                 [("GET", "/socket.io/?EIO=4&transport=polling"), ("GET", &target[..]), ("POST", &target[..])]
             {
                 let answer = answer(&mut world, method, target, &origin(page), "1");
-                assert_eq!((answer.status, said(&answer)), (403, [None; 3]), "{method} {page}");
+                assert_eq!((answer.status, said(&answer)), (403, NOT_ADMITTED), "{method} {page}");
                 assert_eq!(answer.text(), r#"{"code":4,"message":"Forbidden"}"#);
                 assert!(matches!(&world.news()[..], [Told::Refused { .. }]));
             }
             // Before that comes what is wrong with the request itself; that is no secret, and not for the page either.
             let unknown = answer(&mut world, "GET", "/socket.io/?EIO=4&transport=tobi", &origin(page), "");
-            assert_eq!((unknown.status, said(&unknown)), (400, [None; 3]));
+            assert_eq!((unknown.status, said(&unknown)), (400, NOT_ADMITTED));
             assert_eq!(poller.heard(&mut world), None, "the session is unharmed");
             assert_eq!(world.hub.counts().sessions, 1);
         }
@@ -155,7 +158,7 @@ fn the_same_host_and_port() {
             format!("GET /socket.io/?EIO=3&transport=polling HTTP/1.1\r\nHost: {host}\r\nOrigin: {page}\r\n\r\n");
         world.feed(conn, head.as_bytes());
         let answer = Answer::all(&world.take(conn)).remove(0);
-        let expected = if may { (200, admitted(page)) } else { (403, [None; 3]) };
+        let expected = if may { (200, admitted(page)) } else { (403, NOT_ADMITTED) };
         assert_eq!((answer.status, said(&answer)), expected, "{host} {page}");
     }
 }
@@ -182,7 +185,7 @@ fn preflights() {
         let mut world = world(policy);
         let answer = answer(&mut world, "OPTIONS", target, &asked(EVIL, ""), "");
         assert!((400..500).contains(&answer.status), "{}", answer.status);
-        assert_eq!(said(&answer), [None; 3]);
+        assert_eq!(said(&answer), NOT_ADMITTED);
         assert_eq!(answer.header("access-control-allow-methods"), None);
     }
     // An OPTIONS that is none is a bad method; elsewhere it is the application's.

@@ -259,6 +259,15 @@ impl Poller {
         self.send(world, &packets);
     }
 
+    /// Whether the session is over: the next GET is told so, unless it is forgotten already.
+    pub fn is_over(&mut self, world: &mut World) -> bool {
+        let answer = self.poll(world);
+        if answer.status == 400 {
+            return answer.text() == r#"{"code":1,"message":"Session ID unknown"}"#;
+        }
+        answer.texts() == ["6", "1"] && self.is_gone(world)
+    }
+
     /// Whether the session is gone: its GET is refused with error 1.
     pub fn is_gone(&mut self, world: &mut World) -> bool {
         let answer = self.poll(world);

@@ -48,8 +48,7 @@ fn the_handshake() {
     };
     let (poller, answer) = Poller::open(&mut accepting(), 4);
     assert_eq!(answer.text(), open(&poller.sid));
-    let head =
-        "HTTP/1.1 200 OK\r\ncache-control: no-store\r\ncontent-type: text/plain; charset=UTF-8\r\ncontent-length: 118";
+    let head = "HTTP/1.1 200 OK\r\nvary: Origin\r\ncache-control: no-store\r\ncontent-type: text/plain; charset=UTF-8\r\ncontent-length: 118";
     assert_eq!(answer.head, head);
     let (poller, answer) = Poller::open(&mut accepting(), 3);
     assert_eq!(answer.text(), format!("118:{}2:40", open(&poller.sid)));
@@ -170,12 +169,16 @@ fn e09_a_second_get() {
             world.hub.emit(world.now, socket, "n", (0,)).unwrap();
         }
         world.feed(second, &poller.get_bytes());
-        let waiting = numbers(0..u32::from(queued));
-        assert_eq!(poller.heard(&mut world).unwrap().texts(), [waiting, vec!["1".into()]].concat());
+        // What is queued is not followed by the end in the same answer: see the farewell.
+        let waiting = if queued { numbers(0..1) } else { vec!["1".into()] };
+        assert_eq!(poller.heard(&mut world).unwrap().texts(), waiting);
         let refused = Answer::all(&world.take(second)).remove(0);
         assert_eq!((refused.status, refused.text()), (400, ""));
         let reason = DisconnectReason::ProtocolError;
         assert_eq!(world.news(), [Told::Disconnected { socket, reason, away_until: None }]);
+        if queued {
+            assert_eq!(poller.poll(&mut world).texts(), ["6", "1"]);
+        }
         assert_eq!(world.hub.counts().sessions, 0);
         assert!(poller.is_gone(&mut world));
         // Both streams go on.
@@ -408,7 +411,9 @@ fn the_farewell() {
         assert_eq!(world.news(), []);
         assert_eq!(poller.poll(&mut world).texts(), numbers(0..16));
         world.pass(secs(30) - std::time::Duration::from_nanos(1));
-        assert_eq!(poller.poll(&mut world).texts(), [numbers(16..20), vec!["1".into()]].concat());
+        // Clients look at packets of Socket.IO later than at the end of their transport: that gets an answer of its own.
+        assert_eq!(poller.poll(&mut world).texts(), numbers(16..20));
+        assert_eq!(poller.poll(&mut world).texts(), ["6", "1"]);
         assert!(poller.is_gone(&mut world));
         // Another one is not fetched in time.
         let (mut poller, socket) = connected(&mut world, revision);
@@ -416,13 +421,20 @@ fn the_farewell() {
         world.pass(secs(30));
         assert_eq!(world.hub.counts().sessions, 0);
         assert!(poller.is_gone(&mut world));
-        // Where a GET waits it hears at once.
+        // Where a GET waits, and nothing else is to be said, it hears at once.
+        let (mut poller, socket) = connected(&mut world, revision);
+        poller.park(&mut world);
+        world.hub.close(world.now, socket).unwrap();
+        world.settle();
+        assert_eq!(poller.heard(&mut world).unwrap().texts(), ["1"]);
+        assert!(poller.is_gone(&mut world));
         let (mut poller, socket) = connected(&mut world, revision);
         poller.park(&mut world);
         world.hub.emit(world.now, socket, "n", (0,)).unwrap();
         world.hub.close(world.now, socket).unwrap();
         world.settle();
-        assert_eq!(poller.heard(&mut world).unwrap().texts(), [numbers(0..1), vec!["1".into()]].concat());
+        assert_eq!(poller.heard(&mut world).unwrap().texts(), numbers(0..1));
+        assert_eq!(poller.poll(&mut world).texts(), ["6", "1"]);
         assert!(poller.is_gone(&mut world));
     }
 }

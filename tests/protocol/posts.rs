@@ -29,7 +29,7 @@ fn fatal(revision: u8, kind: &str, body: &[u8], before: usize) {
         if waits {
             assert_eq!(poller.heard(&mut world).unwrap().texts(), ["1"], "{shown}");
         }
-        assert!(poller.is_gone(&mut world), "{shown}");
+        assert!(poller.is_over(&mut world), "{shown}");
         assert_eq!(world.hub.counts().sessions, 0);
     }
 }
@@ -63,6 +63,7 @@ fn an_event_before_it_is_accepted() {
     let answer = poller.post(&mut world, PLAIN, "40\u{1e}42[\"a\"]".as_bytes());
     assert_eq!(answer.text(), "ok");
     assert!(matches!(&world.news()[..], [Told::Connecting { .. }, Told::Disconnected { .. }]));
+    assert_eq!(poller.poll(&mut world).texts(), ["6", "1"], "the client is told that it is over");
     assert!(poller.is_gone(&mut world));
 }
 
@@ -159,7 +160,7 @@ fn poller_is_gone(world: &mut World, poller: &mut Poller) -> bool {
 /// Binary data in base64, in order or not (e16).
 #[test]
 fn e16_base64() {
-    for data in ["A", "AA", "AAA", "AA=", "A===", "AB==", "AAAA=", "A-_A", "AA AA", "=", "====", "AAAA\n", "é"] {
+    for data in ["A", "A===", "AB==", "AB", "AAB", "AAAA=", "A-_A", "AA AA", "=", "====", "AAAA\n", "é"] {
         fatal(4, PLAIN, format!("451-[\"e\"]\u{1e}b{data}").as_bytes(), 0);
         let units = 2 + data.encode_utf16().count();
         fatal(3, PLAIN, format!("9:451-[\"e\"]{units}:b4{data}").as_bytes(), 0);
@@ -168,7 +169,14 @@ fn e16_base64() {
         let units = other.len();
         fatal(3, PLAIN, format!("9:451-[\"e\"]{units}:{other}").as_bytes(), 0);
     }
-    for (data, bytes) in [("", vec![]), ("AA==", vec![0]), ("AAA=", vec![0, 0]), ("/+/+", vec![255, 239, 254])] {
+    for (data, bytes) in [
+        ("", vec![]),
+        ("AA==", vec![0]),
+        ("AA", vec![0]),
+        ("AAA", vec![0, 0]),
+        ("AAA=", vec![0, 0]),
+        ("/+/+", vec![255, 239, 254]),
+    ] {
         for revision in [3, 4] {
             let mut world = accepting();
             let (mut poller, _) = connected(&mut world, revision);
