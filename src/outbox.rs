@@ -14,6 +14,13 @@ use bytes::Bytes;
 /// Below this many bytes a copy costs less than a reference and its place in the queue.
 const COPY_BYTES_MAX: usize = 256;
 
+/// What has so many bytes is not moved any more when more comes behind it, but closed; the next tail has room for twice as
+/// much, up to the second number.
+const TAIL_BYTES: core::ops::Range<usize> = 4096..65_536;
+
+/// So much stands in the queue itself: the header of a frame whose payload follows.
+const SHORT_BYTES_MAX: usize = 22;
+
 /// A queue of bytes on their way out.
 #[derive(Default)]
 pub struct Outbox {
@@ -28,6 +35,7 @@ pub struct Outbox {
 }
 
 enum Chunk {
+    Short(u8, [u8; SHORT_BYTES_MAX]),
     Owned(Vec<u8>),
     Shared(Bytes),
 }
@@ -35,6 +43,7 @@ enum Chunk {
 impl Chunk {
     fn as_slice(&self) -> &[u8] {
         match self {
+            Self::Short(len, bytes) => bytes.get(..usize::from(*len)).unwrap_or_default(),
             Self::Owned(bytes) => bytes,
             Self::Shared(bytes) => bytes,
         }
@@ -82,6 +91,27 @@ impl Outbox {
         result
     }
 
+    /// The same for about `size` bytes: room for them is made without moving much of what is there.
+    #[inline]
+    pub fn push_sized<R>(&mut self, size: usize, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+        if self.tail.capacity().saturating_sub(self.tail.len()) < size {
+            self.make_room(size);
+        }
+        self.push_with(write)
+    }
+
+    #[cold]
+    fn make_room(&mut self, size: usize) {
+        let len = self.tail.len();
+        if len < TAIL_BYTES.start {
+            return self.tail.reserve(size);
+        }
+        let next = Vec::with_capacity(len.saturating_mul(2).min(TAIL_BYTES.end).max(size));
+        let tail = core::mem::replace(&mut self.tail, next);
+        // `written` goes along: if the tail was first, it is the first chunk now.
+        self.queue.get_or_insert_default().push_back(Chunk::Owned(tail));
+    }
+
     /// Queues an owned buffer; a large one is not copied.
     pub fn push_owned(&mut self, bytes: Vec<u8>) {
         if bytes.len() <= COPY_BYTES_MAX {
@@ -93,18 +123,30 @@ impl Outbox {
 
     /// Queues bytes that others hold too; all but a few are not copied.
     pub fn push_shared(&mut self, bytes: &Bytes) {
+        if bytes.len() <= COPY_BYTES_MAX { self.push(bytes) } else { self.push_bytes(bytes.clone()) }
+    }
+
+    /// The same for bytes that are given up, which spares them one more owner.
+    pub fn push_bytes(&mut self, bytes: Bytes) {
         if bytes.len() <= COPY_BYTES_MAX {
-            return self.push(bytes);
+            return self.push(&bytes);
         }
         self.len = self.len.saturating_add(bytes.len());
-        self.enqueue(Chunk::Shared(bytes.clone()));
+        self.enqueue(Chunk::Shared(bytes));
     }
 
     fn enqueue(&mut self, chunk: Chunk) {
         let queue = self.queue.get_or_insert_default();
-        if !self.tail.is_empty() {
-            // `written` goes along: if the tail was first, it is the first chunk now.
-            queue.push_back(Chunk::Owned(core::mem::take(&mut self.tail)));
+        // `written` goes along: if the tail was first, it is the first chunk now.
+        let mut short = [0; SHORT_BYTES_MAX];
+        match short.get_mut(..self.tail.len()) {
+            Some(&mut []) => {}
+            Some(bytes) => {
+                bytes.copy_from_slice(&self.tail);
+                queue.push_back(Chunk::Short(bytes.len() as u8, short));
+                self.tail.clear();
+            }
+            None => queue.push_back(Chunk::Owned(core::mem::take(&mut self.tail))),
         }
         queue.push_back(chunk);
     }
@@ -160,8 +202,10 @@ mod tests {
     #[derive(Clone, Debug)]
     enum Op {
         Push(usize),
+        Sized(usize),
         Owned(usize),
         Shared(usize),
+        Bytes(usize),
         Advance(usize),
     }
 
@@ -169,8 +213,10 @@ mod tests {
         let size = prop_oneof![0usize..20, 200usize..300, 3000usize..9000];
         prop_oneof![
             size.clone().prop_map(Op::Push),
+            size.clone().prop_map(Op::Sized),
             size.clone().prop_map(Op::Owned),
             size.clone().prop_map(Op::Shared),
+            size.clone().prop_map(Op::Bytes),
             size.prop_map(Op::Advance),
         ]
     }
@@ -186,8 +232,14 @@ mod tests {
             for op in ops {
                 match op {
                     Op::Push(size) => { let b = fresh(size); outbox.push(&b); plain.extend(b); }
+                    Op::Sized(size) => {
+                        let b = fresh(size);
+                        outbox.push_sized(size, |out| out.extend_from_slice(&b));
+                        plain.extend(b);
+                    }
                     Op::Owned(size) => { let b = fresh(size); plain.extend(&b); outbox.push_owned(b); }
                     Op::Shared(size) => { let b = fresh(size); plain.extend(&b); outbox.push_shared(&b.into()); }
+                    Op::Bytes(size) => { let b = fresh(size); plain.extend(&b); outbox.push_bytes(b.into()); }
                     Op::Advance(count) => { outbox.advance(count); plain.drain(..count.min(plain.len())); }
                 }
                 prop_assert_eq!(outbox.len(), plain.len());

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::frame::{HEADER_BYTES_MAX, Header, Opcode};
+use crate::utf8::{self, InvalidUtf8};
 
 /// A message: text or binary, lent or owned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +113,71 @@ impl<'a> From<&'a [u8]> for Message<'a> {
 impl From<Vec<u8>> for Message<'_> {
     fn from(bytes: Vec<u8>) -> Self {
         Self::Binary(Cow::Owned(bytes))
+    }
+}
+
+/// A message whose payload is counted by reference: where it needs no mask and no compression it is sent without a copy.
+///
+/// ```
+/// use roomwire::ws::Shared;
+/// let binary = Shared::from(bytes::Bytes::from_static(b"\xFF"));
+/// let text = Shared::text(bytes::Bytes::from_static("é".as_bytes()))?;
+/// assert!(Shared::text(binary.payload().clone()).is_err());
+/// assert_eq!(text.payload(), "é");
+/// # Ok::<(), roomwire::utf8::InvalidUtf8>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shared {
+    opcode: Opcode,
+    payload: Bytes,
+}
+
+impl Shared {
+    /// A text message.
+    ///
+    /// # Errors
+    /// If the bytes are not UTF-8.
+    pub fn text(payload: impl Into<Bytes>) -> Result<Self, InvalidUtf8> {
+        let payload = payload.into();
+        utf8::check(&payload)?;
+        Ok(Self { opcode: Opcode::Text, payload })
+    }
+
+    /// The payload.
+    #[must_use]
+    pub const fn payload(&self) -> &Bytes {
+        &self.payload
+    }
+
+    /// The opcode of its first frame.
+    #[must_use]
+    pub const fn opcode(&self) -> Opcode {
+        self.opcode
+    }
+
+    pub(super) fn into_parts(self) -> (Opcode, Bytes) {
+        (self.opcode, self.payload)
+    }
+}
+
+impl From<Bytes> for Shared {
+    /// A binary message.
+    fn from(payload: Bytes) -> Self {
+        Self { opcode: Opcode::Binary, payload }
+    }
+}
+
+impl From<Vec<u8>> for Shared {
+    /// A binary message.
+    fn from(payload: Vec<u8>) -> Self {
+        Bytes::from(payload).into()
+    }
+}
+
+impl From<String> for Shared {
+    /// A text message.
+    fn from(payload: String) -> Self {
+        Self { opcode: Opcode::Text, payload: payload.into() }
     }
 }
 

@@ -107,6 +107,6 @@ pub use error::Error;
 pub use frame::{Header, Opcode, Role};
 pub use handshake::{Accept, AcceptError, HandshakeError, Upgrade, accept_key};
 pub use mask::apply_mask;
-pub use message::{Message, Piece, Prepared};
+pub use message::{Message, Piece, Prepared, Shared};
 pub use opening::{Opened, Opening, ProtocolError, UrlError};
 pub use reader::{Inbound, MessageReader};

@@ -8,7 +8,10 @@ use crate::time::Instant;
 use crate::ws::close::CONTROL_BYTES_MAX;
 use crate::ws::frame::{HEADER_BYTES_MAX, Header, RSV1};
 use crate::ws::mask::apply_mask;
-use crate::ws::{Message, Opcode, Piece, Prepared, Role};
+use crate::ws::{Message, Opcode, Piece, Prepared, Role, Shared};
+
+/// How much is copied before it is masked: a multiple of the key's length that fits the nearest cache.
+const MASKED_BYTES: usize = 4096;
 
 impl Connection {
     /// Queues a message, compressed where that was agreed on and is worth it.
@@ -21,6 +24,29 @@ impl Connection {
         self.require_turn(message.as_bytes().len())?;
         if !self.write_compressed(message.opcode(), message.as_bytes()) {
             self.write_message(message.opcode(), true, message);
+        }
+        Ok(())
+    }
+
+    /// The same for a message that is owned or shared, which a server sends without a copy where it is not compressed. It
+    /// stands in [`outgoing`](Self::outgoing) on its own.
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send).
+    pub fn send_shared(&mut self, now: Instant, message: impl Into<Shared>) -> Result<(), SendError> {
+        self.clock(now);
+        let (opcode, payload) = message.into().into_parts();
+        self.require_turn(payload.len())?;
+        if self.write_compressed(opcode, &payload) {
+            return Ok(());
+        }
+        match self.role {
+            Role::Client => self.write_frame(opcode, &payload),
+            Role::Server => {
+                self.write_header(opcode, true, payload.len());
+                self.outbox.push_bytes(payload);
+                self.watch_writes();
+            }
         }
         Ok(())
     }
@@ -178,13 +204,11 @@ impl Connection {
 
     /// Queues a message, or a fragment of it, as it is.
     fn write_message(&mut self, opcode: Opcode, fin: bool, message: Message<'_>) {
-        let payload_len = message.as_bytes().len() as u64;
         let is_lent = matches!(message, Message::Text(Cow::Borrowed(_)) | Message::Binary(Cow::Borrowed(_)));
         if is_lent || self.role == Role::Client {
             return self.write_frame_with(opcode, fin, 0, message.as_bytes());
         }
-        let (header, len) = Header { fin, opcode, mask: None, payload_len }.encode();
-        self.outbox.push(header.get(..len).unwrap_or_default());
+        self.write_header(opcode, fin, message.as_bytes().len());
         self.outbox.push_owned(message.take_owned().unwrap_or_default());
         self.watch_writes();
     }
@@ -198,18 +222,24 @@ impl Connection {
         let mask = masks.map(|entropy| entropy.bytes::<4>());
         let header = Header { fin, opcode, mask, payload_len: payload.len() as u64 };
         let (header, size) = header.encode_extended(reserved);
-        self.outbox.push_with(|out| {
-            out.reserve(header.len().saturating_add(payload.len()));
-            // All of the array, whose length is known, and back: cheaper than a copy of some bytes.
-            let start = out.len().saturating_add(size);
-            out.extend_from_slice(&header);
-            out.truncate(start);
-            out.extend_from_slice(payload);
-            if let (Some(key), Some(payload)) = (mask, out.get_mut(start..)) {
-                apply_mask(payload, key);
+        self.outbox.push_sized(header.len().saturating_add(payload.len()), |out| {
+            append_header(out, header, size);
+            let Some(key) = mask else { return out.extend_from_slice(payload) };
+            // Piece by piece, so that what is copied is still near when it is masked.
+            for piece in payload.chunks(MASKED_BYTES) {
+                let start = out.len();
+                out.extend_from_slice(piece);
+                apply_mask(out.get_mut(start..).unwrap_or_default(), key);
             }
         });
         self.watch_writes();
+    }
+
+    /// Queues a server's header whose payload is queued next.
+    fn write_header(&mut self, opcode: Opcode, fin: bool, payload_len: usize) {
+        let header = Header { fin, opcode, mask: None, payload_len: payload_len as u64 };
+        let (header, size) = header.encode_extended(0);
+        self.outbox.push_sized(header.len(), |out| append_header(out, header, size));
     }
 
     /// Whether a whole message may be queued now.
@@ -263,4 +293,11 @@ impl Connection {
     pub(super) fn write_pong(&mut self, payload: &[u8]) {
         self.write_frame(Opcode::Pong, payload);
     }
+}
+
+fn append_header(out: &mut Vec<u8>, header: [u8; 16], size: usize) {
+    // All of the array, whose length is known, and back: cheaper than a copy of some bytes.
+    let end = out.len().saturating_add(size);
+    out.extend_from_slice(&header);
+    out.truncate(end);
 }

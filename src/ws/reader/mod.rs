@@ -234,18 +234,17 @@ impl MessageReader {
         input: &mut &'a mut [u8],
     ) -> Result<Option<Inbound<'a>>, Error> {
         loop {
-            let found = match self.partial.as_mut().and_then(|partial| partial.payload) {
-                Some(payload) => self.read_payload(context, payload, input)?,
-                None => {
-                    let Some((header, compressed)) = self.read_header(context, input)? else { return Ok(None) };
-                    match self.lend(context, &header, compressed, input) {
-                        Some(found) => Some(found?),
-                        None => {
-                            self.begin_frame(context, &header, compressed)?;
-                            continue;
-                        }
-                    }
-                }
+            let found = if let Some(partial) = &mut self.partial
+                && partial.payload.is_some()
+            {
+                partial.read_payload(context, input)?
+            } else {
+                let Some((header, compressed)) = self.read_header(context, input)? else { return Ok(None) };
+                let Some(found) = self.lend(context, &header, compressed, input) else {
+                    self.begin_frame(context, &header, compressed)?;
+                    continue;
+                };
+                Some(found?)
             };
             if found.is_some() {
                 self.release();
@@ -334,34 +333,6 @@ impl MessageReader {
         Ok(())
     }
 
-    /// Reads on in a payload.
-    fn read_payload<'a>(
-        &mut self,
-        context: &mut Context<'_>,
-        mut payload: Payload,
-        input: &mut &'a mut [u8],
-    ) -> Result<Option<Inbound<'a>>, Error> {
-        let partial = self.partial();
-        let (found, done) = match &mut partial.assembly {
-            Some(assembly) if !payload.opcode.is_control() => {
-                let found = assembly.read(context, &mut payload, input)?;
-                (found, assembly.is_done_with(&payload))
-            }
-            _ => {
-                partial.control.extend_from_slice(payload.take(CONTROL_BYTES_MAX, input));
-                let whole = payload.is_over().then(|| core::mem::take(&mut partial.control));
-                let found = whole.map(|whole| Inbound::control(payload.opcode, Cow::Owned(whole)));
-                (found, payload.is_over())
-            }
-        };
-        let ends = matches!(found, Some(Inbound::Message(_) | Inbound::Piece(Piece { last: true, .. })));
-        partial.payload = (!done && !ends).then_some(payload);
-        if ends {
-            partial.assembly = None;
-        }
-        Ok(found)
-    }
-
     fn partial(&mut self) -> &mut Partial {
         self.partial.get_or_insert_with(|| {
             Box::new(Partial {
@@ -386,6 +357,37 @@ impl MessageReader {
         {
             self.partial = None;
         }
+    }
+}
+
+impl Partial {
+    /// Reads on in the payload of the present frame.
+    fn read_payload<'a>(
+        &mut self,
+        context: &mut Context<'_>,
+        input: &mut &'a mut [u8],
+    ) -> Result<Option<Inbound<'a>>, Error> {
+        let Some(payload) = &mut self.payload else { return Ok(None) };
+        let (found, done) = match &mut self.assembly {
+            Some(assembly) if !payload.opcode.is_control() => {
+                let found = assembly.read(context, payload, input)?;
+                (found, assembly.is_done_with(payload))
+            }
+            _ => {
+                self.control.extend_from_slice(payload.take(CONTROL_BYTES_MAX, input));
+                let whole = payload.is_over().then(|| core::mem::take(&mut self.control));
+                let found = whole.map(|whole| Inbound::control(payload.opcode, Cow::Owned(whole)));
+                (found, payload.is_over())
+            }
+        };
+        let ends = matches!(found, Some(Inbound::Message(_) | Inbound::Piece(Piece { last: true, .. })));
+        if done || ends {
+            self.payload = None;
+        }
+        if ends {
+            self.assembly = None;
+        }
+        Ok(found)
     }
 }
 
