@@ -424,6 +424,9 @@ class Verdict(unittest.TestCase):
         suite = ["1.1.1", "9.8.6", "12.1.1", "12.1.2", "12.1.10", "13.7.11"]
         self.assertEqual(verdict.chosen(suite, False, []), ["1.1.1", "9.8.6", "12.1.1", "13.7.11"])
         self.assertEqual(verdict.chosen(suite, True, []), suite)
+        self.assertIn("NOT run: 2 of 6 cases, of sections 12 and 13 all", verdict.left_out(suite, verdict.chosen(suite, False, [])))
+        self.assertIn("NOT run: 5 of 6 cases, of sections 9, 12, 13", verdict.left_out(suite, ["1.1.1"]))
+        self.assertEqual(verdict.left_out(suite, suite), "all 6 cases are run")
         self.assertEqual(verdict.chosen(suite, False, ["12.1.10", "9.*"]), ["9.8.6", "12.1.10"])
 
     def wire(self, steps, stats=({1: 1, 8: 1}, {1: 1, 8: 1})):

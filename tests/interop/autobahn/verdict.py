@@ -35,6 +35,18 @@ def chosen(cases, everything, patterns):
     return [case for case in cases if everything or not is_compression(case) or case.rpartition(".")[2] in SHORT]
 
 
+def left_out(suite, cases):
+    """What is not run, for people."""
+    left = [case for case in suite if case not in cases]
+    if not left:
+        return f"all {len(suite)} cases are run"
+    if all(is_compression(case) and case.rpartition(".")[2] not in SHORT for case in left):
+        why = f"of sections 12 and 13 all sizes but numbers {', '.join(sorted(SHORT, key=int))} (--all runs them)"
+    else:
+        why = f"of sections {', '.join(dict.fromkeys(map(section, left)))}"
+    return f"NOT run: {len(left)} of {len(suite)} cases, {why}"
+
+
 def deviations(suite, cases, results):
     """`results`: case -> (behavior, behaviorClose, explanation). One line for each deviation."""
     lines = []

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use roomwire::ws::Role;
 
-use crate::ends::{End, Item, Ours, Tungstenite};
+use crate::ends::{End, Item, Mode, Ours, Tungstenite};
 use crate::script::{Cuts, cases, control, cuts};
 use crate::wire::Frame;
 
@@ -16,7 +16,10 @@ proptest! {
     fn both_say_the_same_of_any_frames(server: bool, frames in vec(frame(), 1..8), cuts in cuts()) {
         let role = if server { Role::Server } else { Role::Client };
         let bytes = stream(role, &frames);
-        prop_assert_eq!(verdict(Ours::after_upgrade(role), &bytes, &cuts), verdict(Tungstenite::new(role), &bytes, &cuts));
+        let theirs = verdict(Tungstenite::new(role), &bytes, &cuts);
+        for mode in Mode::ALL {
+            prop_assert_eq!(&verdict(Ours::after_upgrade(role, mode), &bytes, &cuts), &theirs);
+        }
     }
 }
 

@@ -2,10 +2,11 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::sample::select;
 use roomwire::ws::{DeflateConfig, Role};
 use sockudo_ws::deflate::{self, DeflateWindowBits};
 
-use crate::ends::{End, Item, Ours, Sockudo};
+use crate::ends::{End, Item, Mode, Ours, Sockudo};
 use crate::inflate::inflate;
 use crate::script::{cases, play, turns};
 use crate::wire::frames;
@@ -14,9 +15,9 @@ proptest! {
     #![proptest_config(cases(400))]
 
     #[test]
-    fn our_client_and_their_server(ours in ours(8), theirs in theirs(), turns in turns()) {
+    fn our_client_and_their_server(ours in ours(8), theirs in theirs(), mode in mode(), turns in turns()) {
         let mut negotiated = None;
-        let mut client = Ours::client(ours, |offers| {
+        let mut client = Ours::client(ours, mode, |offers| {
             let chosen = deflate::negotiate_server_deflate(offers, &theirs).expect("nothing that it can take");
             let answer = chosen.to_response_header();
             negotiated = Some(chosen.config);
@@ -27,9 +28,9 @@ proptest! {
 
     /// It knows no window of 256 bytes, so our server may not choose that.
     #[test]
-    fn our_server_and_their_client(ours in ours(9), theirs in theirs(), hint: bool, turns in turns()) {
+    fn our_server_and_their_client(ours in ours(9), theirs in theirs(), hint: bool, mode in mode(), turns in turns()) {
         let offer = offer(&theirs, hint);
-        let (mut server, answer) = Ours::server(ours, &offer);
+        let (mut server, answer) = Ours::server(ours, mode, &offer);
         let answer = answer.expect("an offer that can be taken");
         let params = deflate::parse_deflate_offer(&answer).expect("an answer in the grammar");
         let mut agreed = sockudo_ws::DeflateConfig::from_params(&params).unwrap();
@@ -46,11 +47,11 @@ proptest! {
         let (size, takeover) = (bits as u8, if alone { "; server_no_context_takeover" } else { "" });
         let config = DeflateConfig { level, threshold_bytes: 0, ..Default::default() };
         let mut ours = if is_server {
-            Ours::server(config, &format!("permessage-deflate; server_max_window_bits={size}{takeover}")).0
+            Ours::server(config, Mode::Whole, &format!("permessage-deflate; server_max_window_bits={size}{takeover}")).0
         } else {
             let config = DeflateConfig { client_max_window_bits: size, ..config };
             let takeover = takeover.replace("server", "client");
-            Ours::client(config, |_| format!("permessage-deflate; client_max_window_bits={size}{takeover}"))
+            Ours::client(config, Mode::Whole, |_| format!("permessage-deflate; client_max_window_bits={size}{takeover}"))
         };
         let mut window = Vec::new();
         for message in messages {
@@ -73,6 +74,10 @@ fn repetitive() -> impl Strategy<Value = Vec<u8>> {
     (block, 1usize..4, 0usize..300)
         .prop_map(|(block, count, more)| [block.repeat(count), vec![b'x'; more]].concat())
         .prop_filter("an empty message is not compressed", |message| !message.is_empty())
+}
+
+fn mode() -> impl Strategy<Value = Mode> {
+    select(Mode::ALL.to_vec())
 }
 
 fn ours(bits_min: u8) -> impl Strategy<Value = DeflateConfig> {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use roomwire::Instant;
-use roomwire::ws::{self, Accept, CloseCode, Config, Connection, DeflateConfig, Event, Opening, Role};
+use roomwire::ws::{
+    self, Accept, CloseCode, Config, Connection, DeflateConfig, Event, Limits, Opening, Piece, PieceLimits, Role,
+};
 use sockudo_ws::CompressedProtocol;
 use tungstenite::protocol::{CloseFrame, WebSocketContext};
 
@@ -62,20 +64,56 @@ pub trait End {
 }
 
 /// This library.
-pub struct Ours(pub Connection);
+pub struct Ours {
+    pub conn: Connection,
+    mode: Mode,
+    /// The pieces so far of a message that is read so.
+    begun: Option<Item>,
+}
+
+/// How this library is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Messages are sent and told whole.
+    Whole,
+    /// Messages are sent in pieces, and told in pieces if they are longer than 100 bytes.
+    Pieces,
+}
+
+impl Mode {
+    pub const ALL: [Self; 2] = [Self::Whole, Self::Pieces];
+
+    fn config(self, deflate: Option<DeflateConfig>) -> Arc<Config> {
+        Arc::new(match self {
+            Self::Whole => Config { deflate, ..Config::default() },
+            Self::Pieces => Config {
+                deflate,
+                limits: Limits { message_bytes_max: 100, ..Limits::default() },
+                pieces: Some(PieceLimits::default()),
+                ..Config::default()
+            },
+        })
+    }
+}
 
 impl Ours {
-    pub fn after_upgrade(role: Role) -> Self {
-        Self(match role {
-            Role::Server => Connection::server_after_upgrade(Arc::default(), NOW),
-            Role::Client => Connection::client_after_upgrade(Arc::default(), [7; 32], NOW),
-        })
+    pub fn new(conn: Connection, mode: Mode) -> Self {
+        Self { conn, mode, begun: None }
+    }
+
+    pub fn after_upgrade(role: Role, mode: Mode) -> Self {
+        let config = mode.config(None);
+        let conn = match role {
+            Role::Server => Connection::server_after_upgrade(config, NOW),
+            Role::Client => Connection::client_after_upgrade(config, [7; 32], NOW),
+        };
+        Self::new(conn, mode)
     }
 
     /// A client whose opening handshake is answered with the extensions that `answer` chooses of those that it offers.
-    pub fn client(deflate: DeflateConfig, answer: impl FnOnce(&str) -> String) -> Self {
+    pub fn client(deflate: DeflateConfig, mode: Mode, answer: impl FnOnce(&str) -> String) -> Self {
         let opening = Opening::url("ws://localhost/").unwrap();
-        let mut client = Self(Connection::client(config(deflate), opening, [7; 32], NOW));
+        let mut client = Self::new(Connection::client(mode.config(Some(deflate)), opening, [7; 32], NOW), mode);
         let request = String::from_utf8(client.take()).unwrap();
         let accept =
             String::from_utf8(ws::accept_key(header(&request, "sec-websocket-key").unwrap()).to_vec()).unwrap();
@@ -84,26 +122,47 @@ impl Ours {
             "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Extensions: {chosen}\r\n\r\n"
         );
-        assert!(client.read(&[response.into_bytes()]).is_empty() && client.0.is_open(), "{chosen}");
+        assert!(client.read(&[response.into_bytes()]).is_empty() && client.conn.is_open(), "{chosen}");
         client
     }
 
     /// A server that has answered these offers, and the extensions that it chose.
-    pub fn server(deflate: DeflateConfig, offers: &str) -> (Self, Option<String>) {
-        let mut server = Self(Connection::server(config(deflate), NOW));
+    pub fn server(deflate: DeflateConfig, mode: Mode, offers: &str) -> (Self, Option<String>) {
+        let mut server = Self::new(Connection::server(mode.config(Some(deflate)), NOW), mode);
         let request = format!(
             "GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Extensions: {offers}\r\n\r\n"
         );
-        assert!(server.read(&[request.into_bytes()]).is_empty() && server.0.is_open());
+        assert!(server.read(&[request.into_bytes()]).is_empty() && server.conn.is_open());
         let response = String::from_utf8(server.take()).unwrap();
         let chosen = header(&response, "sec-websocket-extensions").map(Into::into);
         (server, chosen)
     }
 }
 
-fn config(deflate: DeflateConfig) -> Arc<Config> {
-    Arc::new(Config { deflate: Some(deflate), ..Config::default() })
+impl Ours {
+    fn send_pieces<'a, T: Into<ws::Message<'a>>>(&mut self, [first, second, third]: [T; 3]) {
+        for piece in [Piece::begin(first), Piece::middle(second), Piece::end(third)] {
+            self.conn.send_piece(NOW, piece).unwrap();
+        }
+    }
+
+    /// Puts a piece behind those before it; the message, if it was the last.
+    fn gather(&mut self, piece: Piece<'_>) -> Option<Item> {
+        assert_eq!(piece.first, self.begun.is_none(), "the first piece is marked, and no other");
+        let whole = match (self.begun.take(), piece.data) {
+            (None, ws::Message::Text(text)) => Item::Text(text.into_owned()),
+            (None, ws::Message::Binary(bytes)) => Item::Binary(bytes.into_owned()),
+            (Some(Item::Text(begun)), ws::Message::Text(text)) => Item::Text(begun + &text),
+            (Some(Item::Binary(begun)), ws::Message::Binary(bytes)) => Item::Binary([&begun[..], &bytes].concat()),
+            (begun, data) => panic!("{data:?} behind {begun:?}"),
+        };
+        if piece.last {
+            return Some(whole);
+        }
+        self.begun = Some(whole);
+        None
+    }
 }
 
 fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
@@ -114,14 +173,23 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 impl End for Ours {
     fn write(&mut self, item: &Item) {
         match item {
-            Item::Text(text) => self.0.send(NOW, text.as_str()).unwrap(),
-            Item::Binary(bytes) => self.0.send(NOW, &bytes[..]).unwrap(),
-            Item::Ping(payload) => self.0.ping(NOW, payload).unwrap(),
+            Item::Text(text) if self.mode == Mode::Pieces => {
+                let cut = |at: usize| (at..).find(|at| text.is_char_boundary(*at)).unwrap();
+                let (first, second) = (cut(text.len() / 3), cut(text.len() / 2));
+                self.send_pieces([&text[..first], &text[first..second], &text[second..]]);
+            }
+            Item::Binary(bytes) if self.mode == Mode::Pieces => {
+                let (first, second) = (bytes.len() / 3, bytes.len() / 2);
+                self.send_pieces([&bytes[..first], &bytes[first..second], &bytes[second..]]);
+            }
+            Item::Text(text) => self.conn.send(NOW, text.as_str()).unwrap(),
+            Item::Binary(bytes) => self.conn.send(NOW, &bytes[..]).unwrap(),
+            Item::Ping(payload) => self.conn.ping(NOW, payload).unwrap(),
             Item::Close(close) => {
                 let (code, reason) = close
                     .as_ref()
                     .map_or((CloseCode::NO_STATUS, ""), |(code, reason)| (CloseCode::new(*code).unwrap(), reason));
-                self.0.close(NOW, code, reason).unwrap();
+                self.conn.close(NOW, code, reason).unwrap();
             }
             Item::Pong(_) | Item::Failed => unreachable!(),
         }
@@ -130,9 +198,9 @@ impl End for Ours {
     fn take(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         // What is owed beyond what is queued comes when that was sent.
-        while self.0.outgoing_len() > 0 {
-            let written: Vec<u8> = self.0.outgoing().flatten().copied().collect();
-            self.0.sent(NOW, written.len());
+        while self.conn.outgoing_len() > 0 {
+            let written: Vec<u8> = self.conn.outgoing().flatten().copied().collect();
+            self.conn.sent(NOW, written.len());
             bytes.extend(written);
         }
         bytes
@@ -143,10 +211,14 @@ impl End for Ours {
         for piece in pieces {
             let mut buffer = piece.clone();
             let mut input = &mut buffer[..];
-            while let Some(event) = self.0.receive(NOW, &mut input) {
+            while let Some(event) = self.conn.receive(NOW, &mut input) {
                 items.push(match event {
+                    Event::Piece(piece) => match self.gather(piece) {
+                        Some(item) => item,
+                        None => continue,
+                    },
                     Event::Upgrade(_) => {
-                        self.0.accept(NOW, &Accept::new()).unwrap();
+                        self.conn.accept(NOW, &Accept::new()).unwrap();
                         continue;
                     }
                     Event::Opened(_) => continue,

@@ -5,7 +5,7 @@ use roomwire::ws::{Connection, Opening};
 use tungstenite::handshake::client::generate_key;
 use tungstenite::{HandshakeError, http};
 
-use crate::ends::{End, Item, Ours, Pipe};
+use crate::ends::{End, Item, Mode, Ours, Pipe};
 use crate::script::{cases, cuts, few_cuts};
 
 proptest! {
@@ -24,10 +24,10 @@ proptest! {
         let Err(HandshakeError::Interrupted(mut waiting)) = tungstenite::client(request, Pipe::default()) else {
             panic!("it does not wait for an answer")
         };
-        let mut server = Ours(Connection::server(Default::default(), roomwire::Instant::ORIGIN));
+        let mut server = Ours::new(Connection::server(Default::default(), roomwire::Instant::ORIGIN), Mode::Whole);
         let asked = std::mem::take(&mut waiting.get_mut().get_mut().output);
         prop_assert_eq!(server.read(&cuts.of(&asked)), []);
-        prop_assert!(server.0.is_open());
+        prop_assert!(server.conn.is_open());
         server.write(&Item::Text("welcome".into()));
         waiting.get_mut().get_mut().input.extend(few.of(&server.take()).into_iter().filter(|piece| !piece.is_empty()));
         let mut attempt = waiting.handshake();
@@ -45,7 +45,7 @@ proptest! {
     #[test]
     fn our_client_and_their_server(target in "/[a-z0-9?=%]{0,30}", cuts in cuts(), few in few_cuts()) {
         let opening = Opening::url(&format!("ws://localhost{target}")).unwrap();
-        let mut client = Ours(Connection::client(Default::default(), opening, [7; 32], roomwire::Instant::ORIGIN));
+        let mut client = Ours::new(Connection::client(Default::default(), opening, [7; 32], roomwire::Instant::ORIGIN), Mode::Whole);
         let mut pipe = Pipe::default();
         pipe.input.extend(few.of(&client.take()).into_iter().filter(|piece| !piece.is_empty()));
         let mut attempt = tungstenite::accept(pipe);

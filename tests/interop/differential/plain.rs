@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use roomwire::ws::Role;
 
-use crate::ends::{End, Item, Ours, Tungstenite};
+use crate::ends::{End, Item, Mode, Ours, Tungstenite};
 use crate::script::{cases, cuts, play, turns};
 
 const ROLES: [(Role, Role); 2] = [(Role::Client, Role::Server), (Role::Server, Role::Client)];
@@ -14,7 +14,9 @@ proptest! {
     #[test]
     fn each_reads_what_the_other_wrote(turns in turns()) {
         for (ours, theirs) in ROLES {
-            play(&mut Ours::after_upgrade(ours), &mut Tungstenite::new(theirs), &turns);
+            for mode in Mode::ALL {
+                play(&mut Ours::after_upgrade(ours, mode), &mut Tungstenite::new(theirs), &turns);
+            }
         }
     }
 
@@ -22,7 +24,7 @@ proptest! {
     fn closing(ours_first: bool, code in close_code(), reason in "[a-zé€😀]{0,30}", empty: bool, cuts in cuts()) {
         let close = Item::Close((!empty).then_some((code, reason)));
         for (ours, theirs) in ROLES {
-            let (mut ours, mut theirs) = (Ours::after_upgrade(ours), Tungstenite::new(theirs));
+            let (mut ours, mut theirs) = (Ours::after_upgrade(ours, Mode::Whole), Tungstenite::new(theirs));
             if ours_first {
                 close_by(&mut ours, &mut theirs, &close, &cuts);
             } else {

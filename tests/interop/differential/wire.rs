@@ -14,6 +14,11 @@ impl Frame {
         self.first & 0x08 != 0
     }
 
+    /// Whether it is a control frame or the first of a message.
+    pub fn begins(&self) -> bool {
+        self.first & 0x0F != 0
+    }
+
     pub fn write(&self, out: &mut Vec<u8>) {
         let masked = if self.key.is_some() { 0x80 } else { 0 };
         out.push(self.first);
