@@ -236,7 +236,12 @@ const onWebSocket = (begin) => ([title, ...packets]) => [`WebSocket: ${title}`, 
 
 const onPolling = (begin) => ([title, ...packets]) => [`polling: ${title}`, async (side) => {
   const session = await begin(side);
-  for (const packet of packets) await session.post('post', [packet]);
+  const answers = [];
+  for (const packet of packets) {
+    const { status, body } = await session.post(null, [packet]);
+    answers.push(`${status} ${body}`);
+  }
+  side.note('posts', answers.join('  '));
   await session.heard('answer');
   await side.where('after', session.sid);
 }];

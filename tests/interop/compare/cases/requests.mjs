@@ -16,16 +16,13 @@ async function opening(side, label, request) {
   const brief = { ...response, body: Buffer.from('') };
   side.describe(label, brief);
   const script = /^___eio\[\d+\]\("(.*)"\);$/.exec(body);
-  if (script) side.note(`${label}.script`, 'yes');
   const text = script ? JSON.parse(`"${script[1]}"`) : body;
-  const revision = /^\d+:/.test(text) || response.headers.get('content-type')?.[0].startsWith('application/octet') ? 3 : 4;
-  const [first] = decode(revision, script ? Buffer.from(text) : response.body, response.headers.get('content-type')?.[0]);
-  side.note(`${label}.revision`, revision);
-  side.note(`${label}.opens`, first[0]);
+  const revision = /^\d+:/.test(text) ? 3 : 4;
+  const [first] = decode(revision, Buffer.from(text));
   const { sid, ...settings } = JSON.parse(first.slice(1));
   side.learn(sid);
-  side.note(`${label}.sid`, /^[\w-]{20,}$/.test(sid) ? 'fit for a URL' : sid);
-  for (const [name, value] of Object.entries(settings)) side.note(`${label}.${name}`, JSON.stringify(value));
+  const fit = /^[\w-]{20,}$/.test(sid) ? 'fit for a URL' : sid;
+  side.note(`${label}.opening`, `${script ? 'script, ' : ''}revision ${revision}, sid ${fit}, ${first[0]}${JSON.stringify(settings)}`);
   return sid;
 }
 

@@ -7,7 +7,6 @@ use roomwire::Instant;
 use roomwire::http::Response;
 use roomwire::hub::{AckId, Event, Hub, Refusal, Reply, SocketId, Target};
 use roomwire::socketio::{Args, Arguments};
-use roomwire::ws::CloseCode;
 use serde_json::{Value, json};
 
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(600);
@@ -86,13 +85,7 @@ impl App {
             }
             ("all", _) => log(hub.emit(now, Target::namespace("/"), "all", args).map(drop)),
             ("leave", _) => log(hub.disconnect(now, socket)),
-            ("close", _) => {
-                let conn = hub.connection(socket);
-                log(hub.disconnect(now, socket));
-                if let Some(conn) = conn {
-                    hub.close_connection(now, conn, CloseCode::NO_STATUS, "");
-                }
-            }
+            ("close", _) => log(hub.disconnect_client(now, socket)),
             _ => {}
         }
     }
