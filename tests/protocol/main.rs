@@ -15,6 +15,7 @@ mod connect;
 mod corpus;
 mod cors;
 mod dance;
+mod differences;
 mod ending;
 mod events;
 mod forms;
