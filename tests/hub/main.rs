@@ -12,6 +12,7 @@ mod consumers;
 mod corpus;
 mod memory;
 mod model;
+mod polled;
 mod presence;
 mod sessions;
 mod threats;

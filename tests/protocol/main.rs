@@ -3,6 +3,8 @@
 
 #[path = "../support/fuzz_packets.rs"]
 mod fuzz_packets;
+#[path = "../support/fuzz_payloads.rs"]
+mod fuzz_payloads;
 #[path = "../support/memory.rs"]
 #[allow(dead_code)]
 mod memory;
