@@ -15,6 +15,7 @@ mod lines;
 mod memory;
 mod model;
 mod plain;
+mod polled;
 mod presence;
 mod rounds;
 mod selection;

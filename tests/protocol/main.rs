@@ -3,6 +3,8 @@
 
 #[path = "../support/fuzz_packets.rs"]
 mod fuzz_packets;
+#[path = "../support/fuzz_payloads.rs"]
+mod fuzz_payloads;
 #[path = "../support/memory.rs"]
 #[allow(dead_code)]
 mod memory;
@@ -15,6 +17,7 @@ mod connect;
 mod corpus;
 mod cors;
 mod dance;
+mod differences;
 mod ending;
 mod events;
 mod forms;

@@ -188,7 +188,9 @@ impl World {
         let bytes = self.hub.outgoing(conn).collect::<Vec<_>>().concat();
         assert_eq!(bytes.len(), self.hub.outgoing_len(conn));
         self.hub.sent(self.now, conn, bytes.len());
-        self.written.entry(conn).or_default().extend(bytes);
+        if !bytes.is_empty() {
+            self.written.entry(conn).or_default().extend(bytes);
+        }
     }
 
     /// What was written to a stream since it was last asked.
