@@ -19,6 +19,8 @@ mod ending;
 mod events;
 mod forms;
 mod heartbeat;
+#[cfg(feature = "msgpack")]
+mod msgpack;
 mod mutation;
 mod namespaces;
 mod origins;

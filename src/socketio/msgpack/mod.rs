@@ -41,7 +41,7 @@ mod reader;
 mod text;
 mod writer;
 
-use alloc::borrow::{Cow, ToOwned as _};
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -58,10 +58,8 @@ pub use object::write_packet_as_text;
 pub struct Unpacked<'a> {
     /// Its type. Those with attachments are given as those without: clients of protocol 4 send either.
     pub kind: PacketType,
-    /// The namespace.
+    /// The namespace. When a client of protocol 4 connects, it may have a query behind a `?`.
     pub namespace: Cow<'a, str>,
-    /// What a client of protocol 4 puts behind the namespace's `?` when it connects.
-    pub query: Cow<'a, str>,
     /// The acknowledgement id.
     pub id: Option<u64>,
     /// The payload as JSON; empty if there is none.
@@ -108,12 +106,12 @@ impl<'a> Unpacked<'a> {
             return Err(Error::MessagePack);
         }
         let kind = kind.ok_or(Error::PacketType)?;
-        let (namespace, query) = namespace.ok_or(Error::Namespace)?;
+        let namespace = namespace.ok_or(Error::Namespace)?;
         let (data, attachments) = data.map_or_else(Default::default, Text::finish);
         if !attachments.is_empty() && !matches!(kind, PacketType::Event | PacketType::Ack) {
             return Err(Error::Attachments);
         }
-        Ok(Self { kind, namespace, query, id: id.flatten(), data, attachments })
+        Ok(Self { kind, namespace, id: id.flatten(), data, attachments })
     }
 
     /// Reads a text message that is a packet: clients of protocol 4 send CONNECT and DISCONNECT as JSON objects.
@@ -127,7 +125,7 @@ impl<'a> Unpacked<'a> {
     /// The packet as it would be without its attachments.
     #[must_use]
     pub fn packet(&self) -> Packet<'_> {
-        Packet { query: &self.query, id: self.id, data: &self.data, ..Packet::new(self.kind, &self.namespace) }
+        Packet { id: self.id, data: &self.data, ..Packet::new(self.kind, &self.namespace) }
     }
 }
 
@@ -150,7 +148,7 @@ pub fn write_packet(packet: &Packet<'_>, attachments: &[Bytes], out: &mut Vec<u8
         writer::unsigned(id, out);
     }
     writer::string("nsp", out);
-    writer::string_of(&[packet.namespace, if packet.query.is_empty() { "" } else { "?" }, packet.query], out);
+    writer::string(packet.namespace, out);
     Ok(())
 }
 
@@ -183,20 +181,10 @@ const fn kind_of_number(number: u64) -> Result<PacketType, Error> {
     })
 }
 
-/// A namespace and a query; neither holds what could not stand in it in the other form of packets.
-fn namespace_of(text: Cow<'_, str>) -> Result<(Cow<'_, str>, Cow<'_, str>), Error> {
-    if !text.starts_with('/') || text.contains(',') {
-        return Err(Error::Namespace);
-    }
-    Ok(match text {
-        Cow::Borrowed(text) => {
-            text.split_once('?').map_or((text.into(), "".into()), |(name, query)| (name.into(), query.into()))
-        }
-        Cow::Owned(text) => match text.split_once('?') {
-            Some((name, query)) => (name.to_owned().into(), query.to_owned().into()),
-            None => (text.into(), "".into()),
-        },
-    })
+/// A namespace holds nothing that could not stand in it in the other form of packets.
+fn namespace_of(text: Cow<'_, str>) -> Result<Cow<'_, str>, Error> {
+    let comma = text.split('?').next().is_some_and(|name| name.contains(','));
+    if comma || !text.starts_with('/') { Err(Error::Namespace) } else { Ok(text) }
 }
 
 const fn id_of(token: Token<'_>) -> Result<Option<u64>, Error> {
@@ -675,10 +663,7 @@ mod tests {
         // The other types of protocol 4, a query, and ids as they may be.
         let message = hex("84a47479706505a36e7370a52f613f623da26964cfffffffffffffffffa46461746191a161");
         let packet = parse(&message).unwrap();
-        assert_eq!(
-            (packet.kind, &*packet.namespace, &*packet.query, packet.id),
-            (PacketType::Event, "/a", "b=", Some(u64::MAX))
-        );
+        assert_eq!((packet.kind, &*packet.namespace, packet.id), (PacketType::Event, "/a?b=", Some(u64::MAX)));
         assert_eq!(parse(&written(&packet.packet(), &[])), Ok(packet));
         for nothing in ["c0", "d40000"] {
             let message = hex(&format!("84a47479706506a36e7370a12fa26964{nothing}a464617461{nothing}"));
@@ -691,9 +676,9 @@ mod tests {
     fn packets_of_protocol_4_that_are_text() {
         let packet =
             Unpacked::parse_text(r#"{"type":0,"query":"a=b","nsp":"/admin?a=b","options":{"x":[{}]}}"#).unwrap();
-        assert_eq!((packet.kind, &*packet.namespace, &*packet.query), (PacketType::Connect, "/admin", "a=b"));
-        let packet = Unpacked::parse_text(r#" {"nsp":"/\u0061?\"","type":1} "#).unwrap();
-        assert_eq!((packet.kind, &*packet.namespace, &*packet.query), (PacketType::Disconnect, "/a", "\""));
+        assert_eq!((packet.kind, &*packet.namespace), (PacketType::Connect, "/admin?a=b"));
+        let packet = Unpacked::parse_text(r#" {"nsp":"/\u0061?\",","type":1} "#).unwrap();
+        assert_eq!((packet.kind, &*packet.namespace), (PacketType::Disconnect, "/a?\","));
         for (message, error) in [
             (r#"{"type":2,"nsp":"/","data":["a"]}"#, Error::Text),
             (r#"{"type":6,"nsp":"/","data":["a"]}"#, Error::Text),
@@ -759,8 +744,7 @@ mod tests {
         #[test]
         fn parse_inverts_write(
             is_ack: bool,
-            namespace in "/[a-z€/-]{0,40}",
-            query in "([a-z]=[^,?]{0,5})?",
+            namespace in "/[a-z€/-]{0,40}([?].{0,5})?",
             id: Option<u64>,
             mut members in prop::collection::vec(value(), 0..20),
         ) {
@@ -769,7 +753,7 @@ mod tests {
             let attachments: Vec<Bytes> = (0..count).map(|nth| Bytes::from(vec![1; nth])).collect();
             let data = format!("{}", Value::from(members));
             let kind = if is_ack { PacketType::Ack } else { PacketType::Event };
-            let packet = Packet { namespace: &namespace, query: &query, id, data: &data, ..Packet::new(kind, "/") };
+            let packet = Packet { id, data: &data, ..Packet::new(kind, &namespace) };
             let message = written(&packet, &attachments);
             let read = Unpacked::parse(&message, count, usize::MAX).unwrap();
             prop_assert_eq!(read.packet(), packet);

@@ -28,10 +28,10 @@ pub(super) fn read(message: &str) -> Result<Unpacked<'_>, Error> {
     let object = Object::deserialize(&mut parser).map_err(|_| Error::Payload)?;
     parser.end().map_err(|_| Error::Payload)?;
     let kind = kind_of_number(object.kind.ok_or(Error::PacketType)?)?;
-    let (namespace, query) = namespace_of(object.namespace.ok_or(Error::Namespace)?)?;
+    let namespace = namespace_of(object.namespace.ok_or(Error::Namespace)?)?;
     match kind {
         PacketType::Event | PacketType::Ack | PacketType::BinaryEvent | PacketType::BinaryAck => Err(Error::Text),
-        _ => Ok(Unpacked { kind, namespace, query, id: None, data: String::new(), attachments: Vec::new() }),
+        _ => Ok(Unpacked { kind, namespace, id: None, data: String::new(), attachments: Vec::new() }),
     }
 }
 

@@ -43,20 +43,12 @@ pub(super) fn float(number: f64, out: &mut Vec<u8>) {
 }
 
 pub(super) fn string(text: &str, out: &mut Vec<u8>) {
-    string_of(&[text], out);
-}
-
-/// A string that is made of parts.
-pub(super) fn string_of(parts: &[&str], out: &mut Vec<u8>) {
-    let length = parts.iter().fold(0_usize, |sum, part| sum.saturating_add(part.len()));
-    match u8::try_from(length) {
+    match u8::try_from(text.len()) {
         Ok(short @ 0..32) => out.push(0xA0 | short),
         Ok(short) => headed(0xD9, &[short], out),
-        Err(_) => long(length, [0xDA, 0xDB], out),
+        Err(_) => long(text.len(), [0xDA, 0xDB], out),
     }
-    for part in parts {
-        out.extend_from_slice(part.as_bytes());
-    }
+    out.extend_from_slice(text.as_bytes());
 }
 
 pub(super) fn binary(bytes: &[u8], out: &mut Vec<u8>) {
