@@ -24,11 +24,12 @@
 //! # Invariants
 //! - A head is scanned once as it arrives and parsed once, when its blank line is in.
 //! - What could mean two things to two readers is refused (RFC 9112 section 11.2): repeated or
-//!   malformed `Content-Length`, any `Transfer-Encoding`, bare CR or LF, folded lines, names that
-//!   are no tokens. After such an error nothing more is read.
+//!   malformed `Content-Length`, any `Transfer-Encoding` but one `chunked` by itself, chunks that are not in
+//!   strict form, trailer fields, bare CR or LF, folded lines, names that are no tokens. After such an error nothing more is read.
 //! - At most one request is with the application; what a peer sends after it waits, within a bound.
 //! - No response can be split: names and values are checked where they enter.
 
+mod chunked;
 mod connection;
 mod error;
 mod head;

@@ -2,6 +2,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::parser::Parser;
 use crate::engineio;
 use crate::http::{self, LimitsError, Request, Response};
 
@@ -140,6 +141,8 @@ pub struct Config {
     pub namespaces: Namespaces,
     /// Paths at which WebSockets without Socket.IO are served. Default none.
     pub plain: Vec<Plain>,
+    /// The form of Socket.IO packets on Engine.IO. Default [`Parser::Json`].
+    pub parser: Parser,
     /// Path, heartbeat and message size.
     pub engine: engineio::Config,
     /// Limits and time-outs of HTTP.
@@ -170,6 +173,7 @@ impl Config {
             origins,
             namespaces: Namespaces::Listed(alloc::vec!["/".into()]),
             plain: Vec::new(),
+            parser: Parser::default(),
             engine: engineio::Config::default(),
             http: http::Config::default(),
             limits: Limits::default(),

@@ -11,6 +11,7 @@ use super::front::Hub;
 use super::groups::Groups;
 use super::ids::{SessionId, SocketId};
 use super::messages::{base64_line, prepare_message};
+use super::parser::Parser;
 use super::presence::{DIFF, SNAPSHOT};
 use super::session::{Format, Session, socket_place};
 use super::socket::Phase;
@@ -107,11 +108,12 @@ impl Hub {
     /// What was written as JSON, if an outbox can hold it with its attachments and their frames.
     pub(super) fn checked_text(&self, body: Vec<u8>, attachments: &[Bytes]) -> Result<String, EmitError> {
         let limits = &self.config.limits;
-        let size = attachments.iter().fold(body.len(), |sum, bytes| sum.saturating_add(bytes.len()).saturating_add(16));
+        let text = String::from_utf8(body).unwrap_or_default();
+        let size = self.config.parser.size(&text, limits.outbox_bytes_max);
+        let size = attachments.iter().fold(size, |sum, bytes| sum.saturating_add(bytes.len()).saturating_add(16));
         if size.saturating_add(512) > limits.outbox_bytes_max {
             return Err(EmitError::TooLong);
         }
-        let text = String::from_utf8(body).unwrap_or_default();
         if attachments.len() > limits.attachments_max {
             return Err(EmitError::TooManyAttachments);
         }
@@ -124,7 +126,7 @@ impl Hub {
     /// Queues a packet and its attachments on a session.
     pub(super) fn send_attached(&mut self, session: u32, packet: Packet<'_>, attachments: &[Bytes]) {
         let Some(format) = self.sessions.at(session).map(Session::format) else { return };
-        self.send(session, &prepare_attached(packet, attachments, format));
+        self.send(session, &self.config.parser.prepare(packet, attachments, format));
     }
 
     pub(super) fn broadcast(&mut self, target: &Target<'_>, body: Body<'_>, asking: Option<Asking>) -> Receipt {
@@ -171,7 +173,7 @@ impl Hub {
             broadcast.receipt.dropped = broadcast.receipt.dropped.saturating_add(1);
             return self.count(broadcast, place, false);
         }
-        let packets = broadcast.encoded(namespace, format, &self.groups);
+        let packets = broadcast.encoded(namespace, format, self.config.parser, &self.groups);
         let sent = self.queue(session, packets);
         self.count(broadcast, place, sent.is_ok());
         let receipt = &mut broadcast.receipt;
@@ -221,10 +223,10 @@ impl<'b> Broadcast<'b> {
     }
 
     /// The event's packets for a namespace and a format, made when they are first asked for.
-    fn encoded(&mut self, namespace: u32, format: Format, groups: &Groups) -> &[Prepared] {
-        // Without attachments both revisions have the same.
+    fn encoded(&mut self, namespace: u32, format: Format, parser: Parser, groups: &Groups) -> &[Prepared] {
+        let attached = !self.body.attachments.is_empty();
         let format = match format {
-            Format::Engine(_) if self.body.attachments.is_empty() => Format::Engine(Revision::V4),
+            Format::Engine(_) if parser.is_same_in_both(attached) => Format::Engine(Revision::V4),
             format => format,
         };
         let known = self.encoded.iter().position(|known| known.namespace == namespace && known.format == format);
@@ -233,9 +235,9 @@ impl<'b> Broadcast<'b> {
             let packets = raw.map(|raw| alloc::vec![raw]).unwrap_or_else(|| {
                 let name = groups.name(namespace);
                 let id = self.asking.map(|asking| asking.id);
-                let kind = if self.body.attachments.is_empty() { PacketType::Event } else { PacketType::BinaryEvent };
+                let kind = if attached { PacketType::BinaryEvent } else { PacketType::Event };
                 let packet = Packet { id, data: self.body.text, ..Packet::new(kind, &name) };
-                prepare_attached(packet, self.body.attachments, format)
+                parser.prepare(packet, self.body.attachments, format)
             });
             self.encoded.push(Encoded { namespace, format, packets });
             self.encoded.len().saturating_sub(1)
@@ -246,7 +248,7 @@ impl<'b> Broadcast<'b> {
 
 /// A Socket.IO packet in a format. On Engine.IO it is a message, the same in both revisions; a plain WebSocket gets an event
 /// as the array of its name and arguments.
-pub(super) fn prepare(packet: &Packet<'_>, format: Format) -> Prepared {
+fn prepare(packet: &Packet<'_>, format: Format) -> Prepared {
     let size = packet.data.len().saturating_add(packet.namespace.len()).saturating_add(32);
     Prepared::with(Opcode::Text, size, |out| match format {
         Format::Engine(_) => {
@@ -259,7 +261,7 @@ pub(super) fn prepare(packet: &Packet<'_>, format: Format) -> Prepared {
 }
 
 /// A Socket.IO packet and its attachments, in a format.
-fn prepare_attached(mut packet: Packet<'_>, attachments: &[Bytes], format: Format) -> Vec<Prepared> {
+pub(super) fn prepare_attached(mut packet: Packet<'_>, attachments: &[Bytes], format: Format) -> Vec<Prepared> {
     packet.attachments = u32::try_from(attachments.len()).unwrap_or(u32::MAX);
     let attached = attachments.iter().map(|bytes| match format {
         Format::Engine(Revision::V4) | Format::Plain => Prepared::binary(bytes),

@@ -39,8 +39,8 @@ impl Hub {
             (_, message) => self.packet(session, message),
         };
         result.unwrap_or_else(|error| {
-            let binary = error == Error::SocketIo(socketio::Error::Binary);
-            self.fail_session(session, error, if binary { CloseCode::UNSUPPORTED } else { CloseCode::POLICY });
+            let kind = matches!(error, Error::SocketIo(socketio::Error::Binary | socketio::Error::Text));
+            self.fail_session(session, error, if kind { CloseCode::UNSUPPORTED } else { CloseCode::POLICY });
             None
         })
     }
@@ -52,11 +52,19 @@ impl Hub {
     pub(super) fn packet<'a>(&mut self, id: SessionId, packet: Message<'a>) -> Result<Option<Event<'a>>, Error> {
         let text = match packet {
             Message::Text(text) => text,
+            #[cfg(feature = "msgpack")]
+            Message::Binary(bytes) if self.config.parser == super::Parser::MessagePack => {
+                return self.packed_packet(id, &bytes).map_err(Error::SocketIo);
+            }
             Message::Binary(bytes) => return self.attachment(id, bytes).map_err(Error::SocketIo),
         };
         let Some(session) = self.sessions.get_mut(id) else { return Ok(None) };
         let Some(engine) = session.engine_mut() else { return Ok(None) };
         match engine.receive(self.now, &self.config.engine, &text).map_err(Error::EngineIo)? {
+            #[cfg(feature = "msgpack")]
+            Received::Message(data) if self.config.parser == super::Parser::MessagePack => {
+                return self.packed_text(id, data).map_err(Error::SocketIo);
+            }
             Received::Message(data) => {
                 let packet = Packet::parse(data).map_err(Error::SocketIo)?;
                 return self.socketio_packet(id, &packet, &text, None).map_err(Error::SocketIo);

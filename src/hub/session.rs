@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 use core::fmt::Write as _;
 
 use super::carrier::Carrier;
-use super::emit::prepare;
 use super::error::{ResumeError, SocketError};
 use super::event::{DisconnectReason, Error, Event, Refusal};
 use super::front::Hub;
@@ -366,7 +365,8 @@ impl Hub {
     pub(super) fn send_connect_error(&mut self, session: u32, namespace: &str, refusal: &Refusal) {
         let Some(entry) = self.sessions.at(session) else { return };
         let mut data = Vec::new();
-        match (entry.protocol(), &refusal.data) {
+        let protocol = entry.protocol();
+        match (protocol, refusal.data.as_ref().filter(|data| self.config.parser.takes_refusal(data, protocol))) {
             (Protocol::V4, Some(value)) => data.extend_from_slice(value.as_bytes()),
             (Protocol::V4, None) => write_name(&refusal.message, &mut data),
             (Protocol::V5, value) => {
@@ -387,7 +387,7 @@ impl Hub {
         let Some(format) = self.sessions.at(session).map(Session::format) else { return };
         // A plain WebSocket knows nothing of namespaces.
         if format != Format::Plain {
-            self.send(session, &[prepare(packet, format)]);
+            self.send(session, &self.config.parser.prepare(*packet, &[], format));
         }
     }
 

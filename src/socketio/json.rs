@@ -6,7 +6,7 @@ use super::Error;
 
 /// The deepest nesting that is passed on: what serde_json itself takes, and far below what makes
 /// other clients' parsers recurse too deep.
-const DEPTH_MAX: usize = 128;
+pub(super) const DEPTH_MAX: usize = 128;
 
 /// Whether `text` is an object, or nothing.
 pub(crate) fn check_object(text: &str) -> Result<(), Error> {

@@ -22,6 +22,8 @@ mod ending;
 mod events;
 mod forms;
 mod heartbeat;
+#[cfg(feature = "msgpack")]
+mod msgpack;
 mod mutation;
 mod namespaces;
 mod origins;
