@@ -88,6 +88,7 @@ class Clients:
 
     def __init__(self, args, log):
         self._client, self._log = args.client, log
+        self._options = ["--pieces"] if args.pieces else []
 
     def path(self, case):
         return "/runCase?case=1&agent=roomwire"
@@ -96,7 +97,7 @@ class Clients:
         alone = ["--no-context-takeover"] if verdict.group(case) in verdict.ALONE else []
         async with kosoku.run_fuzzingserver([case], host=LOOPBACK, port=0) as server:
             proxy.upstream = LOOPBACK, server.port
-            async with process(self._client, f"{LOOPBACK}:{proxy.port}", *alone, stderr=self._log) as client:
+            async with process(self._client, f"{LOOPBACK}:{proxy.port}", *alone, *self._options, stderr=self._log) as client:
                 said, _ = await client.communicate()
             if client.returncode != 0 or said != b"ran 1 cases\n":
                 raise RuntimeError(f"the client said {said!r} and ended with exit code {client.returncode}")
@@ -201,6 +202,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--all", action="store_true", help="all 517 cases, which takes 25 minutes for both ends")
     parser.add_argument("--role", choices=(SERVER, CLIENT), help="only what is run against this end")
+    parser.add_argument("--pieces", action="store_true", help="the client sends messages back piece by piece")
     parser.add_argument("cases", nargs="*", metavar="CASE", help="only these: numbers, or patterns like '7.*'")
     for path in ("echo", "echo-deflate", "client", "log"):
         parser.add_argument(f"--{path}", type=Path, required=True, help=argparse.SUPPRESS)

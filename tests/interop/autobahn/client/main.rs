@@ -1,7 +1,8 @@
 //! A client that lets a fuzzing server test it: it asks how many cases there are, sends back whatever comes in each, and
 //! tells the server when it is through.
 //!
-//! `client 127.0.0.1:9001`; with `--no-context-takeover` it offers first to compress each message on its own.
+//! `client 127.0.0.1:9001`; with `--no-context-takeover` it offers first to compress each message on its own, with
+//! `--pieces` messages of more than 100 bytes go back piece by piece.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
@@ -15,22 +16,23 @@ const AGENT: &str = "roomwire";
 
 fn main() -> io::Result<()> {
     let mut args = std::env::args().skip(1);
-    let usage = || io::Error::other("usage: client HOST:PORT [--no-context-takeover]");
+    let usage = || io::Error::other("usage: client HOST:PORT [--no-context-takeover] [--pieces]");
     let server = args.next().ok_or_else(usage)?;
-    let alone = match args.next().as_deref() {
-        None => false,
-        Some("--no-context-takeover") => true,
-        Some(_) => return Err(usage()),
-    };
-    let config = Arc::new(ws::Config {
-        deflate: Some(ws::DeflateConfig {
-            // The suite takes a short message that comes back plain for an error.
-            threshold_bytes: 0,
-            client_no_context_takeover: alone,
-            ..Default::default()
-        }),
-        ..Default::default()
-    });
+    // The suite takes a short message that comes back plain for an error.
+    let mut deflate = ws::DeflateConfig { threshold_bytes: 0, ..Default::default() };
+    let mut config = ws::Config::default();
+    for arg in args {
+        match arg.as_str() {
+            "--no-context-takeover" => deflate.client_no_context_takeover = true,
+            "--pieces" => {
+                config.limits.message_bytes_max = 100;
+                config.pieces = Some(ws::PieceLimits::default());
+            }
+            _ => return Err(usage()),
+        }
+    }
+    config.deflate = Some(deflate);
+    let config = Arc::new(config);
     let ask = |target: &str| run(&config, &server, target, false);
     let counted = ask("/getCaseCount")?;
     let cases: u32 = counted.parse().map_err(|_| io::Error::other(format!("{counted:?} cases")))?;
@@ -79,6 +81,7 @@ fn run(config: &Arc<ws::Config>, server: &str, target: &str, echoes: bool) -> io
                 while let Some(event) = conn.receive(now(), &mut input) {
                     match event {
                         ws::Event::Message(message) if echoes => drop(conn.send(now(), message)),
+                        ws::Event::Piece(piece) => drop(conn.send_piece(now(), piece)),
                         ws::Event::Message(ws::Message::Text(text)) => said = text.into_owned(),
                         ws::Event::Refused(response) => {
                             return Err(io::Error::other(format!("status {} for {target}", response.status())));
