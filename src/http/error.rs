@@ -1,8 +1,8 @@
 use super::Response;
 
-/// Why a byte stream is no acceptable HTTP request.
+/// Why a byte stream is no acceptable HTTP, request or response.
 ///
-/// Each has a [`status`](Error::status) that is answered before the stream is closed.
+/// As a request each has a [`status`](Error::status) that is answered before the stream is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -30,6 +30,9 @@ pub enum Error {
     /// A transfer coding other than chunked.
     #[error("transfer coding not implemented")]
     TransferCoding,
+    /// A chunk of a response that breaks the grammar (RFC 9112 section 7.1).
+    #[error("malformed chunk")]
+    Chunk,
     /// An expectation other than `100-continue`.
     #[error("unknown expectation")]
     Expectation,
@@ -72,6 +75,7 @@ impl Error {
             | Self::MalformedHead
             | Self::Host
             | Self::AmbiguousLength
+            | Self::Chunk
             | Self::Pipelined => 400,
             Self::Timeout => 408,
             Self::LengthRequired => 411,
