@@ -230,7 +230,7 @@ impl Client {
                 socket.sid = self.engine.as_ref().map(|engine| engine.sid.clone()).unwrap_or_default();
                 self.events.push_back(Event::Connected { socket: id, recovered: false });
                 self.send_offline(id);
-                self.send_retried(id, true);
+                self.send_retried(id);
             }
             Protocol::V4 => {}
         }
@@ -252,14 +252,13 @@ impl Client {
         }
     }
 
-    /// Sends the first of the events that are sent until they are acknowledged, unless it is under way; `anew` is for a session
-    /// that has just begun.
-    pub(super) fn send_retried(&mut self, id: SocketId, anew: bool) {
+    /// Sends the first of the events that are sent until they are acknowledged, unless it is under way.
+    pub(super) fn send_retried(&mut self, id: SocketId) {
         let timeout = self.shared.config.ack_timeout;
         let now = self.shared.now;
         let Some(socket) = self.sockets.get_mut(&id).filter(|socket| socket.is_connected()) else { return };
         let number = socket.next_id;
-        let Some(first) = socket.retried.front_mut().filter(|first| anew || first.awaits.is_none()) else { return };
+        let Some(first) = socket.retried.front_mut().filter(|first| first.awaits.is_none()) else { return };
         first.tries = first.tries.saturating_add(1);
         first.awaits = Some(number);
         let body = first.body.clone();
@@ -277,7 +276,7 @@ impl Client {
         }
         socket.retried_bytes = bytes;
         socket.retried.push_back(Retried { body, told, tries: 0, awaits: None });
-        self.send_retried(id, false);
+        self.send_retried(id);
         Ok(())
     }
 

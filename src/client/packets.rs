@@ -169,7 +169,7 @@ impl Client {
         socket.pid = pid;
         socket.phase = Phase::Connected;
         self.send_offline(id);
-        self.send_retried(id, true);
+        self.send_retried(id);
         Ok(Some(Event::Connected { socket: id, recovered }))
     }
 
@@ -243,7 +243,7 @@ impl Client {
         }
         let Some(first) = socket.retried.pop_front() else { return Ok(None) };
         socket.retried_bytes = socket.retried_bytes.saturating_sub(first.body.bytes());
-        self.send_retried(id, false);
+        self.send_retried(id);
         Ok(first.told.map(|told| Event::Ack { ack: AckId { socket: id, id: told }, answer: Ok(args) }))
     }
 
@@ -266,7 +266,7 @@ impl Client {
                 None => Event::Undelivered { socket: id },
             });
         }
-        self.send_retried(id, false);
+        self.send_retried(id);
     }
 
     /// What is due of the packets: acknowledgements, attachments, answers to CONNECT.

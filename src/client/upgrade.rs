@@ -109,7 +109,6 @@ impl Engine {
         if core::mem::take(&mut self.pong_owed) {
             self.say(shared, "3");
         }
-        self.flush_socket(shared.now);
         self.happenings.push_back(Happening::Upgraded);
     }
 

@@ -3,6 +3,7 @@
 mod acks;
 mod chunking;
 mod events;
+mod hub;
 mod namespaces;
 mod polling;
 mod reconnect;

@@ -62,6 +62,13 @@ fn a09_heartbeats() {
     world.say("3");
     world.pass_seconds(25);
     assert_eq!(world.said(), ["2"], "one interval after the pong");
+    world.say(r#"42["a sign of life"]"#);
+    world.pass_seconds(19);
+    world.say("3");
+    world.pass_seconds(24);
+    world.say(r#"42["another"]"#);
+    world.pass_seconds(1);
+    assert_eq!(world.said(), ["2"]);
     ends_after(&mut world, 20, &lost);
 }
 
