@@ -1,8 +1,8 @@
 use super::Response;
 
-/// Why a byte stream is no acceptable HTTP request.
+/// Why a byte stream is no acceptable HTTP, request or response.
 ///
-/// Each has a [`status`](Error::status) that is answered before the stream is closed.
+/// As a request each has a [`status`](Error::status) that is answered before the stream is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -25,7 +25,7 @@ pub enum Error {
     #[error("upgrade with a body")]
     UpgradeWithBody,
     /// A chunked body that breaks the grammar, has long extensions or any trailer fields (RFC 9112 section 7.1).
-    #[error("malformed chunk in the request body")]
+    #[error("malformed chunk")]
     Chunk,
     /// A transfer coding other than chunked.
     #[error("transfer coding not implemented")]

@@ -2,7 +2,7 @@
 //!
 //! [`Connection`] is the server's side of one byte stream: it reads requests one at a time, keeps
 //! the stream alive between them, and holds all its time-outs. [`RequestReader`] below it only
-//! turns bytes into [`Request`]s.
+//! turns bytes into [`Request`]s. [`ClientConnection`] is the client's side.
 //!
 //! ```
 //! use roomwire::{Instant, http};
@@ -30,19 +30,24 @@
 //! - No response can be split: names and values are checked where they enter.
 
 mod chunked;
+mod client;
 mod connection;
 mod error;
+mod exchange;
 mod head;
 mod headers;
+mod outgoing;
 mod reader;
 mod received;
 mod request;
 mod response;
 mod token;
 
+pub use client::{ClientConfig, ClientConnection, ClientEvent, RequestError};
 pub(crate) use connection::Upgraded;
 pub use connection::{Config, Connection, Event, RespondError};
 pub use error::Error;
+pub use outgoing::OutgoingRequest;
 pub use reader::{Limits, LimitsError, RequestReader};
 pub use received::{ReceivedResponse, ResponseReader};
 pub use request::Request;
