@@ -107,7 +107,8 @@ impl Hub {
             }
             _ => response,
         };
-        self.poll(conn, id, response);
+        // What it opens with is short.
+        self.poll(conn, id, response, None);
         self.begin_session(id)
     }
 

@@ -12,7 +12,8 @@ use super::event::{DisconnectReason, Error};
 use super::front::Hub;
 use super::ids::{ConnId, SessionId};
 use crate::engineio::{
-    PayloadForm, PayloadPacket, Revision, SessionError, read_jsonp, read_payload, write_jsonp, write_payload,
+    HttpCompression, PayloadForm, PayloadPacket, Revision, SessionError, read_jsonp, read_payload, write_jsonp,
+    write_payload,
 };
 use crate::http::{Request, Response};
 use crate::time::Instant;
@@ -52,6 +53,7 @@ struct Parked {
     conn: ConnId,
     /// What its answer is made of: status and headers.
     response: Response,
+    compression: Option<HttpCompression>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -208,7 +210,13 @@ impl Hub {
     }
 
     /// A GET of a session: it waits until there is something to answer.
-    pub(super) fn poll(&mut self, conn: ConnId, session: SessionId, response: Response) {
+    pub(super) fn poll(
+        &mut self,
+        conn: ConnId,
+        session: SessionId,
+        response: Response,
+        compression: Option<HttpCompression>,
+    ) {
         let Some(polling) = self.polling(session) else { return };
         if polling.parked.is_some() {
             // The client is not the one it should be, or not right in its mind.
@@ -221,7 +229,7 @@ impl Hub {
                 "",
             );
         }
-        polling.parked = Some(Parked { conn, response });
+        polling.parked = Some(Parked { conn, response, compression });
         if let Some(entry) = self.conns.get_mut(conn) {
             entry.tie = Tie::Polls(session);
             entry.park();
@@ -278,7 +286,12 @@ impl Hub {
         if let Some(entry) = self.conns.get_mut(parked.conn) {
             entry.tie = Tie::None;
         }
-        self.respond_to(parked.conn, form.encode(packets, parked.response));
+        let response = form.encode(packets, parked.response);
+        let response = match parked.compression {
+            Some(compression) => compression.apply(response),
+            None => response,
+        };
+        self.respond_to(parked.conn, response);
     }
 
     /// Closes a session on long polling: its sockets at once, and its client when it has fetched what is queued, by a GET of

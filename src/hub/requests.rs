@@ -45,7 +45,14 @@ impl Hub {
                 let form = Form::of(&request, revision);
                 return self.open_polling(conn, (*request).into(), form, revision, response);
             }
-            Asked::Poll(session) => self.poll(conn, session, response),
+            Asked::Poll(session) => {
+                let compression = self.config.engine.http_compression;
+                let response = match compression {
+                    Some(_) => response.own_header("vary", "Accept-Encoding"),
+                    None => response,
+                };
+                self.poll(conn, session, response, compression.filter(|_| engineio::takes_gzip(&request)));
+            }
             Asked::Post(session) => self.post(conn, session, &request, response),
             Asked::Open(revision, Transport::WebSocket) => {
                 let request = self.open_websocket(conn, *request, self.ws_config.clone())?;

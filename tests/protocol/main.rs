@@ -13,6 +13,8 @@ mod acks;
 mod app;
 mod binary;
 mod client;
+#[cfg(feature = "deflate")]
+mod compression;
 mod connect;
 mod corpus;
 mod cors;

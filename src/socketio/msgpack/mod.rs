@@ -525,6 +525,7 @@ mod tests {
             (r#"[{"_placeholder":true,"num":1},{"num":1,"_placeholder":true}]"#, "92c40162c40162"),
             // As other parsers take it: by these two members, whatever stands beside them, and the last of each.
             (r#"{"x":[{"y":[]}],"num":7,"num":0,"\u005fplaceholder":true}"#, "c40161"),
+            (r#"[{"x":[[1]],"_placeholder":true,"num":0},{"a":1,"b":2},[3]]"#, "93c4016182a16101a162029103"),
             (r#"[{"_placeholder":false,"num":1},[[2]]]"#, "9282ac5f706c616365686f6c646572c2a36e756d01919102"),
             (
                 r#"[{"_placeholder":true,"_placeholder":false}]"#,
