@@ -4,7 +4,8 @@
 //! `cargo run --release --example server`, then open http://127.0.0.1:8888 in two windows.
 //!
 //! Options: `--listen ADDR` (127.0.0.1:8888), `--admin TOKEN` (serves the namespace `/admin`),
-//! `--grace SECONDS` (how long a lost session can come back, 30), `--origin ORIGIN` (refuses other pages).
+//! `--grace SECONDS` (how long a lost session can come back, 30), `--origin ORIGIN` (refuses other pages),
+//! `--parser msgpack` (for clients with `socket.io-msgpack-parser`; needs the feature `msgpack`).
 //!
 //! Each connection has two threads, one that reads and one that writes, and a third thread keeps the time for all.
 //! They share one hub behind a mutex, and hold it only to pass bytes in or out: never while they wait for
@@ -22,7 +23,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant as Clock};
 
 use chat::Chat;
-use roomwire::hub::{Config, ConnId, Hub, Namespaces, Origins};
+use roomwire::hub::{Config, ConnId, Hub, Namespaces, Origins, Parser};
 use roomwire::{Instant, Stream};
 
 /// What one read or write takes at the most.
@@ -40,6 +41,7 @@ fn main() -> io::Result<()> {
         None => Origins::Any,
     });
     config.away_timeout = options.grace;
+    config.parser = options.parser;
     let admin = options.admin.as_ref().map(|_| "/admin".to_owned());
     config.namespaces = Namespaces::Listed([Some("/".to_owned()), admin].into_iter().flatten().collect());
     let hub = Hub::new(config, seed(), Instant::ORIGIN).map_err(io::Error::other)?;
@@ -249,12 +251,18 @@ struct Options {
     admin: Option<String>,
     grace: Duration,
     origin: Option<String>,
+    parser: Parser,
 }
 
 impl Options {
     fn parse() -> Self {
-        let mut options =
-            Self { listen: "127.0.0.1:8888".into(), admin: None, grace: Duration::from_secs(30), origin: None };
+        let mut options = Self {
+            listen: "127.0.0.1:8888".into(),
+            admin: None,
+            grace: Duration::from_secs(30),
+            origin: None,
+            parser: Parser::Json,
+        };
         let mut args = std::env::args().skip(1);
         while let Some(name) = args.next() {
             let value = args.next().unwrap_or_else(|| usage(&name));
@@ -262,6 +270,12 @@ impl Options {
                 "--listen" => options.listen = value,
                 "--admin" => options.admin = Some(value),
                 "--origin" => options.origin = Some(value),
+                "--parser" => match value.as_str() {
+                    "json" => options.parser = Parser::Json,
+                    #[cfg(feature = "msgpack")]
+                    "msgpack" => options.parser = Parser::MessagePack,
+                    _ => usage(&format!("--parser {value}")),
+                },
                 "--grace" => {
                     let seconds = value.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
                     options.grace = seconds.unwrap_or_else(|| usage(&name));
@@ -277,6 +291,6 @@ fn usage(wrong: &str) -> ! {
     if wrong != "--help" {
         eprintln!("{wrong}: not understood");
     }
-    eprintln!("server [--listen ADDR] [--admin TOKEN] [--grace SECONDS] [--origin ORIGIN]");
+    eprintln!("server [--listen ADDR] [--admin TOKEN] [--grace SECONDS] [--origin ORIGIN] [--parser json|msgpack]");
     exit(2);
 }

@@ -10,6 +10,7 @@
 //! | to write | begin with |
 //! | --- | --- |
 //! | a server with rooms, for browsers and Socket.IO clients | [`hub`] |
+//! | a client of a Socket.IO server | [`client`] |
 //! | a WebSocket server of your own | [`ws`] |
 //! | something else on these protocols | [`socketio`], [`engineio`], [`http`] |
 //! | a driver | the run loop below, and `examples/echo.rs` |
@@ -77,11 +78,13 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod client;
 mod cursor;
 pub mod engineio;
 pub mod entropy;
 pub mod http;
 pub mod hub;
+pub mod lines;
 pub mod outbox;
 pub mod socketio;
 mod stall;

@@ -167,14 +167,7 @@ impl Chat {
                 Err(error) => Err(error.to_string()),
             },
             "bye" => return log(hub.disconnect(now, socket)),
-            "goodbye" => {
-                let conn = hub.connection(socket);
-                log(hub.disconnect(now, socket));
-                if let Some(conn) = conn {
-                    hub.close_connection(now, conn, roomwire::ws::CloseCode::NORMAL, "");
-                }
-                return;
-            }
+            "goodbye" => return log(hub.disconnect_client(now, socket)),
             "stats" if admin => Ok(stats(hub)),
             _ if admin => Err("unknown event".into()),
             "enter" => self.enter(hub, now, socket, &args),

@@ -1,6 +1,8 @@
 use alloc::string::String;
 use core::time::Duration;
 
+use super::HttpCompression;
+
 /// What a server tells its clients when a session opens, and what it holds them to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -25,6 +27,8 @@ pub struct Config {
     /// The name of a cookie with the session's id, for load balancers that keep a client on one server by it. It is set by the
     /// first response of long polling, with `Path=/; HttpOnly; SameSite=Lax`. Default none.
     pub cookie: Option<String>,
+    /// Which answers of long polling are compressed. Default none; the official server compresses from 1,024 bytes on.
+    pub http_compression: Option<HttpCompression>,
 }
 
 /// Which transports are served.
@@ -54,6 +58,7 @@ impl Default for Config {
             payload_packets_max: 10_000,
             poll_packets_max: 16,
             cookie: None,
+            http_compression: None,
         }
     }
 }

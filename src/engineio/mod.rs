@@ -13,6 +13,7 @@
 //! assert!(session.receive(now, &config, "2").is_err(), "in revision 4 it is the server that pings");
 //! ```
 
+mod compression;
 mod config;
 mod jsonp;
 mod packet;
@@ -20,6 +21,8 @@ mod payload;
 mod request;
 mod session;
 
+pub use compression::HttpCompression;
+pub(crate) use compression::takes_gzip;
 pub use config::{Config, Transports};
 pub use jsonp::{read_jsonp, write_jsonp};
 pub use packet::{Packet, PacketError, PacketType, Revision};

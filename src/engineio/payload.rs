@@ -6,9 +6,16 @@ use alloc::vec::Vec;
 use core::iter;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use crate::utf8;
+
+/// Written with padding, which some clients leave out.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// One packet of a payload: as it would be a message of the WebSocket transport, but binary data without any type byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +56,7 @@ pub enum PayloadError {
     /// A packet longer than the rest of the body, or that ends within a character.
     #[error("length in payload does not fit")]
     Truncated,
-    /// Binary data that are not in base64 (RFC 4648 section 4) with padding.
+    /// Binary data that are not in base64 (RFC 4648 section 4); its padding may be left out.
     #[error("malformed base64 in payload")]
     Base64,
     /// Binary data of another packet than a message, or neither text nor binary.
@@ -128,7 +135,7 @@ pub fn write_payload(form: PayloadForm, packet: &PayloadPacket<'_>, out: &mut Ve
                 PayloadPacket::Text(text) => out.extend_from_slice(text.as_bytes()),
                 PayloadPacket::Binary(data) => {
                     out.push(b'b');
-                    out.extend_from_slice(STANDARD.encode(data).as_bytes());
+                    out.extend_from_slice(BASE64.encode(data).as_bytes());
                 }
             }
         }
@@ -137,7 +144,7 @@ pub fn write_payload(form: PayloadForm, packet: &PayloadPacket<'_>, out: &mut Ve
             write_text(units, "", text, out);
         }
         (PayloadForm::V3Text, PayloadPacket::Binary(data)) => {
-            let text = STANDARD.encode(data);
+            let text = BASE64.encode(data);
             write_text(text.len().saturating_add(2), "b4", &text, out);
         }
         (PayloadForm::V3Binary, PayloadPacket::Text(text)) => write_binary(0, &[], text.as_bytes(), out),
@@ -279,7 +286,7 @@ fn split_units(text: &str, units: usize) -> Option<(&str, &str)> {
 }
 
 fn decode<'a>(data: &str) -> Result<PayloadPacket<'a>, PayloadError> {
-    STANDARD.decode(data).map(|data| PayloadPacket::Binary(data.into())).map_err(|_| PayloadError::Base64)
+    BASE64.decode(data).map(|data| PayloadPacket::Binary(data.into())).map_err(|_| PayloadError::Base64)
 }
 
 #[cfg(test)]
@@ -442,9 +449,7 @@ mod tests {
 
     #[test]
     fn e16_base64() {
-        for data in
-            ["AQIDBA", "AQIDBA=", "AQIDBA===", "AQIDBB==", "A", "AQ=A", "A-_A", "AQID BA=", "AQI\nDBA==", "é", "="]
-        {
+        for data in ["AQIDBA===", "AQIDBB==", "A", "AQ=A", "A-_A", "AQID BA=", "AQI\nDBA==", "é", "="] {
             assert_eq!(read(PayloadForm::V4, std::format!("b{data}").as_bytes()), Err(PayloadError::Base64), "{data}");
             let body = std::format!("{}:b4{data}", data.encode_utf16().count() + 2);
             assert_eq!(read(PayloadForm::V3Text, body.as_bytes()), Err(PayloadError::Base64), "{data}");

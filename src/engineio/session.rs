@@ -78,6 +78,9 @@ pub enum SessionError {
     /// The body of a POST that is no payload, or has too many packets.
     #[error("not an Engine.IO payload")]
     Payload,
+    /// A second GET while one waits.
+    #[error("second poll")]
+    SecondPoll,
     /// A message longer than [`Config::max_payload`].
     #[error("message too long")]
     TooLong,

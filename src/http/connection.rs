@@ -209,6 +209,10 @@ impl Connection {
                 None
             }
             Err(error) => {
+                // Also here: a body is refused only after its head was taken.
+                if was_head && self.reader.awaits_continue() {
+                    self.write_continue();
+                }
                 self.fail(error);
                 self.poll_event()
             }

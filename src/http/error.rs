@@ -1,8 +1,8 @@
 use super::Response;
 
-/// Why a byte stream is no acceptable HTTP request.
+/// Why a byte stream is no acceptable HTTP, request or response.
 ///
-/// Each has a [`status`](Error::status) that is answered before the stream is closed.
+/// As a request each has a [`status`](Error::status) that is answered before the stream is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -18,15 +18,15 @@ pub enum Error {
     /// `Host` is missing or stands there twice (RFC 9112 section 3.2).
     #[error("missing or repeated Host")]
     Host,
-    /// `Content-Length` is not one number, or stands beside `Transfer-Encoding`.
+    /// `Content-Length` is not one number, or stands beside `Transfer-Encoding`; or that stands there twice or in HTTP/1.0.
     #[error("ambiguous body length")]
     AmbiguousLength,
     /// A request to upgrade that has a body: what follows the head must be one thing only.
     #[error("upgrade with a body")]
     UpgradeWithBody,
-    /// A chunked body: a length is required (RFC 9110 section 15.5.12).
-    #[error("Content-Length required")]
-    LengthRequired,
+    /// A chunked body that breaks the grammar, has long extensions or any trailer fields (RFC 9112 section 7.1).
+    #[error("malformed chunk")]
+    Chunk,
     /// A transfer coding other than chunked.
     #[error("transfer coding not implemented")]
     TransferCoding,
@@ -72,9 +72,9 @@ impl Error {
             | Self::MalformedHead
             | Self::Host
             | Self::AmbiguousLength
+            | Self::Chunk
             | Self::Pipelined => 400,
             Self::Timeout => 408,
-            Self::LengthRequired => 411,
             Self::BodyTooLarge => 413,
             Self::TargetTooLong => 414,
             Self::Expectation => 417,

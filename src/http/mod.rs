@@ -2,7 +2,7 @@
 //!
 //! [`Connection`] is the server's side of one byte stream: it reads requests one at a time, keeps
 //! the stream alive between them, and holds all its time-outs. [`RequestReader`] below it only
-//! turns bytes into [`Request`]s.
+//! turns bytes into [`Request`]s. [`ClientConnection`] is the client's side.
 //!
 //! ```
 //! use roomwire::{Instant, http};
@@ -24,24 +24,30 @@
 //! # Invariants
 //! - A head is scanned once as it arrives and parsed once, when its blank line is in.
 //! - What could mean two things to two readers is refused (RFC 9112 section 11.2): repeated or
-//!   malformed `Content-Length`, any `Transfer-Encoding`, bare CR or LF, folded lines, names that
-//!   are no tokens. After such an error nothing more is read.
+//!   malformed `Content-Length`, any `Transfer-Encoding` but one `chunked` by itself, chunks that are not in
+//!   strict form, trailer fields, bare CR or LF, folded lines, names that are no tokens. After such an error nothing more is read.
 //! - At most one request is with the application; what a peer sends after it waits, within a bound.
 //! - No response can be split: names and values are checked where they enter.
 
+mod chunked;
+mod client;
 mod connection;
 mod error;
+mod exchange;
 mod head;
 mod headers;
+mod outgoing;
 mod reader;
 mod received;
 mod request;
 mod response;
 mod token;
 
+pub use client::{ClientConfig, ClientConnection, ClientEvent, RequestError};
 pub(crate) use connection::Upgraded;
 pub use connection::{Config, Connection, Event, RespondError};
 pub use error::Error;
+pub use outgoing::OutgoingRequest;
 pub use reader::{Limits, LimitsError, RequestReader};
 pub use received::{ReceivedResponse, ResponseReader};
 pub use request::Request;

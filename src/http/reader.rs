@@ -2,6 +2,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::Error;
+use super::chunked::Chunked;
 use super::head::Head;
 use super::headers::{Headers, Span};
 use super::request::Request;
@@ -75,8 +76,22 @@ pub struct RequestReader {
 #[derive(Debug)]
 enum State {
     Head(Head),
-    Body { request: Request, left: usize },
-    Failed,
+    Body {
+        request: Request,
+        length: Length,
+    },
+    /// Whether the peer waited for the body to be asked for.
+    Failed {
+        awaited_continue: bool,
+    },
+}
+
+/// How far a body goes (RFC 9112 section 6).
+#[derive(Debug)]
+enum Length {
+    /// So many bytes are left.
+    Known(usize),
+    Chunked(Chunked),
 }
 
 impl Default for State {
@@ -98,14 +113,19 @@ impl RequestReader {
         match &self.state {
             State::Head(head) => !head.buffer.is_empty(),
             State::Body { .. } => true,
-            State::Failed => false,
+            State::Failed { .. } => false,
         }
     }
 
-    /// Whether the peer waits for `100 Continue` before it sends the body (RFC 9110 section 10.1.1).
+    /// Whether the peer waits for `100 Continue` before it sends the body (RFC 9110 section 10.1.1), or waited for it
+    /// and then sent one that cannot be taken.
     #[must_use]
     pub fn awaits_continue(&self) -> bool {
-        matches!(&self.state, State::Body { request, .. } if request.awaits_continue())
+        match &self.state {
+            State::Head(_) => false,
+            State::Body { request, .. } => request.awaits_continue(),
+            State::Failed { awaited_continue } => *awaited_continue,
+        }
     }
 
     /// Whether a head is complete and its body is still to come.
@@ -121,7 +141,7 @@ impl RequestReader {
     pub fn read(&mut self, limits: &Limits, input: &mut &[u8]) -> Result<Option<Request>, Error> {
         let result = self.step(limits, input);
         if result.is_err() {
-            self.state = State::Failed;
+            self.state = State::Failed { awaited_continue: self.awaits_continue() };
         }
         result
     }
@@ -132,21 +152,27 @@ impl RequestReader {
                 return Ok(None);
             }
             let request = parse(core::mem::take(&mut head.buffer), head.lines, limits)?;
-            let left = body_length(&request)?;
-            if left > 0 && request.header_lists("upgrade", "websocket") {
+            let length = body_length(&request)?;
+            if !matches!(length, Length::Known(0)) && request.header_lists("upgrade", "websocket") {
                 return Err(Error::UpgradeWithBody);
             }
-            if left > limits.body_bytes_max {
+            if matches!(length, Length::Known(bytes) if bytes > limits.body_bytes_max) {
                 return Err(Error::BodyTooLarge);
             }
-            self.state = State::Body { request, left };
+            self.state = State::Body { request, length };
         }
-        let State::Body { request, left } = &mut self.state else { return Ok(None) };
-        let (now, later) = input.split_at(input.len().min(*left));
-        request.body.extend_from_slice(now);
-        *input = later;
-        *left = left.saturating_sub(now.len());
-        if *left > 0 {
+        let State::Body { request, length } = &mut self.state else { return Ok(None) };
+        let whole = match length {
+            Length::Known(left) => {
+                let (now, later) = input.split_at(input.len().min(*left));
+                request.body.extend_from_slice(now);
+                *input = later;
+                *left = left.saturating_sub(now.len());
+                *left == 0
+            }
+            Length::Chunked(chunked) => chunked.read(&mut request.body, limits.body_bytes_max, input)?,
+        };
+        if !whole {
             return Ok(None);
         }
         let request = core::mem::take(request);
@@ -188,22 +214,23 @@ pub(super) fn parse(buffer: Vec<u8>, lines: usize, limits: &Limits) -> Result<Re
     Ok(request)
 }
 
-/// RFC 9112 section 6: the length of the body, where it can mean only one thing.
-fn body_length(request: &Request) -> Result<usize, Error> {
+/// The length of the body, where it can mean only one thing.
+fn body_length(request: &Request) -> Result<Length, Error> {
     let lengths = request.count("content-length");
     match request.count("transfer-encoding") {
-        0 if lengths == 0 => return Ok(0),
+        0 if lengths == 0 => return Ok(Length::Known(0)),
         0 => {}
-        1 if lengths == 0 => {
+        // A coding that HTTP/1.0 does not know makes its framing faulty (section 6.1).
+        1 if lengths == 0 && request.minor_version > 0 => {
             let chunked = request.header("transfer-encoding").is_some_and(|v| v.eq_ignore_ascii_case("chunked"));
-            return Err(if chunked { Error::LengthRequired } else { Error::TransferCoding });
+            return if chunked { Ok(Length::Chunked(Chunked::new())) } else { Err(Error::TransferCoding) };
         }
         _ => return Err(Error::AmbiguousLength),
     }
     // A repeated line reads as `None` here, as does anything beyond one run of digits.
     let digits = request.header("content-length").filter(|v| !v.is_empty() && v.bytes().all(|b| b.is_ascii_digit()));
     match digits.ok_or(Error::AmbiguousLength)?.parse::<u64>() {
-        Ok(length) => usize::try_from(length).map_err(|_| Error::BodyTooLarge),
+        Ok(length) => usize::try_from(length).map(Length::Known).map_err(|_| Error::BodyTooLarge),
         Err(_) => Err(Error::BodyTooLarge),
     }
 }

@@ -1,4 +1,4 @@
-//! Responses as a client reads them, as far as an upgrade needs it.
+//! Responses as a client reads them; the reader here is for those that an upgrade gets.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -8,12 +8,13 @@ use super::head::Head;
 use super::headers::{Headers, Span};
 use super::reader::Limits;
 
-/// A response that a server sent: its head, checked, and the beginning of its body.
+/// A response that a server sent: its head, checked, and its body or the beginning of it.
 #[derive(Clone, Default)]
 pub struct ReceivedResponse {
     status: u16,
     headers: Headers,
-    body: Vec<u8>,
+    pub(super) minor_version: u8,
+    pub(super) body: Vec<u8>,
 }
 
 impl ReceivedResponse {
@@ -51,7 +52,7 @@ impl ReceivedResponse {
         self.headers.count(name)
     }
 
-    /// The beginning of the body: all of it, if it is short.
+    /// The body. Of the answer to an upgrade it is the beginning: all of it, if it is short.
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
@@ -125,7 +126,7 @@ impl ResponseReader {
     }
 }
 
-fn parse(buffer: Vec<u8>, lines: usize) -> Result<ReceivedResponse, Error> {
+pub(super) fn parse(buffer: Vec<u8>, lines: usize) -> Result<ReceivedResponse, Error> {
     let mut lines = alloc::vec![httparse::EMPTY_HEADER; lines.saturating_sub(1)];
     let mut parsed = httparse::Response::new(&mut lines);
     match parsed.parse(&buffer) {
@@ -136,5 +137,12 @@ fn parse(buffer: Vec<u8>, lines: usize) -> Result<ReceivedResponse, Error> {
     let status = parsed.code.filter(|code| (100..=999).contains(code)).ok_or(Error::MalformedHead)?;
     let span = |part: &[u8]| Span::of(part, &buffer);
     let lines = parsed.headers.iter().map(|line| (span(line.name.as_bytes()), span(line.value))).collect();
-    Ok(ReceivedResponse { status, headers: Headers { head: buffer, lines }, body: Vec::new() })
+    let minor_version = parsed.version.unwrap_or_default();
+    Ok(ReceivedResponse { status, headers: Headers { head: buffer, lines }, minor_version, body: Vec::new() })
+}
+
+/// What `Content-Length` says, if it is one run of digits.
+pub(super) fn length(response: &ReceivedResponse) -> Result<usize, Error> {
+    let digits = response.header("content-length").filter(|v| !v.is_empty() && v.bytes().all(|b| b.is_ascii_digit()));
+    digits.ok_or(Error::AmbiguousLength)?.parse().map_err(|_| Error::BodyTooLarge)
 }

@@ -146,7 +146,9 @@ impl Request {
 
     /// Whether the peer said that it waits for `100 Continue` before it sends a body.
     pub(super) fn awaits_continue(&self) -> bool {
-        self.minor_version >= 1 && self.count("expect") > 0 && self.header("content-length").is_some_and(|l| l != "0")
+        let has_body =
+            self.header("content-length").map_or(self.count("transfer-encoding") > 0, |length| length != "0");
+        self.minor_version >= 1 && self.count("expect") > 0 && has_body
     }
 
     /// Bytes of memory that this request holds.

@@ -110,7 +110,7 @@ impl Hub {
     ) {
         match self.sessions.get(id).map(|session| session.carrier.stream()) {
             Some(Some(conn)) => self.end_connection(conn, reason, error, code, text),
-            Some(None) => self.close_polling(id, reason),
+            Some(None) => self.close_polling(id, reason, error),
             None => {}
         }
     }

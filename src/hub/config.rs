@@ -2,6 +2,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::parser::Parser;
 use crate::engineio;
 use crate::http::{self, LimitsError, Request, Response};
 
@@ -19,13 +20,15 @@ pub enum Origins {
 }
 
 impl Origins {
-    /// Adds to the answer to a request what tells a browser that the page may read it (the CORS protocol of the Fetch
-    /// standard, section 3.3): nothing unless a page sent it and may.
+    /// Adds to the answer to a request what tells a browser that the page may read it, if it may (the CORS protocol of the
+    /// Fetch standard, section 3.3).
     pub(super) fn admit(&self, request: &Request, response: Response) -> Response {
+        // Whatever stands there: what is kept for one page is not another's.
+        let response = response.own_header("vary", "Origin");
         let Some(origin) = request.header("origin").filter(|_| self.allow(request)) else { return response };
         let Ok(response) = response.clone().header("access-control-allow-origin", origin) else { return response };
         // Clients of revision 3 send credentials unless they are told not to, and their browser then insists on this.
-        response.own_header("access-control-allow-credentials", "true").own_header("vary", "Origin")
+        response.own_header("access-control-allow-credentials", "true")
     }
 
     /// Whether a request may pass. One without `Origin` comes from no page and may.
@@ -64,6 +67,16 @@ impl Namespaces {
             Self::Matching(matches) => matches(name),
         }
     }
+}
+
+/// A path whose WebSockets carry the application's own messages, without Socket.IO: each is one socket of a namespace, joins
+/// rooms as others do, and gets events as text, `["name",arg,…]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plain {
+    /// The path, exactly.
+    pub path: String,
+    /// The namespace whose rooms and events these sockets share.
+    pub namespace: String,
 }
 
 /// What peers, and the application for them, may make a [`Hub`](super::Hub) hold.
@@ -126,6 +139,10 @@ pub struct Config {
     pub origins: Origins,
     /// Which namespaces there are. Default `/` alone.
     pub namespaces: Namespaces,
+    /// Paths at which WebSockets without Socket.IO are served. Default none.
+    pub plain: Vec<Plain>,
+    /// The form of Socket.IO packets on Engine.IO. Default [`Parser::Json`].
+    pub parser: Parser,
     /// Path, heartbeat and message size.
     pub engine: engineio::Config,
     /// Limits and time-outs of HTTP.
@@ -136,6 +153,8 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// How long the attachments of a packet may take to follow it. Default 30 s.
     pub attachments_timeout: Duration,
+    /// Whether [`Hub::handshake`](super::Hub::handshake) lasts as long as the session; some 500 bytes for each. Default false.
+    pub keep_handshakes: bool,
     /// How long a socket whose transport is lost stays away before it has left; zero for not at all. Default 30 s.
     pub away_timeout: Duration,
     /// How long changes of presence are gathered. Default 50 ms.
@@ -153,11 +172,14 @@ impl Config {
         Self {
             origins,
             namespaces: Namespaces::Listed(alloc::vec!["/".into()]),
+            plain: Vec::new(),
+            parser: Parser::default(),
             engine: engineio::Config::default(),
             http: http::Config::default(),
             limits: Limits::default(),
             connect_timeout: Duration::from_secs(45),
             attachments_timeout: Duration::from_secs(30),
+            keep_handshakes: false,
             away_timeout: Duration::from_secs(30),
             presence_window: Duration::from_millis(50),
             close_timeout: Duration::from_secs(5),

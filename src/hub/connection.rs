@@ -5,10 +5,12 @@ use alloc::sync::Arc;
 
 use super::event::{DisconnectReason, Error, Event};
 use super::front::Hub;
+use super::handshake::Peer;
 use super::ids::{ConnId, SessionId};
 use super::timers::{Scheduled, Timer};
 use crate::cursor::read_shared;
 use crate::http::{self, Response};
+use crate::lines;
 use crate::stream::Stream;
 use crate::time::Instant;
 use crate::ws::{self, CloseCode, Prepared, SendError};
@@ -16,6 +18,7 @@ use crate::ws::{self, CloseCode, Prepared, SendError};
 #[derive(Debug)]
 pub(super) struct Conn {
     pub(super) link: Link,
+    pub(super) peer: Peer,
     pub(super) tie: Tie,
     /// What went wrong, before the connection's own end is told.
     pub(super) error: Option<Error>,
@@ -45,6 +48,8 @@ pub(super) enum Tie {
 
 #[derive(Debug)]
 pub(super) enum Link {
+    /// Lines of text.
+    Lines(Box<lines::Connection>),
     /// A request that another server has read; no bytes pass here.
     Foreign,
     Http(Box<http::Connection>),
@@ -56,21 +61,18 @@ pub(super) enum Link {
 pub(super) enum Received<'a> {
     Http(http::Event),
     WebSocket(ws::Event<'a>),
+    Lines(lines::Event<'a>),
 }
 
 impl Conn {
-    pub(super) fn new(config: Arc<http::Config>, now: Instant) -> Self {
-        Self::over(Link::Http(Box::new(http::Connection::new(config, now))))
+    pub(super) fn new(config: Arc<http::Config>, peer: Peer, now: Instant) -> Self {
+        Self::over(Link::Http(Box::new(http::Connection::new(config, now))), peer)
     }
 
-    /// A request that another server has read.
-    pub(super) const fn foreign() -> Self {
-        Self::over(Link::Foreign)
-    }
-
-    const fn over(link: Link) -> Self {
+    pub(super) const fn over(link: Link, peer: Peer) -> Self {
         Self {
             link,
+            peer,
             tie: Tie::None,
             error: None,
             scheduled: Scheduled::NONE,
@@ -85,6 +87,7 @@ impl Conn {
     pub(super) fn receive<'a>(&mut self, now: Instant, input: &mut &'a mut [u8]) -> Option<Received<'a>> {
         match &mut self.link {
             Link::WebSocket(ws) => ws.receive(now, input).map(Received::WebSocket),
+            Link::Lines(lines) => lines.receive(now, input).map(Received::Lines),
             Link::Http(http) => read_shared(input, |input| http.receive(now, input)).map(Received::Http),
             Link::Foreign => None,
         }
@@ -93,6 +96,7 @@ impl Conn {
     pub(super) fn receive_eof(&mut self, now: Instant) -> Option<Received<'static>> {
         match &mut self.link {
             Link::WebSocket(ws) => ws.receive_eof(now).map(Received::WebSocket),
+            Link::Lines(lines) => lines.receive_eof(now).map(Received::Lines),
             Link::Http(http) => http.receive_eof(now).map(Received::Http),
             Link::Foreign => None,
         }
@@ -103,6 +107,10 @@ impl Conn {
             Link::WebSocket(ws) => {
                 ws.abort(now);
                 ws.poll_event().map(Received::WebSocket)
+            }
+            Link::Lines(lines) => {
+                lines.abort(now);
+                lines.poll_event().map(Received::Lines)
             }
             Link::Http(http) => {
                 http.abort(now);
@@ -134,6 +142,7 @@ impl Conn {
     fn poll_event(&mut self) -> Option<Received<'static>> {
         match &mut self.link {
             Link::WebSocket(ws) => ws.poll_event().map(Received::WebSocket),
+            Link::Lines(lines) => lines.poll_event().map(Received::Lines),
             Link::Http(http) => http.poll_event().map(Received::Http),
             Link::Foreign => None,
         }
@@ -146,6 +155,10 @@ impl Conn {
                 let _ = ws.close(now, code, reason);
                 ws.poll_event().map(Received::WebSocket)
             }
+            Link::Lines(lines) => {
+                lines.close(now);
+                lines.poll_event().map(Received::Lines)
+            }
             Link::Http(http) => {
                 http.close(now);
                 http.poll_event().map(Received::Http)
@@ -157,6 +170,7 @@ impl Conn {
     fn handle_timeout(&mut self, now: Instant) -> Option<Received<'static>> {
         match &mut self.link {
             Link::WebSocket(ws) => ws.handle_timeout(now).map(Received::WebSocket),
+            Link::Lines(lines) => lines.handle_timeout(now).map(Received::Lines),
             Link::Http(http) => http.handle_timeout(now).map(Received::Http),
             Link::Foreign => None,
         }
@@ -165,6 +179,7 @@ impl Conn {
     fn poll_timeout(&self) -> Option<Instant> {
         match &self.link {
             Link::WebSocket(ws) => ws.poll_timeout(),
+            Link::Lines(lines) => lines.poll_timeout(),
             Link::Http(http) => http.poll_timeout(),
             Link::Foreign => None,
         }
@@ -173,22 +188,33 @@ impl Conn {
     pub(super) fn send(&mut self, now: Instant, prepared: &Prepared) -> Result<(), SendError> {
         match &mut self.link {
             Link::WebSocket(ws) => ws.send_prepared(now, prepared),
+            Link::Lines(lines) => {
+                // What is sent here is made of text.
+                let line = core::str::from_utf8(prepared.payload()).unwrap_or_default();
+                lines.send(now, line).map_err(|error| match error {
+                    lines::SendError::OutboxFull => SendError::OutboxFull,
+                    lines::SendError::NotOpen => SendError::NotOpen,
+                })
+            }
             Link::Http(_) | Link::Foreign => Err(SendError::NotOpen),
         }
     }
 
     pub(super) fn outgoing(&self) -> impl Iterator<Item = &[u8]> {
-        let (http, ws) = match &self.link {
-            Link::WebSocket(ws) => (None, Some(ws.outgoing())),
-            Link::Http(http) => (Some(http.outgoing()), None),
-            Link::Foreign => (None, None),
+        let (http, ws, lines) = match &self.link {
+            Link::WebSocket(ws) => (None, Some(ws.outgoing()), None),
+            Link::Http(http) => (Some(http.outgoing()), None, None),
+            Link::Lines(lines) => (None, None, Some(lines.outgoing())),
+            Link::Foreign => (None, None, None),
         };
-        http.into_iter().flatten().chain(ws.into_iter().flatten())
+        let lines = lines.into_iter().flatten();
+        http.into_iter().flatten().chain(ws.into_iter().flatten()).chain(lines)
     }
 
     pub(super) fn outgoing_len(&self) -> usize {
         match &self.link {
             Link::WebSocket(ws) => ws.outgoing_len(),
+            Link::Lines(lines) => lines.outgoing_len(),
             Link::Http(http) => http.outgoing_len(),
             Link::Foreign => 0,
         }
@@ -197,6 +223,7 @@ impl Conn {
     pub(super) fn sent(&mut self, now: Instant, count: usize) {
         match &mut self.link {
             Link::WebSocket(ws) => ws.sent(now, count),
+            Link::Lines(lines) => lines.sent(now, count),
             Link::Http(http) => http.sent(now, count),
             Link::Foreign => {}
         }
@@ -205,6 +232,7 @@ impl Conn {
     pub(super) fn wants_read(&self) -> bool {
         match &self.link {
             Link::WebSocket(ws) => ws.wants_read(),
+            Link::Lines(lines) => lines.wants_read(),
             Link::Http(http) => http.wants_read(),
             Link::Foreign => false,
         }
@@ -213,6 +241,7 @@ impl Conn {
     pub(super) const fn stream(&self) -> Stream {
         match &self.link {
             Link::WebSocket(ws) => ws.stream(),
+            Link::Lines(lines) => lines.stream(),
             Link::Http(http) => http.stream(),
             Link::Foreign => Stream::Open,
         }
@@ -229,6 +258,11 @@ impl Hub {
                 None
             }
             Received::WebSocket(ws::Event::Message(message)) => self.message(conn, message),
+            Received::Lines(lines::Event::Line(line)) => self.line(conn, line),
+            Received::Lines(lines::Event::Closed { error }) => {
+                self.connection_ended(conn, DisconnectReason::TransportClosed, error.map(Error::Lines));
+                None
+            }
             Received::WebSocket(ws::Event::Closed(closed)) => {
                 // A close frame without a packet before it is how a page ends: it may come back.
                 self.connection_ended(conn, DisconnectReason::TransportClosed, closed.error.map(Error::WebSocket));

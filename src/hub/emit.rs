@@ -1,30 +1,31 @@
 //! Events to clients: to one or to many, and the acknowledgements both ways.
 
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use bytes::Bytes;
 
+use super::acks::Asking;
 use super::error::{EmitError, SocketError};
 use super::front::Hub;
-use super::groups::{Groups, Scope};
-use super::ids::{AckId, Reply, SessionId, SocketId};
+use super::groups::Groups;
+use super::ids::{SessionId, SocketId};
+use super::messages::{base64_line, prepare_message};
+use super::parser::Parser;
 use super::presence::{DIFF, SNAPSHOT};
-use super::session::socket_place;
+use super::session::{Format, Session, socket_place};
 use super::socket::Phase;
 use super::target::{Receipt, Target, To};
 use crate::engineio::{self, Revision};
-use crate::socketio::{Acks, Arguments, Packet, PacketType, check_placeholders, is_reserved, write_name};
-use crate::ws::{Opcode, Prepared, SendError};
+use crate::socketio::{Arguments, Packet, PacketType, check_placeholders, is_reserved, write_name};
+use crate::ws::{Message, Opcode, Prepared, SendError};
 
 /// One event on its way to many: encoded for each namespace when the first socket there needs it.
 struct Broadcast<'b> {
     body: Body<'b>,
+    /// The acknowledgement that it asks for.
+    asking: Option<Asking>,
     volatile: bool,
-    /// Which sockets it has dealt with: those marked so.
-    mark: u64,
     encoded: Vec<Encoded>,
     receipt: Receipt,
     /// Sessions that have no room for it; they are cut off when nobody walks over members any more.
@@ -33,15 +34,23 @@ struct Broadcast<'b> {
 
 /// An event's array, and the attachments that it names.
 #[derive(Clone, Copy)]
-struct Body<'b> {
-    text: &'b str,
-    attachments: &'b [Bytes],
+pub(super) struct Body<'b> {
+    pub(super) text: &'b str,
+    pub(super) attachments: &'b [Bytes],
+    /// The message that it is for those who take messages as they are.
+    pub(super) message: Option<&'b Message<'b>>,
 }
 
-/// An event as the packets of one namespace: its text is the same in both revisions, its attachments are not.
+impl<'b> Body<'b> {
+    pub(super) const fn new(text: &'b str, attachments: &'b [Bytes]) -> Self {
+        Self { text, attachments, message: None }
+    }
+}
+
+/// An event as the packets of one namespace and format.
 struct Encoded {
     namespace: u32,
-    revision: Option<Revision>,
+    format: Format,
     packets: Vec<Prepared>,
 }
 
@@ -61,75 +70,26 @@ impl Hub {
         name: &str,
         args: impl Arguments,
     ) -> Result<Receipt, EmitError> {
-        self.clock(now);
         let target = target.into();
-        if let To::Socket(socket) = target.to {
-            match self.require_accepted(socket)?.phase {
-                Phase::Away { .. } => return Err(SocketError::Away.into()),
-                Phase::Live | Phase::Connecting { .. } => {}
-            }
-        }
+        self.require_live(now, &target)?;
         let text = self.event_body(name, &args)?;
-        Ok(self.broadcast(&target, Body { text: &text, attachments: args.attachments() }))
+        Ok(self.broadcast(&target, Body::new(&text, args.attachments()), None))
     }
 
-    /// Sends an event to one socket and asks for an acknowledgement, which comes as [`Event::Ack`](super::Event::Ack).
-    ///
-    /// # Errors
-    /// If the event cannot be sent, or too many acknowledgements are awaited already.
-    pub fn emit_with_ack(
-        &mut self,
-        now: crate::Instant,
-        socket: SocketId,
-        name: &str,
-        args: impl Arguments,
-        timeout: Duration,
-    ) -> Result<AckId, EmitError> {
+    /// Whether a target that is one socket can take an event.
+    pub(super) fn require_live(&mut self, now: crate::Instant, target: &Target<'_>) -> Result<(), SocketError> {
         self.clock(now);
-        let entry = self.require_accepted(socket)?;
-        let (namespace, session) = (entry.namespace, entry.session.ok_or(SocketError::Away)?);
-        if entry.acks.as_ref().map_or(0, |acks| acks.len()) >= self.config.limits.acks_per_socket_max {
-            return Err(EmitError::TooManyAcks);
+        match target.to {
+            To::Socket(socket) => match self.require_accepted(socket)?.phase {
+                Phase::Away { .. } => Err(SocketError::Away),
+                Phase::Live | Phase::Connecting { .. } => Ok(()),
+            },
+            _ => Ok(()),
         }
-        let body = self.event_body(name, &args)?;
-        let deadline = self.now.saturating_add(timeout);
-        let entry = self.sockets.get_mut(socket).ok_or(SocketError::Gone)?;
-        let id = entry.next_ack;
-        entry.next_ack = id.saturating_add(1);
-        entry.acks.get_or_insert_with(|| Box::new(Acks::default())).expect(id, deadline);
-        let namespace = self.groups.name(namespace);
-        let kind = if args.attachments().is_empty() { PacketType::Event } else { PacketType::BinaryEvent };
-        let packet = Packet { id: Some(id), data: &body, ..Packet::new(kind, &namespace) };
-        self.send_attached(session, packet, args.attachments());
-        self.touch_socket(socket);
-        Ok(AckId { socket, id })
-    }
-
-    /// Gives a client the acknowledgement that it asked for.
-    ///
-    /// # Errors
-    /// If its transport is gone, or an argument has no form in JSON.
-    pub fn ack(&mut self, now: crate::Instant, reply: Reply, args: impl Arguments) -> Result<(), EmitError> {
-        self.clock(now);
-        let entry = self.require_accepted(reply.socket)?;
-        let (namespace, session) = (entry.namespace, entry.session.ok_or(SocketError::Away)?);
-        if self.sessions.key_at(session) != Some(reply.session) {
-            // It was asked for on a transport that is gone: on the new one the id means something else.
-            return Err(SocketError::Away.into());
-        }
-        let mut body = alloc::vec![b'['];
-        args.write(&mut body)?;
-        body.push(b']');
-        let body = self.checked_text(body, args.attachments())?;
-        let namespace = self.groups.name(namespace);
-        let kind = if args.attachments().is_empty() { PacketType::Ack } else { PacketType::BinaryAck };
-        let packet = Packet { id: Some(reply.id), data: &body, ..Packet::new(kind, &namespace) };
-        self.send_attached(session, packet, args.attachments());
-        Ok(())
     }
 
     /// The array of an event: its name, which must not be one that somebody else uses, and its arguments.
-    fn event_body(&self, name: &str, args: &impl Arguments) -> Result<String, EmitError> {
+    pub(super) fn event_body(&self, name: &str, args: &impl Arguments) -> Result<String, EmitError> {
         if is_reserved(name) || matches!(name, SNAPSHOT | DIFF) {
             return Err(EmitError::ReservedName);
         }
@@ -146,13 +106,14 @@ impl Hub {
     }
 
     /// What was written as JSON, if an outbox can hold it with its attachments and their frames.
-    fn checked_text(&self, body: Vec<u8>, attachments: &[Bytes]) -> Result<String, EmitError> {
+    pub(super) fn checked_text(&self, body: Vec<u8>, attachments: &[Bytes]) -> Result<String, EmitError> {
         let limits = &self.config.limits;
-        let size = attachments.iter().fold(body.len(), |sum, bytes| sum.saturating_add(bytes.len()).saturating_add(16));
+        let text = String::from_utf8(body).unwrap_or_default();
+        let size = self.config.parser.size(&text, limits.outbox_bytes_max);
+        let size = attachments.iter().fold(size, |sum, bytes| sum.saturating_add(bytes.len()).saturating_add(16));
         if size.saturating_add(512) > limits.outbox_bytes_max {
             return Err(EmitError::TooLong);
         }
-        let text = String::from_utf8(body).unwrap_or_default();
         if attachments.len() > limits.attachments_max {
             return Err(EmitError::TooManyAttachments);
         }
@@ -163,147 +124,58 @@ impl Hub {
     }
 
     /// Queues a packet and its attachments on a session.
-    fn send_attached(&mut self, session: u32, packet: Packet<'_>, attachments: &[Bytes]) {
-        let Some(revision) = self.sessions.at(session).map(|session| session.engine.revision()) else { return };
-        self.send(session, &prepare_attached(packet, attachments, revision));
+    pub(super) fn send_attached(&mut self, session: u32, packet: Packet<'_>, attachments: &[Bytes]) {
+        let Some(format) = self.sessions.at(session).map(Session::format) else { return };
+        self.send(session, &self.config.parser.prepare(packet, attachments, format));
     }
 
-    fn broadcast(&mut self, target: &Target<'_>, body: Body<'_>) -> Receipt {
-        let mut broadcast = self.begin_broadcast(body, target.volatile);
-        let namespace = target.namespace.map(|name| self.groups.find(Scope::Namespace, name));
-        for socket in &target.except {
-            self.mark(socket_place(*socket), *socket, broadcast.mark);
-        }
-        let excepted = match namespace {
-            Some(only) => only.into_iter().collect::<Vec<_>>(),
-            None if target.except_rooms.is_empty() => Vec::new(),
-            None => self.groups.namespaces().to_vec(),
-        };
-        for room in &target.except_rooms {
-            for namespace in &excepted {
-                self.mark_room(*namespace, room, broadcast.mark);
-            }
-        }
-        match &target.to {
-            To::Socket(socket) => self.deliver(&mut broadcast, socket_place(*socket)),
-            To::Rooms(rooms) => {
-                for room in rooms {
-                    let scope = namespace.flatten().map(|namespace| Scope::Room { namespace });
-                    if let Some(group) = scope.and_then(|scope| self.groups.find(scope, room)) {
-                        self.deliver_to_group(&mut broadcast, group, None);
-                    }
-                }
-            }
-            To::User(name) => {
-                if let Some(group) = self.groups.find(Scope::User, name) {
-                    match namespace {
-                        None => self.deliver_to_group(&mut broadcast, group, None),
-                        Some(Some(only)) => self.deliver_to_group(&mut broadcast, group, Some(only)),
-                        Some(None) => {}
-                    }
-                }
-            }
-            To::Everyone => match namespace {
-                Some(group) => {
-                    if let Some(group) = group {
-                        self.deliver_to_group(&mut broadcast, group, None);
-                    }
-                }
-                None => {
-                    for group in self.groups.namespaces().to_vec() {
-                        self.deliver_to_group(&mut broadcast, group, None);
-                    }
-                }
-            },
-        }
+    pub(super) fn broadcast(&mut self, target: &Target<'_>, body: Body<'_>, asking: Option<Asking>) -> Receipt {
+        let mut broadcast = Broadcast::new(body, asking, target.volatile);
+        self.select(target, |hub, place| hub.deliver(&mut broadcast, place));
         self.finish(broadcast)
     }
 
-    /// Sends the same to the members of a group, apart from those that are marked already.
+    /// Sends the same to the members of a group, apart from some.
     pub(super) fn broadcast_to_group(&mut self, group: u32, body: &str, apart_from: &[SocketId]) {
-        let mut broadcast = self.begin_broadcast(Body { text: body, attachments: &[] }, false);
+        let mut broadcast = Broadcast::new(Body::new(body, &[]), None, false);
+        let mark = self.begin_selection();
         for socket in apart_from {
-            self.mark(socket_place(*socket), *socket, broadcast.mark);
+            self.mark(*socket, mark);
         }
-        self.deliver_to_group(&mut broadcast, group, None);
+        self.select_members(mark, group, None, &mut |hub, place| hub.deliver(&mut broadcast, place));
         self.finish(broadcast);
     }
 
-    /// Sends the same to several sockets.
+    /// Sends the same to several sockets, to each once.
     pub(super) fn broadcast_to_sockets(&mut self, sockets: &[SocketId], body: &str) {
-        let mut broadcast = self.begin_broadcast(Body { text: body, attachments: &[] }, false);
+        let mut broadcast = Broadcast::new(Body::new(body, &[]), None, false);
+        let mark = self.begin_selection();
         for socket in sockets {
             if self.is_live(*socket) {
-                self.deliver(&mut broadcast, socket_place(*socket));
+                self.select_one(mark, socket_place(*socket), &mut |hub, place| hub.deliver(&mut broadcast, place));
             }
         }
         self.finish(broadcast);
     }
 
-    const fn begin_broadcast<'b>(&mut self, body: Body<'b>, volatile: bool) -> Broadcast<'b> {
-        self.broadcasts = self.broadcasts.saturating_add(1);
-        Broadcast {
-            body,
-            volatile,
-            mark: self.broadcasts,
-            encoded: Vec::new(),
-            receipt: Receipt { queued: 0, dropped: 0, away: 0, cut_off: 0 },
-            full: Vec::new(),
-        }
-    }
-
-    fn mark(&mut self, place: u32, socket: SocketId, mark: u64) {
-        if self.sockets.key_at(place) == Some(socket)
-            && let Some(entry) = self.sockets.at_mut(place)
-        {
-            entry.marked = mark;
-        }
-    }
-
-    fn mark_room(&mut self, namespace: u32, room: &str, mark: u64) {
-        let Some(group) = self.groups.find(Scope::Room { namespace }, room) else { return };
-        let Some(group) = self.groups.at(group) else { return };
-        for link in &group.members {
-            if let Some(entry) = self.sockets.at_mut(link.place) {
-                entry.marked = mark;
-            }
-        }
-    }
-
-    fn deliver_to_group(&mut self, broadcast: &mut Broadcast<'_>, group: u32, only: Option<u32>) {
-        let mut position = 0_usize;
-        while let Some(link) = self.groups.at(group).and_then(|group| group.members.get(position).copied()) {
-            position = position.saturating_add(1);
-            let passes = only.is_none_or(|only| self.sockets.at(link.place).is_some_and(|s| s.namespace == only));
-            if passes {
-                self.deliver(broadcast, link.place);
-            }
-        }
-    }
-
-    /// Queues the event for one socket, unless that is done.
+    /// Queues the event for one socket.
     fn deliver(&mut self, broadcast: &mut Broadcast<'_>, place: u32) {
-        let Some(socket) = self.sockets.at_mut(place) else { return };
-        if core::mem::replace(&mut socket.marked, broadcast.mark) == broadcast.mark {
-            return;
-        }
-        let session = match socket.phase {
-            Phase::Connecting { .. } => return,
-            Phase::Live => socket.session,
-            Phase::Away { .. } => None,
-        };
+        let Some(socket) = self.sockets.at(place) else { return };
+        let session = socket.session;
         let namespace = socket.namespace;
-        let revision = session.and_then(|place| self.sessions.at(place)).map(|session| session.engine.revision());
-        let (Some(session), Some(revision)) = (session, revision) else {
+        let format = session.and_then(|place| self.sessions.at(place)).map(Session::format);
+        let (Some(session), Some(format)) = (session, format) else {
             broadcast.receipt.away = broadcast.receipt.away.saturating_add(1);
             return;
         };
-        if broadcast.volatile && self.is_congested(session) {
+        let asks_too_much = broadcast.asking.is_some() && (format == Format::Plain || !self.can_ask(place));
+        if asks_too_much || broadcast.volatile && self.is_congested(session) {
             broadcast.receipt.dropped = broadcast.receipt.dropped.saturating_add(1);
-            return;
+            return self.count(broadcast, place, false);
         }
-        let packets = broadcast.encoded(namespace, revision, &self.groups);
+        let packets = broadcast.encoded(namespace, format, self.config.parser, &self.groups);
         let sent = self.queue(session, packets);
+        self.count(broadcast, place, sent.is_ok());
         let receipt = &mut broadcast.receipt;
         match sent {
             Ok(()) => receipt.queued = receipt.queued.saturating_add(1),
@@ -324,6 +196,18 @@ impl Hub {
         }
     }
 
+    /// Keeps account of whom an acknowledgement was asked of.
+    fn count(&mut self, broadcast: &Broadcast<'_>, place: u32, asked: bool) {
+        let (Some(asking), Some(socket)) = (broadcast.asking, self.sockets.key_at(place)) else { return };
+        let Some(round) = self.rounds.get_mut(&asking.id) else { return };
+        if asked {
+            round.awaited = round.awaited.saturating_add(1);
+            self.await_ack(socket, asking);
+        } else {
+            round.missing.push(socket);
+        }
+    }
+
     fn finish(&mut self, broadcast: Broadcast<'_>) -> Receipt {
         for session in broadcast.full {
             self.cut_off(session);
@@ -332,42 +216,61 @@ impl Hub {
     }
 }
 
-impl Broadcast<'_> {
-    /// The event's packets for a namespace and a revision, made when they are first asked for.
-    fn encoded(&mut self, namespace: u32, revision: Revision, groups: &Groups) -> &[Prepared] {
-        let revision = (!self.body.attachments.is_empty()).then_some(revision);
-        let known = self.encoded.iter().position(|known| known.namespace == namespace && known.revision == revision);
+impl<'b> Broadcast<'b> {
+    const fn new(body: Body<'b>, asking: Option<Asking>, volatile: bool) -> Self {
+        let receipt = Receipt { queued: 0, dropped: 0, away: 0, cut_off: 0 };
+        Self { body, asking, volatile, encoded: Vec::new(), receipt, full: Vec::new() }
+    }
+
+    /// The event's packets for a namespace and a format, made when they are first asked for.
+    fn encoded(&mut self, namespace: u32, format: Format, parser: Parser, groups: &Groups) -> &[Prepared] {
+        let attached = !self.body.attachments.is_empty();
+        let format = match format {
+            Format::Engine(_) if parser.is_same_in_both(attached) => Format::Engine(Revision::V4),
+            format => format,
+        };
+        let known = self.encoded.iter().position(|known| known.namespace == namespace && known.format == format);
         let at = known.unwrap_or_else(|| {
-            let name = groups.name(namespace);
-            let kind = if revision.is_none() { PacketType::Event } else { PacketType::BinaryEvent };
-            let packet = Packet { data: self.body.text, ..Packet::new(kind, &name) };
-            let packets = prepare_attached(packet, self.body.attachments, revision.unwrap_or(Revision::V4));
-            self.encoded.push(Encoded { namespace, revision, packets });
+            let raw = self.body.message.and_then(|message| prepare_message(message, format));
+            let packets = raw.map(|raw| alloc::vec![raw]).unwrap_or_else(|| {
+                let name = groups.name(namespace);
+                let id = self.asking.map(|asking| asking.id);
+                let kind = if attached { PacketType::BinaryEvent } else { PacketType::Event };
+                let packet = Packet { id, data: self.body.text, ..Packet::new(kind, &name) };
+                parser.prepare(packet, self.body.attachments, format)
+            });
+            self.encoded.push(Encoded { namespace, format, packets });
             self.encoded.len().saturating_sub(1)
         });
         self.encoded.get(at).map_or(&[], |encoded| &encoded.packets)
     }
 }
 
-/// A Socket.IO packet as a message of Engine.IO, which is the same in both revisions.
-pub(super) fn prepare(packet: &Packet<'_>) -> Prepared {
+/// A Socket.IO packet in a format. On Engine.IO it is a message, the same in both revisions; a plain WebSocket gets an event
+/// as the array of its name and arguments.
+fn prepare(packet: &Packet<'_>, format: Format) -> Prepared {
     let size = packet.data.len().saturating_add(packet.namespace.len()).saturating_add(32);
-    Prepared::with(Opcode::Text, size, |out| {
-        out.push(engineio::PacketType::Message.digit());
-        packet.write(out);
+    Prepared::with(Opcode::Text, size, |out| match format {
+        Format::Engine(_) => {
+            out.push(engineio::PacketType::Message.digit());
+            packet.write(out);
+        }
+        Format::Lines => packet.write(out),
+        Format::Plain => out.extend_from_slice(packet.data.as_bytes()),
     })
 }
 
-/// A Socket.IO packet and its attachments, as messages of Engine.IO.
-fn prepare_attached(mut packet: Packet<'_>, attachments: &[Bytes], revision: Revision) -> Vec<Prepared> {
+/// A Socket.IO packet and its attachments, in a format.
+pub(super) fn prepare_attached(mut packet: Packet<'_>, attachments: &[Bytes], format: Format) -> Vec<Prepared> {
     packet.attachments = u32::try_from(attachments.len()).unwrap_or(u32::MAX);
-    let attached = attachments.iter().map(|bytes| match revision {
-        Revision::V4 => Prepared::binary(bytes),
+    let attached = attachments.iter().map(|bytes| match format {
+        Format::Engine(Revision::V4) | Format::Plain => Prepared::binary(bytes),
         // Binary data begins with its type there.
-        Revision::V3 => Prepared::with(Opcode::Binary, bytes.len().saturating_add(1), |out| {
+        Format::Engine(Revision::V3) => Prepared::with(Opcode::Binary, bytes.len().saturating_add(1), |out| {
             out.push(4);
             out.extend_from_slice(bytes);
         }),
+        Format::Lines => base64_line(bytes),
     });
-    core::iter::once(prepare(&packet)).chain(attached).collect()
+    core::iter::once(prepare(&packet, format)).chain(attached).collect()
 }

@@ -91,6 +91,9 @@ pub enum EmitError {
     /// A placeholder among the arguments names no attachment.
     #[error("placeholder names no attachment")]
     Placeholder,
+    /// A plain WebSocket cannot acknowledge.
+    #[error("client cannot acknowledge")]
+    NoAcks,
     /// [`Limits::acks_per_socket_max`](super::Limits::acks_per_socket_max) are awaited.
     #[error("too many acknowledgements awaited")]
     TooManyAcks,

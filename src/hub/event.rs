@@ -2,15 +2,17 @@ use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 
 use super::ids::{AckId, ConnId, Reply, SocketId};
 use super::presence::PresenceChange;
 use crate::engineio::{RequestError, SessionError};
 use crate::http::{self, Request};
+use crate::lines;
 use crate::socketio::{self, Args};
 use crate::time::Instant;
-use crate::ws::{self, HandshakeError};
+use crate::ws::{self, HandshakeError, Message};
 
 /// What happened in a [`Hub`](super::Hub). Names and arguments are lent from the input where they lay whole in it.
 #[derive(Debug)]
@@ -61,7 +63,18 @@ pub enum Event<'a> {
         /// Present if the client asks for an acknowledgement: see [`Hub::ack`](super::Hub::ack).
         reply: Option<Reply>,
     },
-    /// An acknowledgement that was asked for came, or did not; exactly once for each.
+    /// A message that is no event: on a plain WebSocket, or a line that is no packet. Answer by
+    /// [`Hub::send_message`](super::Hub::send_message) or [`Hub::send_to_connection`](super::Hub::send_to_connection).
+    Message {
+        /// On which connection.
+        conn: ConnId,
+        /// Whose it is; lines may come before their client is connected to the main namespace.
+        socket: Option<SocketId>,
+        /// What.
+        message: Message<'a>,
+    },
+    /// An acknowledgement that was asked of one socket came, or did not: exactly once. Of those that were asked of many, each
+    /// that comes.
     Ack {
         /// Which one.
         ack: AckId,
@@ -69,6 +82,15 @@ pub enum Event<'a> {
         socket: SocketId,
         /// The answer.
         answer: Result<Args<'a>, AckError>,
+    },
+    /// Of an event whose acknowledgement was asked of many nobody is awaited any more; exactly once.
+    Acks {
+        /// Which one.
+        ack: AckId,
+        /// How many have answered.
+        answered: usize,
+        /// Who has not, in time or because it was lost or could not be asked.
+        missing: Vec<SocketId>,
     },
     /// Who is in a room changed; told to its members at the same moment.
     Presence {
@@ -201,6 +223,9 @@ pub enum Error {
     /// In WebSocket.
     #[error("WebSocket: {0}")]
     WebSocket(ws::Error),
+    /// In lines.
+    #[error("lines: {0}")]
+    Lines(lines::Error),
     /// In Engine.IO.
     #[error("Engine.IO: {0}")]
     EngineIo(SessionError),

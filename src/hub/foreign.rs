@@ -5,9 +5,11 @@ use alloc::boxed::Box;
 use super::connection::{Conn, Link};
 use super::event::DisconnectReason;
 use super::front::Hub;
+use super::handshake::Peer;
 use super::ids::{ConnId, RequestId};
 use crate::http::{Request, Response};
 use crate::time::Instant;
+use crate::ws::Upgrade;
 
 /// What [`Hub::handle_request`] makes of a request.
 #[derive(Debug)]
@@ -33,25 +35,24 @@ impl Hub {
     ///
     /// ```
     /// use roomwire::http::Request;
-    /// use roomwire::hub::{Answer, Config, Hub, Origins};
+    /// use roomwire::hub::{Answer, Config, Hub, Origins, Peer};
     /// # use roomwire::Instant;
     /// # let now = Instant::ORIGIN;
     /// # let mut hub = Hub::new(Config::new(Origins::SameHost), [7; 32], now)?;
     /// let request = Request::from_parts("GET", "/socket.io/?EIO=4&transport=polling", 1, [("host", &b"localhost"[..])])?;
-    /// let Answer::Parked(parked) = hub.handle_request(now, request) else { panic!() };
+    /// let Answer::Parked(parked) = hub.handle_request(now, Peer::default(), request) else { panic!() };
     /// while let Some(_event) = hub.poll_event() {}
     /// let (request, response) = hub.poll_response().unwrap();
     /// assert_eq!((request, response.status(), response.body_bytes()[0]), (parked, 200, b'0'));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn handle_request(&mut self, now: Instant, request: Request) -> Answer {
+    pub fn handle_request(&mut self, now: Instant, peer: Peer, request: Request) -> Answer {
         self.clock(now);
-        if !self.config.engine.serves(request.path()) {
+        let plain = self.config.plain.iter().any(|plain| plain.path == request.path()) && Upgrade::is_asked(&request);
+        if !plain && !self.config.engine.serves(request.path()) {
             return Answer::NotServed(Box::new(request));
         }
-        let full = self.conns.len() >= self.config.limits.connections_max;
-        let inserted = if full || self.is_shutting_down() { None } else { self.conns.insert(Conn::foreign()) };
-        let Some(conn) = inserted else { return Answer::Now(Response::new(503)) };
+        let Ok(conn) = self.register(Conn::over(Link::Foreign, peer)) else { return Answer::Now(Response::new(503)) };
         let event = self.http_request(conn, Box::new(request));
         self.events.extend(event);
         if let Some(entry) = self.conns.get_mut(conn)

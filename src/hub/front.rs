@@ -3,11 +3,13 @@
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 
+use super::acks::Round;
 use super::config::Config;
 use super::connection::{Conn, Tie};
 use super::error::ConnectError;
 use super::event::{DisconnectReason, Event};
 use super::groups::{Groups, Sockets};
+use super::handshake::Peer;
 use super::ids::{ConnId, RequestId, SessionId, SocketId, Token};
 use super::polling::Payload;
 use super::session::Session;
@@ -16,6 +18,7 @@ use super::timers::{Scheduled, Timer, Timers};
 use crate::engineio::Sid;
 use crate::entropy::Entropy;
 use crate::http::{self, LimitsError, Response};
+use crate::lines;
 use crate::stream::Stream;
 use crate::time::Instant;
 use crate::ws::{self, CloseCode};
@@ -26,6 +29,9 @@ pub struct Hub {
     pub(super) config: Config,
     pub(super) http_config: Arc<http::Config>,
     pub(super) ws_config: Arc<ws::Config>,
+    /// For WebSockets without Engine.IO.
+    pub(super) plain_config: Arc<ws::Config>,
+    pub(super) lines_config: Arc<lines::Config>,
     pub(super) now: Instant,
     pub(super) entropy: Entropy,
     pub(super) conns: Slab<ConnId, Conn>,
@@ -49,8 +55,12 @@ pub struct Hub {
     pub(super) responses: VecDeque<(RequestId, Response)>,
     /// What happened, and is not told yet.
     pub(super) events: VecDeque<Event<'static>>,
-    /// The number of the last broadcast.
-    pub(super) broadcasts: u64,
+    /// The number of the last selection of sockets.
+    pub(super) selections: u64,
+    /// The id of the next acknowledgement that is asked for.
+    pub(super) questions: u64,
+    /// Those that were asked of many.
+    pub(super) rounds: BTreeMap<u64, Round>,
     pub(super) away: usize,
     shutting_down: bool,
 }
@@ -81,7 +91,7 @@ impl Hub {
     pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Result<Self, LimitsError> {
         config.validate()?;
         let http_config = Arc::new(config.http);
-        let ws_config = Arc::new(ws::Config {
+        let ws_config = ws::Config {
             limits: ws::Limits {
                 message_bytes_max: config.engine.max_payload,
                 outbox_bytes_max: config.limits.outbox_bytes_max,
@@ -94,13 +104,28 @@ impl Hub {
             close_timeout: config.close_timeout,
             write_timeout: config.write_timeout,
             ..ws::Config::default()
-        });
+        };
+        let plain_config = ws::Config {
+            ping_interval: Some(config.engine.ping_interval),
+            ping_timeout: config.engine.ping_timeout,
+            ..ws_config.clone()
+        };
+        let lines_config = lines::Config {
+            line_bytes_max: config.engine.max_payload,
+            outbox_bytes_max: config.limits.outbox_bytes_max,
+            read_pause_bytes: config.limits.congested_bytes,
+            write_timeout: config.write_timeout,
+            idle_interval: config.engine.ping_interval,
+            ..lines::Config::default()
+        };
         let mut entropy = Entropy::new(seed);
         let groups = Groups::new(&mut entropy);
         Ok(Self {
             config,
             http_config,
-            ws_config,
+            ws_config: ws_config.into(),
+            plain_config: plain_config.into(),
+            lines_config: lines_config.into(),
             now,
             entropy,
             conns: Slab::new(),
@@ -116,7 +141,9 @@ impl Hub {
             unsettled: VecDeque::new(),
             responses: VecDeque::new(),
             events: VecDeque::new(),
-            broadcasts: 0,
+            selections: 0,
+            questions: 0,
+            rounds: BTreeMap::new(),
             away: 0,
             shutting_down: false,
         })
@@ -127,17 +154,16 @@ impl Hub {
     /// # Errors
     /// If there are too many already, or the hub shuts down.
     pub fn connect(&mut self, now: Instant) -> Result<ConnId, ConnectError> {
+        self.connect_from(now, Peer::default())
+    }
+
+    /// The same with what is known of the peer, which [`handshake`](Self::handshake) shows.
+    ///
+    /// # Errors
+    /// As for [`connect`](Self::connect).
+    pub fn connect_from(&mut self, now: Instant, peer: Peer) -> Result<ConnId, ConnectError> {
         self.clock(now);
-        if self.shutting_down {
-            return Err(ConnectError::ShuttingDown);
-        }
-        if self.conns.len() >= self.config.limits.connections_max {
-            return Err(ConnectError::Full);
-        }
-        let conn = Conn::new(self.http_config.clone(), self.now);
-        let id = self.conns.insert(conn).ok_or(ConnectError::Full)?;
-        self.touch(id);
-        Ok(id)
+        self.register(Conn::new(self.http_config.clone(), peer, self.now))
     }
 
     /// Takes bytes off the front of `input` until there is something to tell; `None` when all are
@@ -312,9 +338,9 @@ impl Hub {
             Tie::Carries(session) if paused && count > 0 => self.sessions.get_mut(session),
             _ => None,
         };
-        if let Some(session) = session {
+        if let Some(engine) = session.and_then(Session::engine_mut) {
             // Its answer to a ping may stand behind what is not read from it; that it reads is a sign of life.
-            session.engine.reads(now, &self.config.engine);
+            engine.reads(now, &self.config.engine);
         }
         self.touch(conn);
         if known && let Some(entry) = self.conns.get_mut(conn) {

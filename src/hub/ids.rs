@@ -48,12 +48,9 @@ ids! {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub(super) ConnId);
 
-/// An acknowledgement that the hub awaits from a client.
+/// An event whose acknowledgement the hub awaits, from one client or from many. Never given twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AckId {
-    pub(super) socket: SocketId,
-    pub(super) id: u64,
-}
+pub struct AckId(pub(super) u64);
 
 /// An acknowledgement that a client awaits: give it to [`Hub::ack`](super::Hub::ack). It can be
 /// given only once.

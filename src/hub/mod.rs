@@ -70,6 +70,7 @@
 //! - An event is encoded once for each namespace, however many sockets it is for.
 //! - What a peer does ends at most its own connection.
 
+mod acks;
 mod carrier;
 mod config;
 mod connection;
@@ -79,24 +80,33 @@ mod event;
 mod foreign;
 mod front;
 mod groups;
+mod handshake;
 mod ids;
+mod messages;
+mod opening;
 mod packets;
+mod parser;
 mod polling;
 mod presence;
 mod requests;
 mod rooms;
+mod select;
 mod session;
 mod slab;
 mod socket;
+mod socket_map;
 mod target;
 mod timers;
 mod upgrade;
 
-pub use config::{Config, Limits, Namespaces, Origins};
+pub use config::{Config, Limits, Namespaces, Origins, Plain};
 pub use error::{ConnectError, EmitError, JoinError, ResumeError, SocketError};
 pub use event::{AckError, DisconnectReason, Error, Event, Refusal};
 pub use foreign::Answer;
 pub use front::{Counts, Hub};
+pub use handshake::{Handshake, Peer};
 pub use ids::{AckId, ConnId, Reply, RequestId, SocketId, Token};
+pub use parser::Parser;
 pub use presence::{PresenceChange, PresenceState, Present};
+pub use socket_map::SocketMap;
 pub use target::{Receipt, Target};

@@ -10,7 +10,7 @@ use super::connection::Tie;
 use super::event::{DisconnectReason, Error, Event, Refusal};
 use super::front::Hub;
 use super::ids::{AckId, ConnId, Reply, SessionId};
-use super::session::{Assembling, session_place};
+use super::session::{Assembling, Format, session_place};
 use super::socket::Phase;
 use crate::engineio::{Received, Revision, SessionError};
 use crate::socketio::{
@@ -30,16 +30,17 @@ impl Hub {
             // What comes after the session's end is nobody's.
             Tie::None | Tie::Polls(_) => return None,
         };
-        let result = match (self.sessions.get(session)?.engine.revision(), message) {
-            (Revision::V3, Message::Binary(bytes)) => match without_type(bytes) {
+        let result = match (self.sessions.get(session)?.format(), message) {
+            (Format::Plain, message) => self.plain_message(conn, session, message),
+            (Format::Engine(Revision::V3), Message::Binary(bytes)) => match without_type(bytes) {
                 Some(bytes) => self.packet(session, Message::Binary(bytes)),
                 None => Err(Error::EngineIo(SessionError::Packet)),
             },
             (_, message) => self.packet(session, message),
         };
         result.unwrap_or_else(|error| {
-            let binary = error == Error::SocketIo(socketio::Error::Binary);
-            self.fail_session(session, error, if binary { CloseCode::UNSUPPORTED } else { CloseCode::POLICY });
+            let kind = matches!(error, Error::SocketIo(socketio::Error::Binary | socketio::Error::Text));
+            self.fail_session(session, error, if kind { CloseCode::UNSUPPORTED } else { CloseCode::POLICY });
             None
         })
     }
@@ -51,10 +52,19 @@ impl Hub {
     pub(super) fn packet<'a>(&mut self, id: SessionId, packet: Message<'a>) -> Result<Option<Event<'a>>, Error> {
         let text = match packet {
             Message::Text(text) => text,
+            #[cfg(feature = "msgpack")]
+            Message::Binary(bytes) if self.config.parser == super::Parser::MessagePack => {
+                return self.packed_packet(id, &bytes).map_err(Error::SocketIo);
+            }
             Message::Binary(bytes) => return self.attachment(id, bytes).map_err(Error::SocketIo),
         };
         let Some(session) = self.sessions.get_mut(id) else { return Ok(None) };
-        match session.engine.receive(self.now, &self.config.engine, &text).map_err(Error::EngineIo)? {
+        let Some(engine) = session.engine_mut() else { return Ok(None) };
+        match engine.receive(self.now, &self.config.engine, &text).map_err(Error::EngineIo)? {
+            #[cfg(feature = "msgpack")]
+            Received::Message(data) if self.config.parser == super::Parser::MessagePack => {
+                return self.packed_text(id, data).map_err(Error::SocketIo);
+            }
             Received::Message(data) => {
                 let packet = Packet::parse(data).map_err(Error::SocketIo)?;
                 return self.socketio_packet(id, &packet, &text, None).map_err(Error::SocketIo);
@@ -71,7 +81,11 @@ impl Hub {
     }
 
     /// Binary data: the next attachment of the packet that announced it.
-    fn attachment(&mut self, id: SessionId, bytes: Cow<'_, [u8]>) -> Result<Option<Event<'static>>, socketio::Error> {
+    pub(super) fn attachment(
+        &mut self,
+        id: SessionId,
+        bytes: Cow<'_, [u8]>,
+    ) -> Result<Option<Event<'static>>, socketio::Error> {
         let bytes_max = self.config.limits.packet_bytes_max;
         let Some(session) = self.sessions.get_mut(id) else { return Ok(None) };
         let assembling = session.assembling.as_mut().ok_or(socketio::Error::Binary)?;
@@ -79,8 +93,7 @@ impl Hub {
             return Ok(None);
         };
         session.assembling = None;
-        let data = text.get(1..).unwrap_or_default();
-        let packet = Packet::parse(data)?;
+        let packet = Packet::parse(&text)?;
         // Its socket may be gone by now, without a fault of the client's.
         if self.socket_of(id, packet.namespace).is_none() {
             return Ok(None);
@@ -91,7 +104,7 @@ impl Hub {
     /// A Socket.IO packet; everything in it lies within `text`.
     ///
     /// `attachments` are there once they have all come.
-    fn socketio_packet<'a>(
+    pub(super) fn socketio_packet<'a>(
         &mut self,
         id: SessionId,
         packet: &Packet<'_>,
@@ -103,6 +116,9 @@ impl Hub {
         }
         if packet.kind == PacketType::Connect {
             return self.connect_packet(id, packet, text);
+        }
+        if packet.kind == PacketType::Disconnect && !packet.data.is_empty() {
+            return Err(socketio::Error::Payload);
         }
         let Some(place) = self.socket_of(id, packet.namespace) else {
             // A client may leave what it never joined; and what it sent before it heard that it was made to leave is
@@ -118,7 +134,7 @@ impl Hub {
         self.forget_spent_token(place);
         let attachments = match attachments {
             None if packet.attachments > 0 => {
-                self.await_attachments(id, packet, text)?;
+                self.await_attachments(id, packet)?;
                 return Ok(None);
             }
             None => Vec::new(),
@@ -142,9 +158,9 @@ impl Hub {
             PacketType::Ack | PacketType::BinaryAck => {
                 let args = Args::from_array(packet.data)?;
                 // One that nobody awaits, or that came before, is ignored.
-                let Some(id) = packet.id.filter(|id| self.take_ack(place, *id)) else { return Ok(None) };
+                let Some(id) = packet.id.filter(|id| self.take_ack(socket, *id)) else { return Ok(None) };
                 let answer = Ok(Args::checked(lend(text, args.as_str())).with_attachments(attachments));
-                Ok(Some(Event::Ack { ack: AckId { socket, id }, socket, answer }))
+                Ok(Some(Event::Ack { ack: AckId(id), socket, answer }))
             }
             PacketType::Disconnect => {
                 self.client_left(id, place);
@@ -155,7 +171,7 @@ impl Hub {
     }
 
     /// A packet that is whole only with what follows it. What is wrong with it already is told now.
-    fn await_attachments(&mut self, id: SessionId, packet: &Packet<'_>, text: &str) -> Result<(), socketio::Error> {
+    fn await_attachments(&mut self, id: SessionId, packet: &Packet<'_>) -> Result<(), socketio::Error> {
         let announced = usize::try_from(packet.attachments).unwrap_or(usize::MAX);
         if announced > self.config.limits.attachments_max {
             return Err(socketio::Error::Attachments);
@@ -166,7 +182,7 @@ impl Hub {
         }
         check_placeholders(packet.data, announced)?;
         let until = self.now.saturating_add(self.config.attachments_timeout);
-        let assembly = Assembly::new(text.to_owned(), announced);
+        let assembly = Assembly::new(packet, announced);
         if let Some(session) = self.sessions.get_mut(id) {
             session.assembling = Some(Box::new(Assembling { assembly, until }));
         }
@@ -183,38 +199,33 @@ impl Hub {
         check_object(packet.data)?;
         let Some(session) = self.sessions.get(id) else { return Ok(None) };
         let (protocol, count) = (session.protocol(), session.sockets.len());
-        if self.socket_of(id, packet.namespace).is_some() {
+        // Protocol 4 has a query and no payload, protocol 5 the reverse.
+        let (namespace, query, auth) = match (protocol, packet.namespace.split_once('?')) {
+            (Protocol::V4, Some((namespace, query))) => (namespace, query, ""),
+            (Protocol::V4, None) => (packet.namespace, "", ""),
+            (Protocol::V5, _) => (packet.namespace, "", packet.data),
+        };
+        if self.socket_of(id, namespace).is_some() {
             // A client of protocol 4 may ask for the main namespace, which it has unasked.
-            let harmless = protocol == Protocol::V4 && packet.namespace == "/";
+            let harmless = protocol == Protocol::V4 && namespace == "/";
             return if harmless { Ok(None) } else { Err(socketio::Error::AlreadyConnected) };
         }
         if count >= self.config.limits.namespaces_per_session_max {
             return Err(socketio::Error::TooManyNamespaces);
         }
-        if packet.namespace.len() > self.config.limits.namespace_bytes_max {
+        if namespace.len() > self.config.limits.namespace_bytes_max {
             return Err(socketio::Error::NamespaceTooLong);
         }
-        if !self.config.namespaces.contain(packet.namespace) {
+        if !self.config.namespaces.contain(namespace) {
             // Nothing is kept of a namespace that there is not.
-            self.send_connect_error(session_place(id), packet.namespace, &Refusal::new("Invalid namespace"));
+            self.send_connect_error(session_place(id), namespace, &Refusal::new("Invalid namespace"));
             return Ok(None);
         }
-        Ok(self.connecting(id, packet.namespace, lend(text, packet.data), lend(text, packet.query)))
-    }
-
-    /// Whether an acknowledgement was awaited from a socket; it is not any more.
-    fn take_ack(&mut self, place: u32, id: u64) -> bool {
-        let Some(entry) = self.sockets.at_mut(place) else { return false };
-        let Some(acks) = &mut entry.acks else { return false };
-        let taken = acks.take(id);
-        if acks.len() == 0 {
-            entry.acks = None;
-        }
-        taken
+        Ok(self.connecting(id, namespace, lend(text, auth), lend(text, query)))
     }
 
     /// The place of the session's socket in a namespace.
-    fn socket_of(&self, id: SessionId, namespace: &str) -> Option<u32> {
+    pub(super) fn socket_of(&self, id: SessionId, namespace: &str) -> Option<u32> {
         let session = self.sessions.get(id)?;
         session.sockets.iter().copied().find(|place| {
             let socket = self.sockets.at(*place).filter(|socket| !matches!(socket.phase, Phase::Away { .. }));

@@ -12,11 +12,12 @@ use super::event::{DisconnectReason, Error};
 use super::front::Hub;
 use super::ids::{ConnId, SessionId};
 use crate::engineio::{
-    PayloadForm, PayloadPacket, Revision, SessionError, read_jsonp, read_payload, write_jsonp, write_payload,
+    HttpCompression, PayloadForm, PayloadPacket, Revision, SessionError, read_jsonp, read_payload, write_jsonp,
+    write_payload,
 };
 use crate::http::{Request, Response};
 use crate::time::Instant;
-use crate::ws::{Message, Opcode, Prepared, SendError};
+use crate::ws::{CloseCode, Message, Opcode, Prepared, SendError};
 
 /// How long a session that this side closed waits for a GET that can be told so; the official server's.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -52,6 +53,7 @@ struct Parked {
     conn: ConnId,
     /// What its answer is made of: status and headers.
     response: Response,
+    compression: Option<HttpCompression>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -208,7 +210,13 @@ impl Hub {
     }
 
     /// A GET of a session: it waits until there is something to answer.
-    pub(super) fn poll(&mut self, conn: ConnId, session: SessionId, response: Response) {
+    pub(super) fn poll(
+        &mut self,
+        conn: ConnId,
+        session: SessionId,
+        response: Response,
+        compression: Option<HttpCompression>,
+    ) {
         let Some(polling) = self.polling(session) else { return };
         if polling.parked.is_some() {
             // The client is not the one it should be, or not right in its mind.
@@ -216,12 +224,12 @@ impl Hub {
             return self.close_session(
                 session,
                 DisconnectReason::ProtocolError,
-                None,
-                crate::ws::CloseCode::POLICY,
-                "second poll",
+                Some(Error::EngineIo(SessionError::SecondPoll)),
+                CloseCode::POLICY,
+                "",
             );
         }
-        polling.parked = Some(Parked { conn, response });
+        polling.parked = Some(Parked { conn, response, compression });
         if let Some(entry) = self.conns.get_mut(conn) {
             entry.tie = Tie::Polls(session);
             entry.park();
@@ -260,11 +268,13 @@ impl Hub {
         polling.due = false;
         let Some(parked) = polling.parked.take() else { return };
         let (form, mut packets) = (polling.form, polling.take(packets_max));
-        let leaves = polling.is_leaving() && polling.queue.is_empty();
+        // Not behind packets of Socket.IO: clients look at these later, and would see their transport end before.
+        let leaves = polling.is_leaving() && packets.is_empty();
+        if packets.is_empty() {
+            packets.push(Prepared::text("6"));
+        }
         if leaves {
             packets.push(Prepared::text("1"));
-        } else if packets.is_empty() {
-            packets.push(Prepared::text("6"));
         }
         self.answer(parked, form, &packets);
         if leaves {
@@ -276,16 +286,28 @@ impl Hub {
         if let Some(entry) = self.conns.get_mut(parked.conn) {
             entry.tie = Tie::None;
         }
-        self.respond_to(parked.conn, form.encode(packets, parked.response));
+        let response = form.encode(packets, parked.response);
+        let response = match parked.compression {
+            Some(compression) => compression.apply(response),
+            None => response,
+        };
+        self.respond_to(parked.conn, response);
     }
 
-    /// Closes a session on long polling. Where no GET waits the next one is told, if the close is no answer to a fault.
-    pub(super) fn close_polling(&mut self, id: SessionId, reason: DisconnectReason) {
+    /// Closes a session on long polling: its sockets at once, and its client when it has fetched what is queued, by a GET of
+    /// its own.
+    pub(super) fn close_polling(&mut self, id: SessionId, reason: DisconnectReason, error: Option<Error>) {
         let until = self.now.saturating_add(FAREWELL_TIMEOUT);
         let Some(polling) = self.polling(id) else { return };
-        let orderly =
-            matches!(reason, DisconnectReason::Closed | DisconnectReason::TakenOver | DisconnectReason::Server);
-        if !orderly || polling.parked.is_some() || polling.is_leaving() {
+        let waits = match reason {
+            // Its client is not there, or has said so itself.
+            DisconnectReason::PingTimeout | DisconnectReason::Client => false,
+            _ if polling.is_leaving() => return,
+            _ if !polling.queue.is_empty() => true,
+            // Who sent rubbish is not waited for; who broke a rule of Socket.IO may want to know that it is over.
+            _ => polling.parked.is_none() && !matches!(error, Some(Error::EngineIo(_))),
+        };
+        if !waits {
             return self.end_session(id, reason);
         }
         polling.farewell_until = Some(until);
@@ -293,6 +315,7 @@ impl Hub {
             self.drop_upgrade(upgrade);
         }
         self.lose_sockets(id, reason);
+        self.poll_due(id);
         self.touch_session(id);
     }
 
@@ -331,7 +354,7 @@ impl Hub {
         }
         if polling.form.revision == Revision::V4 && is_octet_stream(request) {
             self.respond_to(conn, response.with_status(400));
-            return self.fail_session(session, Error::EngineIo(SessionError::Payload), crate::ws::CloseCode::POLICY);
+            return self.fail_session(session, Error::EngineIo(SessionError::Payload), CloseCode::POLICY);
         }
         let (packets, error) = polling.form.decode(request, packets_max);
         let response = response.own_header("content-type", "text/html").body("ok");
@@ -356,12 +379,13 @@ impl Hub {
             }
         };
         match result {
-            Ok(event) => self.events.extend(event),
+            // Before what follows from it, as where it is lent.
+            Ok(event) => event.into_iter().for_each(|event| self.events.push_front(event)),
             Err(error) => {
                 if let Some(entry) = self.conns.get_mut(conn) {
                     entry.error = Some(error);
                 }
-                self.fail_session(session, error, crate::ws::CloseCode::POLICY);
+                self.fail_session(session, error, CloseCode::POLICY);
             }
         }
         true

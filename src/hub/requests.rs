@@ -8,7 +8,7 @@ use super::event::{Error, Event};
 use super::front::Hub;
 use super::ids::{ConnId, RequestId, SessionId};
 use super::polling::Form;
-use crate::engineio::{RequestError, Revision, SessionRequest, Transport};
+use crate::engineio::{self, RequestError, Revision, SessionRequest, Transport};
 use crate::http::{self, Request, Response};
 use crate::ws::{self, Accept, HandshakeError, Upgrade};
 
@@ -24,14 +24,14 @@ impl Hub {
     /// A request has arrived whole.
     pub(super) fn http_request(&mut self, conn: ConnId, request: Box<Request>) -> Option<Event<'static>> {
         if !self.config.engine.serves(request.path()) {
-            return Some(Event::Request { conn, request });
+            return self.other_request(conn, request);
         }
         if let Some(response) = self.preflight(&request) {
             self.respond_to(conn, response);
             return None;
         }
         let response = self.config.origins.admit(&request, Response::new(200));
-        let asked = match self.ask(&request) {
+        let asked = match self.asked(&request) {
             Ok(asked) => asked,
             Err(error) => {
                 let upgrade = Upgrade::is_asked(&request);
@@ -45,14 +45,21 @@ impl Hub {
                 let form = Form::of(&request, revision);
                 return self.open_polling(conn, (*request).into(), form, revision, response);
             }
-            Asked::Poll(session) => self.poll(conn, session, response),
+            Asked::Poll(session) => {
+                let compression = self.config.engine.http_compression;
+                let response = match compression {
+                    Some(_) => response.own_header("vary", "Accept-Encoding"),
+                    None => response,
+                };
+                self.poll(conn, session, response, compression.filter(|_| engineio::takes_gzip(&request)));
+            }
             Asked::Post(session) => self.post(conn, session, &request, response),
             Asked::Open(revision, Transport::WebSocket) => {
-                let request = self.open_websocket(conn, *request)?;
-                return self.open_session_on(conn, request, revision);
+                let request = self.open_websocket(conn, *request, self.ws_config.clone())?;
+                return self.open_websocket_session(conn, request, revision);
             }
             Asked::Upgrade(session) => {
-                if self.open_websocket(conn, *request).is_some() {
+                if self.open_websocket(conn, *request, self.ws_config.clone()).is_some() {
                     self.begin_upgrade(conn, session);
                 }
             }
@@ -60,8 +67,30 @@ impl Hub {
         None
     }
 
+    /// A request for another path than Engine.IO's: a plain WebSocket, or something of the application's.
+    fn other_request(&mut self, conn: ConnId, request: Box<Request>) -> Option<Event<'static>> {
+        let plain = self.config.plain.iter().find(|plain| plain.path == request.path());
+        let Some(plain) = plain.filter(|_| Upgrade::is_asked(&request)) else {
+            return Some(Event::Request { conn, request });
+        };
+        let refused = if !self.config.origins.allow(&request) {
+            Some(RequestError::Forbidden)
+        } else if self.sessions.len() >= self.config.limits.sessions_max {
+            Some(RequestError::TooManySessions)
+        } else {
+            None
+        };
+        if let Some(error) = refused {
+            self.respond_to(conn, error.response(true));
+            return Some(Event::Refused { conn, error });
+        }
+        let namespace = plain.namespace.clone();
+        let request = self.open_websocket(conn, *request, self.plain_config.clone())?;
+        self.open_plain_session(conn, request, &namespace)
+    }
+
     /// What a request asks for, in the order in which the official server checks it.
-    fn ask(&self, request: &Request) -> Result<Asked, RequestError> {
+    fn asked(&self, request: &Request) -> Result<Asked, RequestError> {
         let upgrade = Upgrade::is_asked(request);
         let parsed = SessionRequest::parse(request, &self.config.engine, upgrade)?;
         if !self.config.origins.allow(request) {
@@ -77,7 +106,7 @@ impl Hub {
         let id = *self.sids.get(&sid).ok_or(RequestError::UnknownSession)?;
         let session = self.sessions.get(id).ok_or(RequestError::UnknownSession)?;
         // A session speaks one revision for all its life.
-        if revision != Some(session.engine.revision()) {
+        if revision != session.engine().map(engineio::Session::revision) {
             return Err(RequestError::BadRequest);
         }
         match (transport, upgrade, session.carrier.transport(), request.method()) {
@@ -120,7 +149,7 @@ impl Hub {
     }
 
     /// Changes a stream to WebSocket; the request that asked for it, unless it was none.
-    fn open_websocket(&mut self, conn: ConnId, request: Request) -> Option<Arc<Request>> {
+    fn open_websocket(&mut self, conn: ConnId, request: Request, config: Arc<ws::Config>) -> Option<Arc<Request>> {
         let upgrade = match Upgrade::check(request) {
             Ok(upgrade) => upgrade,
             Err(error) => {
@@ -128,9 +157,11 @@ impl Hub {
                 return None;
             }
         };
-        let (now, config, accept) = (self.now, self.ws_config.clone(), Accept::new());
+        let now = self.now;
+        // Browsers fail a connection whose offer of subprotocols is not answered; the official server takes the first.
+        let accept = upgrade.protocols().next().map_or_else(Accept::new, |first| Accept::new().protocol(first));
         let entry = self.conns.get_mut(conn)?;
-        // Without a chosen subprotocol neither can fail.
+        // What is chosen was offered.
         let ws = match &mut entry.link {
             Link::Http(http) => {
                 let fresh = http::Connection::new(self.http_config.clone(), now);
@@ -142,7 +173,7 @@ impl Hub {
                 entry.switched = Some(Box::new(response));
                 ws
             }
-            Link::WebSocket(_) => return None,
+            Link::WebSocket(_) | Link::Lines(_) => return None,
         };
         entry.link = Link::WebSocket(ws);
         Some(upgrade.request().clone())

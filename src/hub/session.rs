@@ -1,48 +1,64 @@
 //! Sessions and the life of their sockets.
 
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt::Write as _;
 
 use super::carrier::Carrier;
-use super::connection::Tie;
-use super::emit::prepare;
 use super::error::{ResumeError, SocketError};
-use super::event::{AckError, DisconnectReason, Error, Event, Refusal};
+use super::event::{DisconnectReason, Error, Event, Refusal};
 use super::front::Hub;
 use super::groups::Sockets;
-use super::ids::{AckId, ConnId, SessionId, SocketId, Token};
-use super::polling::{Form, Polling};
+use super::handshake::Handshake;
+use super::ids::{ConnId, SessionId, SocketId, Token};
 use super::presence::PresenceState;
 use super::slab::Slab;
 use super::socket::{Phase, Socket};
 use super::timers::{Scheduled, Timer};
-use crate::engineio::{self, Due, Revision, Sid, Transport};
-use crate::http::{Request, Response, Text};
+use crate::engineio::{self, Due, Revision, Transport};
+use crate::http::Text;
 use crate::socketio::{self, Assembly, Packet, PacketType, Protocol, write_name};
 use crate::time::Instant;
 use crate::ws::{CloseCode, Prepared};
 
-/// An Engine.IO session and the sockets on it.
+/// What one client has with this server, and the sockets on it.
 #[derive(Debug)]
 pub(super) struct Session {
-    pub(super) engine: engineio::Session,
+    pub(super) speech: Speech,
     pub(super) carrier: Carrier,
     /// The places of its sockets, one for each namespace.
     pub(super) sockets: Vec<u32>,
-    /// The request that opened it, until its first socket is accepted or refused.
-    request: Option<Arc<Request>>,
+    /// How it began, until its first socket is accepted or refused.
+    pub(super) handshake: Option<Box<Handshake>>,
     /// When it must have connected to a namespace.
-    connect_by: Instant,
+    pub(super) connect_by: Instant,
     /// Namespaces that the server made it leave: packets for them may still be under way.
     #[allow(clippy::box_collection, reason = "8 bytes in each session instead of 24")]
-    dismissed: Option<Box<Vec<Arc<str>>>>,
+    pub(super) dismissed: Option<Box<Vec<Arc<str>>>>,
     /// The packet whose attachments are still to come.
     pub(super) assembling: Option<Box<Assembling>>,
     pub(super) scheduled: Scheduled,
+}
+
+/// What a session speaks, for all its life.
+#[derive(Debug)]
+pub(super) enum Speech {
+    /// Socket.IO on Engine.IO.
+    Engine(engineio::Session),
+    /// Socket.IO packets as lines.
+    Lines,
+    /// Messages of the application's own, on a WebSocket.
+    Plain,
+}
+
+/// How packets are written for a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Engine(Revision),
+    Lines,
+    Plain,
 }
 
 /// A packet whose attachments are still to come, and how long they may take.
@@ -64,13 +80,36 @@ impl Session {
             Carrier::Polling(polling) => polling.poll_timeout(),
         };
         let assembling = self.assembling.as_ref().map_or(Instant::NEVER, |assembling| assembling.until);
-        self.engine.poll_timeout().min(self.connect_by).min(carrier).min(assembling)
+        let heartbeat = self.engine().map_or(Instant::NEVER, engineio::Session::poll_timeout);
+        heartbeat.min(self.connect_by).min(carrier).min(assembling)
+    }
+
+    pub(super) const fn engine(&self) -> Option<&engineio::Session> {
+        match &self.speech {
+            Speech::Engine(engine) => Some(engine),
+            Speech::Lines | Speech::Plain => None,
+        }
+    }
+
+    pub(super) const fn engine_mut(&mut self) -> Option<&mut engineio::Session> {
+        match &mut self.speech {
+            Speech::Engine(engine) => Some(engine),
+            Speech::Lines | Speech::Plain => None,
+        }
+    }
+
+    pub(super) const fn format(&self) -> Format {
+        match &self.speech {
+            Speech::Engine(engine) => Format::Engine(engine.revision()),
+            Speech::Lines => Format::Lines,
+            Speech::Plain => Format::Plain,
+        }
     }
 
     pub(super) const fn protocol(&self) -> Protocol {
-        match self.engine.revision() {
-            Revision::V3 => Protocol::V4,
-            Revision::V4 => Protocol::V5,
+        match self.format() {
+            Format::Engine(Revision::V3) => Protocol::V4,
+            Format::Engine(Revision::V4) | Format::Lines | Format::Plain => Protocol::V5,
         }
     }
 }
@@ -175,6 +214,22 @@ impl Hub {
         Ok(())
     }
 
+    /// Disconnects a socket and all others of its session for good, and closes their transport: the client is told so, and
+    /// does not come back by itself.
+    ///
+    /// # Errors
+    /// If there is no such socket, or it is away.
+    pub fn disconnect_client(&mut self, now: Instant, socket: SocketId) -> Result<(), SocketError> {
+        let session = self.sockets.get(socket).ok_or(SocketError::Gone)?.session.ok_or(SocketError::Away)?;
+        let Some(id) = self.sessions.key_at(session) else { return Err(SocketError::Away) };
+        let places = self.sessions.get(id).map(|session| session.sockets.clone()).unwrap_or_default();
+        for socket in places.into_iter().filter_map(|place| self.sockets.key_at(place)).collect::<Vec<_>>() {
+            self.disconnect(now, socket)?;
+        }
+        self.close_session(id, DisconnectReason::Server, None, CloseCode::NO_STATUS, "");
+        Ok(())
+    }
+
     /// Closes the transport under a socket, in order. Its session is away then, and its client may come back;
     /// [`disconnect`](Self::disconnect) it before if it shall not.
     ///
@@ -202,11 +257,11 @@ impl Hub {
         self.sessions.at(session)?.carrier.stream()
     }
 
-    /// The transport that a socket's client uses now; `None` while it is away.
+    /// The transport of Engine.IO that a socket's client uses now; `None` while it is away, or if it has none.
     #[must_use]
     pub fn transport(&self, socket: SocketId) -> Option<Transport> {
-        let session = self.sockets.get(socket)?.session?;
-        self.sessions.at(session).map(|session| session.carrier.transport())
+        let session = self.sessions.at(self.sockets.get(socket)?.session?)?;
+        session.engine().map(|_| session.carrier.transport())
     }
 
     /// The secret with which the client of this socket can resume its session: see [`resume`](Self::resume). It is for that
@@ -229,97 +284,17 @@ impl Hub {
         self.groups.at(namespace).map(|group| &*group.name)
     }
 
-    /// The protocol that a socket's client speaks; `None` while it is away.
+    /// The protocol of Socket.IO that a socket's client speaks; `None` while it is away, or if it is a plain WebSocket.
     #[must_use]
     pub fn protocol(&self, socket: SocketId) -> Option<Protocol> {
         let session = self.sockets.get(socket)?.session?;
-        self.sessions.at(session).map(Session::protocol)
+        self.sessions.at(session).filter(|session| session.format() != Format::Plain).map(Session::protocol)
     }
 
     /// Whether a socket has a transport now.
     #[must_use]
     pub fn is_live(&self, socket: SocketId) -> bool {
         self.sockets.get(socket).is_some_and(|socket| socket.phase == Phase::Live)
-    }
-
-    /// The request that opened a socket's session: headers, query. It is there while the first socket of the session is
-    /// connecting, and given back then: it is by far the largest thing that an idle connection would hold.
-    #[must_use]
-    pub fn request(&self, socket: SocketId) -> Option<Arc<Request>> {
-        let session = self.sockets.get(socket)?.session?;
-        self.sessions.at(session)?.request.clone()
-    }
-
-    /// A WebSocket was opened for a session that begins.
-    pub(super) fn open_session_on(
-        &mut self,
-        conn: ConnId,
-        request: Arc<Request>,
-        revision: Revision,
-    ) -> Option<Event<'static>> {
-        let id = self.open_session(Carrier::Stream(conn), request, revision)?;
-        if let Some(entry) = self.conns.get_mut(conn) {
-            entry.tie = Tie::Carries(id);
-        }
-        self.begin_session(id)
-    }
-
-    /// A session begins on long polling; its first packets answer the request that opens it.
-    pub(super) fn open_polling(
-        &mut self,
-        conn: ConnId,
-        request: Arc<Request>,
-        form: Form,
-        revision: Revision,
-        response: Response,
-    ) -> Option<Event<'static>> {
-        let id = self.open_session(Carrier::Polling(Box::new(Polling::new(form))), request, revision)?;
-        let response = match (&self.config.engine.cookie, self.sessions.get(id)) {
-            (Some(name), Some(session)) => {
-                let value = format!("{name}={}; Path=/; HttpOnly; SameSite=Lax", session.engine.sid().as_str());
-                // A name that cannot stand in a header was refused with the configuration.
-                response.clone().header("set-cookie", &value).unwrap_or(response)
-            }
-            _ => response,
-        };
-        self.poll(conn, id, response);
-        self.begin_session(id)
-    }
-
-    fn open_session(&mut self, carrier: Carrier, request: Arc<Request>, revision: Revision) -> Option<SessionId> {
-        let engine = engineio::Session::new(Sid::new(&mut self.entropy), revision, &self.config.engine, self.now);
-        let sid = *engine.sid();
-        let session = Session {
-            engine,
-            carrier,
-            sockets: Vec::new(),
-            request: Some(request),
-            connect_by: self.now.saturating_add(self.config.connect_timeout),
-            dismissed: None,
-            assembling: None,
-            scheduled: Scheduled::default(),
-        };
-        let id = self.sessions.insert(session)?;
-        self.sids.insert(sid, id);
-        Some(id)
-    }
-
-    /// The first packets of a session, and in protocol 4 its first socket.
-    fn begin_session(&mut self, id: SessionId) -> Option<Event<'static>> {
-        let session = self.sessions.get(id)?;
-        let protocol = session.protocol();
-        let open = Prepared::text(&session.engine.open_packet(&self.config.engine, session.carrier.transport()));
-        self.send(session_place(id), &[open]);
-        self.touch_session(id);
-        // In protocol 4 a session is connected to the main namespace unasked.
-        if protocol == Protocol::V5 {
-            return None;
-        }
-        if !self.config.namespaces.contain("/") {
-            self.send_connect_error(session_place(id), "/", &Refusal::new("Invalid namespace"));
-            return None;
-        }
-        self.connecting(id, "/", "".into(), "".into())
     }
 
     /// A client asks for a namespace that it may have.
@@ -365,7 +340,9 @@ impl Hub {
         if let Some(place) = entry.session
             && let Some(session) = self.sessions.at_mut(place)
         {
-            session.request = None;
+            if !self.config.keep_handshakes {
+                session.handshake = None;
+            }
             if session.protocol() == Protocol::V5 {
                 // Writing to a string does not fail.
                 let _ = write!(data, r#"{{"sid":"{}"}}"#, entry.sid());
@@ -388,7 +365,8 @@ impl Hub {
     pub(super) fn send_connect_error(&mut self, session: u32, namespace: &str, refusal: &Refusal) {
         let Some(entry) = self.sessions.at(session) else { return };
         let mut data = Vec::new();
-        match (entry.protocol(), &refusal.data) {
+        let protocol = entry.protocol();
+        match (protocol, refusal.data.as_ref().filter(|data| self.config.parser.takes_refusal(data, protocol))) {
             (Protocol::V4, Some(value)) => data.extend_from_slice(value.as_bytes()),
             (Protocol::V4, None) => write_name(&refusal.message, &mut data),
             (Protocol::V5, value) => {
@@ -406,7 +384,11 @@ impl Hub {
 
     /// Queues a Socket.IO packet without attachments on a session.
     pub(super) fn send_packet(&mut self, session: u32, packet: &Packet<'_>) {
-        self.send(session, &[prepare(packet)]);
+        let Some(format) = self.sessions.at(session).map(Session::format) else { return };
+        // A plain WebSocket knows nothing of namespaces.
+        if format != Format::Plain {
+            self.send(session, &self.config.parser.prepare(*packet, &[], format));
+        }
     }
 
     /// A session is over: its sockets lose their transport.
@@ -431,20 +413,30 @@ impl Hub {
     /// Takes a session out of everything.
     pub(super) fn forget_session(&mut self, id: SessionId) -> Option<Session> {
         let session = self.sessions.remove(id)?;
-        self.sids.remove(session.engine.sid());
+        if let Some(engine) = session.engine() {
+            self.sids.remove(engine.sid());
+        }
         Some(session)
     }
 
     fn leave_session(&mut self, session: u32, socket: u32) {
+        let keep = self.config.keep_handshakes;
         let by = self.now.saturating_add(self.config.connect_timeout);
         let Some(id) = self.sessions.key_at(session) else { return };
         let Some(session) = self.sessions.get_mut(id) else { return };
         session.sockets.retain(|place| *place != socket);
         if session.sockets.is_empty() {
             // Who is nowhere has to connect again, or go.
-            session.request = None;
+            if !keep {
+                session.handshake = None;
+            }
             session.connect_by = by;
+            let plain = session.format() == Format::Plain;
             self.touch_session(id);
+            if plain {
+                // Its only one.
+                self.close_session(id, DisconnectReason::Server, None, CloseCode::POLICY, "");
+            }
         }
     }
 
@@ -476,14 +468,6 @@ impl Hub {
         } else {
             self.events.push_back(Event::Disconnected { socket, reason, away_until: None });
             self.forget_socket(socket);
-        }
-    }
-
-    /// What was asked of a client is not answered any more.
-    fn fail_acks(&mut self, socket: SocketId) {
-        if let Some(mut acks) = self.sockets.get_mut(socket).and_then(|entry| entry.acks.take()) {
-            let lost = |id| Event::Ack { ack: AckId { socket, id }, socket, answer: Err(AckError::Disconnected) };
-            self.events.extend(acks.drain().map(lost));
         }
     }
 
@@ -531,7 +515,7 @@ impl Hub {
         if let Some(error) = late {
             return self.fail_session(id, Error::SocketIo(error), CloseCode::NO_STATUS);
         }
-        match session.engine.handle_timeout(now, &self.config.engine) {
+        match session.engine_mut().and_then(|engine| engine.handle_timeout(now, &self.config.engine)) {
             Some(Due::Ping) => self.send(session_place(id), &[Prepared::text("2")]),
             Some(Due::Expired) => {
                 let (reason, error) = (DisconnectReason::PingTimeout, Some(Error::PingTimeout));
@@ -560,15 +544,7 @@ impl Hub {
             }
             _ => {}
         }
-        if let Some(acks) = &mut entry.acks {
-            while let Some(id) = acks.expire(now) {
-                let ack = AckId { socket, id };
-                self.events.push_back(Event::Ack { ack, socket, answer: Err(AckError::TimedOut) });
-            }
-            if acks.len() == 0 {
-                entry.acks = None;
-            }
-        }
+        self.expire_acks(socket);
         self.touch_socket(socket);
     }
 

@@ -37,9 +37,7 @@ pub(super) struct Socket {
     /// The places of the rooms in which its user is shown.
     pub(super) entered: Vec<u32>,
     pub(super) acks: Option<Box<Acks>>,
-    /// The id of the next acknowledgement; it rises over all transports of the session.
-    pub(super) next_ack: u64,
-    /// The last broadcast that has dealt with it.
+    /// The last selection that has dealt with it.
     pub(super) marked: u64,
     pub(super) scheduled: Scheduled,
 }
@@ -71,7 +69,6 @@ impl Socket {
             groups: Vec::new(),
             entered: Vec::new(),
             acks: None,
-            next_ack: 0,
             marked: 0,
             scheduled: Scheduled::default(),
         }

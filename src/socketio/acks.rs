@@ -1,4 +1,5 @@
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 
 use crate::time::Instant;
 
@@ -39,6 +40,15 @@ impl Acks {
         self.order.remove(&(deadline, id));
         self.deadlines.remove(&id);
         Some(id)
+    }
+
+    /// Those that `stay` does not hold, in the order in which they were asked for. They are not awaited any more.
+    pub(crate) fn split_off(&mut self, stay: impl Fn(u64) -> bool) -> Vec<u64> {
+        let gone: Vec<u64> = self.deadlines.keys().copied().filter(|id| !stay(*id)).collect();
+        for id in &gone {
+            self.take(*id);
+        }
+        gone
     }
 
     /// All that are still awaited, in the order in which they were asked for.

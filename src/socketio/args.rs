@@ -45,8 +45,7 @@ impl<'a> Args<'a> {
     /// Reads the payload of an acknowledgement, a JSON array.
     pub(crate) fn from_array(data: &'a str) -> Result<Self, Error> {
         json::check(data, '[')?;
-        let inner = data.get(1..).and_then(|rest| rest.strip_suffix(']')).ok_or(Error::Payload)?;
-        Ok(Self::checked(inner))
+        json::inside(data).map(Self::checked).ok_or(Error::Payload)
     }
 
     /// Takes text that was checked, without the white space around it: nothing but white space is no argument, and
@@ -99,6 +98,14 @@ impl<'a> Args<'a> {
     /// The text of each argument.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         Elements { rest: &self.text }
+    }
+
+    /// The arguments behind the first `count`, with all attachments: a message is passed on without what it was addressed with.
+    #[must_use]
+    pub fn skip(&self, count: usize) -> Args<'_> {
+        let mut elements = Elements { rest: &self.text };
+        elements.by_ref().take(count).for_each(drop);
+        Args::checked(elements.rest).with_attachments(self.attachments.clone())
     }
 
     /// Parses all arguments at once: into a tuple of as many members, a list, or any type that serde builds from
@@ -261,6 +268,10 @@ mod tests {
         assert_eq!(args.parse::<Vec<Value>>().unwrap().len(), 4);
         Args::new("").unwrap().parse::<()>().unwrap();
         assert!(Args::new("1").unwrap().parse::<()>().is_err());
+        assert_eq!(
+            (args.skip(2).as_str(), args.skip(4).as_str(), args.skip(9).len()),
+            (r#"{"k":[1,2]} , null"#, "", 0)
+        );
         assert!(Args::new("1,").is_err() && Args::new("1]").is_err() && Args::new("1],[2").is_err());
     }
 

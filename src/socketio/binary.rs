@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
-use super::{Arguments, ArgumentsError, Error};
+use super::{Arguments, ArgumentsError, Error, Packet};
 
 /// The place of a binary attachment in JSON arguments, at any depth: `{"_placeholder":true,"num":0}` is where the first one
 /// belongs.
@@ -108,7 +108,10 @@ pub(crate) struct Assembly {
 
 impl Assembly {
     /// A packet that announced at least one attachment.
-    pub(crate) fn new(text: String, announced: usize) -> Self {
+    pub(crate) fn new(packet: &Packet<'_>, announced: usize) -> Self {
+        let mut text = Vec::with_capacity(packet.data.len().saturating_add(packet.namespace.len()).saturating_add(32));
+        packet.write(&mut text);
+        let text = String::from_utf8(text).unwrap_or_default();
         Self { bytes: text.len(), text, missing: announced, attachments: Vec::new() }
     }
 
@@ -278,12 +281,14 @@ mod tests {
 
     #[test]
     fn a_packet_is_whole_with_its_last_attachment() {
-        let mut assembly = Assembly::new("text".into(), 2);
-        assert_eq!(assembly.push(Bytes::from_static(b"a"), 6), Ok(None));
+        let text = "52-/a,7[1]";
+        let packet = Packet::parse(text).unwrap();
+        let mut assembly = Assembly::new(&packet, 2);
+        assert_eq!(assembly.push(Bytes::from_static(b"a"), 12), Ok(None));
         let attachments = vec![Bytes::from_static(b"a"), Bytes::from_static(b"b")];
-        assert_eq!(assembly.push(Bytes::from_static(b"b"), 6), Ok(Some(("text".into(), attachments))));
-        let mut assembly = Assembly::new("text".into(), 2);
-        assert_eq!(assembly.push(Bytes::from_static(b"abc"), 6), Err(Error::AttachmentsTooLong), "its text counts");
+        assert_eq!(assembly.push(Bytes::from_static(b"b"), 12), Ok(Some((text.into(), attachments))));
+        let mut assembly = Assembly::new(&packet, 2);
+        assert_eq!(assembly.push(Bytes::from_static(b"abc"), 12), Err(Error::AttachmentsTooLong), "its text counts");
     }
 
     #[test]

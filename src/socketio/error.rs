@@ -56,4 +56,13 @@ pub enum Error {
     /// A placeholder that names no attachment.
     #[error("placeholder names no attachment")]
     Placeholder,
+    /// A binary message that is no packet in MessagePack.
+    #[error("not a MessagePack packet")]
+    MessagePack,
+    /// A text message where packets are MessagePack.
+    #[error("text in place of MessagePack")]
+    Text,
+    /// A namespace that does not begin with a slash, or holds a comma.
+    #[error("invalid namespace")]
+    Namespace,
 }

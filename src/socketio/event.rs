@@ -29,7 +29,7 @@ impl<'a> EventData<'a> {
     /// If it is no valid JSON array, nested too deeply, or its name is none or reserved.
     pub fn parse(data: &'a str) -> Result<Self, Error> {
         json::check(data, '[')?;
-        let inner = data.get(1..).and_then(|rest| rest.strip_suffix(']')).ok_or(Error::Payload)?;
+        let inner = json::inside(data).ok_or(Error::Payload)?;
         let mut values = serde_json::Deserializer::from_str(inner).into_iter::<&RawValue>();
         let first = values.next().and_then(Result::ok).ok_or(Error::EventName)?;
         let rest = inner.get(values.byte_offset()..).unwrap_or_default().trim_start();

@@ -6,7 +6,7 @@ use super::Error;
 
 /// The deepest nesting that is passed on: what serde_json itself takes, and far below what makes
 /// other clients' parsers recurse too deep.
-const DEPTH_MAX: usize = 128;
+pub(super) const DEPTH_MAX: usize = 128;
 
 /// Whether `text` is an object, or nothing.
 pub(crate) fn check_object(text: &str) -> Result<(), Error> {
@@ -23,6 +23,12 @@ pub(super) fn check(text: &str, open: char) -> Result<(), Error> {
     }
     let mut parser = serde_json::Deserializer::from_str(text);
     IgnoredAny::deserialize(&mut parser).and_then(|_| parser.end()).map_err(|_| Error::Payload)
+}
+
+/// What stands between the brackets of a valid array.
+pub(super) fn inside(array: &str) -> Option<&str> {
+    // White space behind it is part of the JSON text (RFC 8259 section 2).
+    array.trim_ascii_end().strip_prefix('[')?.strip_suffix(']')
 }
 
 /// How deep brackets are nested, strings apart. It means something only for valid JSON, and for

@@ -21,6 +21,8 @@ mod binary;
 mod error;
 mod event;
 mod json;
+#[cfg(feature = "msgpack")]
+pub mod msgpack;
 mod packet;
 
 pub(crate) use acks::Acks;

@@ -54,17 +54,16 @@ impl PacketType {
     }
 }
 
-/// A packet: `<type>[<attachments>-][<namespace>[?<query>],][<ack id>][<json>]`.
+/// A packet: `<type>[<attachments>-][<namespace>,][<ack id>][<json>]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Packet<'a> {
     /// Its type.
     pub kind: PacketType,
     /// How many binary attachments follow; not 0 only for the types that have them.
     pub attachments: u32,
-    /// The namespace, which begins with a slash; `/` where none is named.
+    /// The namespace, which begins with a slash; `/` where none is named. When a client of protocol 4 connects, it may
+    /// have a query behind a `?`.
     pub namespace: &'a str,
-    /// What a client of protocol 4 puts behind the namespace's `?` when it connects.
-    pub query: &'a str,
     /// The acknowledgement id.
     pub id: Option<u64>,
     /// The payload, as JSON text that is not checked yet.
@@ -75,7 +74,7 @@ impl<'a> Packet<'a> {
     /// A packet with nothing but a type and a namespace.
     #[must_use]
     pub const fn new(kind: PacketType, namespace: &'a str) -> Self {
-        Self { kind, attachments: 0, namespace, query: "", id: None, data: "" }
+        Self { kind, attachments: 0, namespace, id: None, data: "" }
     }
 
     /// Reads the text of a packet. The payload is taken as it is.
@@ -94,9 +93,7 @@ impl<'a> Packet<'a> {
         }
         if rest.starts_with('/') {
             // Without a comma it ends with the packet.
-            let (namespace, after) = rest.split_once(',').unwrap_or((rest, ""));
-            (packet.namespace, packet.query) = namespace.split_once('?').unwrap_or((namespace, ""));
-            rest = after;
+            (packet.namespace, rest) = rest.split_once(',').unwrap_or((rest, ""));
         }
         let (number, data) = digits(rest);
         if !number.is_empty() {
@@ -115,12 +112,8 @@ impl<'a> Packet<'a> {
         }
         // A payload must not be taken for a namespace where none is written.
         let ambiguous = self.id.is_none() && self.data.starts_with('/');
-        if self.namespace != "/" || !self.query.is_empty() || ambiguous {
+        if self.namespace != "/" || ambiguous {
             out.extend_from_slice(self.namespace.as_bytes());
-            if !self.query.is_empty() {
-                out.push(b'?');
-                out.extend_from_slice(self.query.as_bytes());
-            }
             out.push(b',');
         }
         if let Some(id) = self.id {
@@ -147,14 +140,13 @@ mod tests {
         fn parse_inverts_write(
             digit in b'0'..=b'6',
             attachments: u32,
-            namespace in "/[a-z0-9/-]{0,12}",
-            query in "([a-z]=[^,]{0,5})?",
+            namespace in "/[a-z0-9/-]{0,12}([?][a-z]=[^,]{0,5})?",
             id: Option<u64>,
             data in r#"(\[[^0-9].{0,20}\]|\{.{0,9}\})?"#,
         ) {
             let kind = PacketType::from_digit(digit).unwrap();
             let attachments = if kind.has_attachments() { attachments } else { 0 };
-            let packet = Packet { kind, attachments, namespace: &namespace, query: &query, id, data: &data };
+            let packet = Packet { kind, attachments, namespace: &namespace, id, data: &data };
             let mut bytes = Vec::new();
             packet.write(&mut bytes);
             prop_assert_eq!(Packet::parse(core::str::from_utf8(&bytes).unwrap()), Ok(packet));

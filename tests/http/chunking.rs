@@ -49,6 +49,9 @@ fn the_scripts_reach_every_error_and_event() {
         }
         for request in requests {
             note(if request.body.is_empty() { "request" } else { "request with body" });
+            if request.headers.iter().any(|(name, _)| name == "transfer-encoding") {
+                note(if request.body.is_empty() { "request with no chunk" } else { "request with chunks" });
+            }
             if !request.keep_alive {
                 note("request that ends the stream");
             }
@@ -66,7 +69,7 @@ fn the_scripts_reach_every_error_and_event() {
         Error::Version,
         Error::Host,
         Error::AmbiguousLength,
-        Error::LengthRequired,
+        Error::Chunk,
         Error::UpgradeWithBody,
         Error::TransferCoding,
         Error::Expectation,
@@ -78,7 +81,16 @@ fn the_scripts_reach_every_error_and_event() {
         Error::UnexpectedEof,
     ];
     let expected = errors.map(|error| format!("{:?}", Some(error)));
-    let kinds = ["None", "request", "request with body", "request that ends the stream", "kept alive", "pipelined"];
+    let kinds = [
+        "None",
+        "request",
+        "request with body",
+        "request with chunks",
+        "request with no chunk",
+        "request that ends the stream",
+        "kept alive",
+        "pipelined",
+    ];
     for expected in expected.iter().map(String::as_str).chain(kinds) {
         assert!(found.get(expected).is_some_and(|&count| count >= 5), "{expected} is too rare: {found:#?}");
     }
@@ -88,18 +100,28 @@ fn the_scripts_reach_every_error_and_event() {
 /// writes must not depend on how the network cut the stream.
 #[test]
 fn the_answer_to_an_expectation_does_not_depend_on_the_cut() {
-    let stream = b"POST /a HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc";
-    let whole = run(small(), &Cuts::Whole.of(stream), Answers::AtOnce, false);
-    for at in 0..stream.len() {
-        let cut = run(small(), &Cuts::At(vec![at]).of(stream), Answers::AtOnce, false);
-        assert_eq!(cut.outgoing, whole.outgoing, "cut at {at}");
+    for (body, status) in [
+        ("Content-Length: 3\r\n\r\nabc", 200),
+        ("Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n", 200),
+        ("Transfer-Encoding: chunked\r\n\r\n3\r\nabcd", 400),
+        ("Transfer-Encoding: chunked\r\n\r\nc9\r\n", 413),
+    ] {
+        let stream = format!("POST /a HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n{body}").into_bytes();
+        let whole = run(small(), &Cuts::Whole.of(&stream), Answers::AtOnce, false);
+        assert_eq!(whole.statuses(), [100, status]);
+        for at in 0..stream.len() {
+            let cut = run(small(), &Cuts::At(vec![at]).of(&stream), Answers::AtOnce, false);
+            assert_eq!(cut.outgoing, whole.outgoing, "cut at {at}");
+        }
     }
 }
 
 /// Who waits for it gets it.
 #[test]
 fn a_peer_that_waits_for_100_continue_gets_it() {
-    let head = b"POST /a HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n";
-    let trace = run(small(), &[head], Answers::AtOnce, false);
-    assert_eq!(&*trace.outgoing, b"HTTP/1.1 100 Continue\r\n\r\n");
+    for length in ["Content-Length: 3", "Transfer-Encoding: chunked"] {
+        let head = format!("POST /a HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n{length}\r\n\r\n");
+        let trace = run(small(), &[head.as_bytes()], Answers::AtOnce, false);
+        assert_eq!(&*trace.outgoing, b"HTTP/1.1 100 Continue\r\n\r\n");
+    }
 }

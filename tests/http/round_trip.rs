@@ -57,10 +57,11 @@ proptest! {
 fn every_prefix_and_every_cut_in_two() {
     let stream =
         b"GET /a?b HTTP/1.1\r\nHost: a\r\n\r\n\r\nPOST /c HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n\r\n\r\n\
+        POST /e HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n\r\n\r\n1;x\r\n0\r\n0\r\n\r\n\
         HEAD /d HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /last HTTP/1.1\r\nhost: a\r\n\r\n";
     let config = roomwire::http::Config::default();
     let whole = run(config, &[stream], Answers::AtOnce, false);
-    assert_eq!((whole.requests().len(), whole.statuses()), (4, vec![200; 4]));
+    assert_eq!((whole.requests().len(), whole.statuses()), (5, vec![200; 5]));
     for at in 0..=stream.len() {
         let (first, second) = stream.split_at(at);
         assert_eq!(run(config, &[first, second], Answers::AtOnce, false), whole, "cut at {at}");

@@ -28,6 +28,8 @@ pub struct Plain {
     pub minor_version: u8,
     pub headers: Vec<(String, Vec<u8>)>,
     pub body: Option<Vec<u8>>,
+    /// The sizes of the chunks that the body comes in, over and over; none if its length is known.
+    pub chunks: Option<Vec<usize>>,
 }
 
 impl Plain {
@@ -38,14 +40,41 @@ impl Plain {
             bytes.extend([name.as_bytes(), b": ", &value, b"\r\n"].concat());
         }
         bytes.extend(b"\r\n");
-        bytes.extend(self.body.iter().flatten());
+        let body = self.body.as_deref().unwrap_or_default();
+        match &self.chunks {
+            Some(sizes) => bytes.extend(chunked(body, sizes)),
+            None => bytes.extend(body),
+        }
         bytes
     }
 
     pub fn all_headers(&self) -> Vec<(String, Vec<u8>)> {
-        let length = self.body.iter().map(|body| ("content-length".into(), body.len().to_string().into_bytes()));
+        let length = self.body.iter().map(|body| match self.chunks {
+            Some(_) => ("transfer-encoding".into(), b"Chunked".to_vec()),
+            None => ("content-length".into(), body.len().to_string().into_bytes()),
+        });
         self.headers.iter().cloned().chain(length).collect()
     }
+}
+
+/// A body in chunks of these sizes; every other one has an extension, or zeros before its size.
+fn chunked(mut body: &[u8], sizes: &[usize]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for (nth, size) in sizes.iter().cycle().enumerate() {
+        let (chunk, rest) = body.split_at(body.len().min(*size));
+        let size = match nth % 4 {
+            0 => format!("{:x}", chunk.len()),
+            1 => format!("{:X};a", chunk.len()),
+            2 => format!("{:04x}", chunk.len()),
+            _ => format!("{:x};a=\"b c\"", chunk.len()),
+        };
+        bytes.extend([size.as_bytes(), b"\r\n", chunk, b"\r\n"].concat());
+        if chunk.is_empty() {
+            break;
+        }
+        body = rest;
+    }
+    bytes
 }
 
 pub fn plain() -> impl Strategy<Value = Plain> {
@@ -70,10 +99,13 @@ pub fn plain() -> impl Strategy<Value = Plain> {
         }),
     ];
     let body = prop_oneof![2 => Just(None), 1 => vec(any::<u8>(), 0..40).prop_map(Some)];
-    (method, target, prop_oneof![5 => Just(1u8), 1 => Just(0)], vec(header, 0..4), body).prop_map(
-        |(method, target, minor_version, mut headers, body)| {
+    let chunks = prop_oneof![1 => Just(None), 1 => vec(1usize..20, 1..4).prop_map(Some)];
+    (method, target, prop_oneof![5 => Just(1u8), 1 => Just(0)], vec(header, 0..4), body, chunks).prop_map(
+        |(method, target, minor_version, mut headers, body, chunks)| {
             headers.insert(0, ("Host".into(), b"localhost".to_vec()));
-            Plain { method, target, minor_version, headers, body }
+            // HTTP/1.0 has no chunks.
+            let chunks = chunks.filter(|_| body.is_some() && minor_version > 0);
+            Plain { method, target, minor_version, headers, body, chunks }
         },
     )
 }
@@ -110,6 +142,12 @@ fn odd() -> impl Strategy<Value = Vec<u8>> {
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999999\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc",
         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcXX0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\nabc\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\na: b\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nc9\r\n",
+        "POST / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n",
         "POST / HTTP/1.1\r\nHost: a\r\nExpect: 200-ok\r\nContent-Length: 3\r\n\r\nabc",
         "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc",
@@ -132,6 +170,11 @@ fn large() -> impl Strategy<Value = Vec<u8>> {
         (340usize..390).prop_map(|size| format!("GET / HTTP/1.1\r\nHost: a\r\nb: {}\r\n\r\n", "x".repeat(size))),
         (150usize..250).prop_map(|size| {
             format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n{}", "x".repeat(size))
+        }),
+        (150usize..250).prop_map(|size| {
+            let body = chunked(&vec![b'x'; size], &[50]);
+            let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+            format!("{head}{}", String::from_utf8(body).unwrap())
         }),
         (80usize..120).prop_map(|size| "G".repeat(size)),
     ]

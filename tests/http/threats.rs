@@ -119,13 +119,46 @@ fn a15_lax_content_length() {
     assert_eq!(trace.requests()[0].body, b"abcde");
 }
 
+/// A request with these chunks and their end.
+fn chunked(chunks: &str) -> String {
+    format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}")
+}
+
 #[test]
-fn a16_chunked_bodies_are_not_read_at_all() {
-    for size in ["0", "ffffffffffffffff", "fffffffffffffffe", "5;ext=\n"] {
-        let stream =
-            format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n{size}\r\nabc\r\n0\r\n\r\n");
-        check(&stream, Error::LengthRequired);
+fn a13_chunks_on_an_upgrade() {
+    for body in ["0\r\n\r\n", "1\r\nx\r\n0\r\n\r\n", "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"] {
+        let lines = "Connection: Upgrade\r\nUpgrade: h2c, WebSocket\r\nTransfer-Encoding: chunked\r\n";
+        check(&format!("GET / HTTP/1.1\r\nHost: a\r\n{lines}\r\n{body}"), Error::UpgradeWithBody);
     }
+}
+
+#[test]
+fn a16_sizes_of_chunks_do_not_overflow() {
+    for size in ["ffffffffffffffff", "fffffffffffffffe", "8000000000000000", "10000000000000000", "f4241", "F4241;x"] {
+        check(&chunked(&format!("{size}\r\nabc\r\n0\r\n\r\n")), Error::BodyTooLarge);
+    }
+    // One is within the limit, two are not: what is told of them is never more than what came.
+    let half = "x".repeat(600_000);
+    check(&chunked(&format!("927c0\r\n{half}\r\n927c0\r\n")), Error::BodyTooLarge);
+    for size in ["00000000000000001", "", "-1", "+1", "0x1", "1 ", " 1", "1h", "one", "\u{661}"] {
+        check(&chunked(&format!("{size}\r\na\r\n0\r\n\r\n")), Error::Chunk);
+    }
+    // A size is a claim: nothing is allocated for it.
+    let (_conn, usage) = usage(chunked("f4240\r\nabc").as_bytes(), 7);
+    assert!(usage.live < 1024, "{usage:?}");
+}
+
+/// The smallest chunks are as many objects as one large one: one.
+#[test]
+fn a16_f16_chunks_of_one_byte() {
+    let stream = chunked(&"1\r\nx\r\n".repeat(100_000));
+    let (_conn, held) = usage(stream.as_bytes(), 4096);
+    assert!(held.live <= 2 * 100_000 && held.peak <= 3 * 100_000 + 4096, "{held:?}");
+    // Neither empty chunks nor extensions go on for ever.
+    check(&chunked("1;\r\na\r\n".repeat(257).as_str()), Error::Chunk);
+    check(&chunked(&format!("1;{}\r\n", "x".repeat(300))), Error::Chunk);
+    let trace = run(Config::default(), &[chunked("0\r\n\r\n0\r\n\r\n").as_bytes()], Answers::AtOnce, false);
+    assert_eq!((trace.requests().len(), trace.error()), (1, Some(Error::MalformedHead)));
 }
 
 #[test]
@@ -136,10 +169,15 @@ fn a17_variants_of_transfer_encoding() {
         assert!(matches!(error, Some(Error::TransferCoding | Error::MalformedHead)), "{value:?}: {error:?}");
         assert!(matches!(status, Some(501 | 400)));
     }
+    check("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", Error::AmbiguousLength);
+    for value in ["chunked;a", "chunked, chunked", "chunked,", ",chunked", "\"chunked\"", "chunke\u{212a}"] {
+        check(&format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: {value}\r\n\r\n"), Error::TransferCoding);
+    }
     let two = "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n";
     let both = "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n";
     let both_turned = "Content-Length: 5\r\nTransfer-Encoding: identity\r\n";
-    for lines in [two, both, both_turned] {
+    let nothing_beside = "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n";
+    for lines in [two, both, both_turned, nothing_beside] {
         check(&format!("POST / HTTP/1.1\r\nHost: a\r\n{lines}\r\nabcde"), Error::AmbiguousLength);
     }
 }
@@ -159,6 +197,51 @@ fn a18_bare_line_ends() {
     }
     check("GET / HTTP/1.1\r\nHost: a\r\n b: c\r\n\r\n", Error::MalformedHead);
     check("GET / HTTP/1.1\r\nHost: a\r\nb : c\r\n\r\n", Error::MalformedHead);
+}
+
+#[test]
+fn a18_line_ends_of_chunks() {
+    for chunks in [
+        "3\r\nabcXX0\r\n\r\n",
+        "3\r\nabc\n0\r\n\r\n",
+        "3\r\nabc\r0\r\n\r\n",
+        "3\nabc\r\n0\r\n\r\n",
+        "3\rabc\r\n0\r\n\r\n",
+        "3;a\nabc\r\n0\r\n\r\n",
+        "3;\"\n\"\r\nabc\r\n",
+        "3\r\nabc\r\n0\n\n",
+        "3\r\nabc\r\n0\r\n\n",
+        "0\r\n\r\r\n",
+        "2\r\nabc\r\n",
+        "4\r\nabc\r\n0\r\n\r\n",
+        "0\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        "0\r\nContent-Length: 5\r\n\r\nabcde",
+        "0\r\n a\r\n\r\n",
+    ] {
+        check(&chunked(chunks), Error::Chunk);
+    }
+}
+
+/// What follows the last chunk is the next request.
+#[test]
+fn a18_a_chunked_body_ends_with_its_last_chunk() {
+    let stream = chunked("3\r\nabc\r\n0\r\n\r\nGET /next HTTP/1.1\r\nHost: a\r\n\r\n");
+    let trace = run(Config::default(), &[stream.as_bytes()], Answers::AtOnce, true);
+    let requests = trace.requests();
+    assert_eq!((requests[0].body.as_slice(), requests[1].target.as_str(), requests.len()), (&b"abc"[..], "/next", 2));
+}
+
+/// Chunks that trickle do not extend the time that a body has.
+#[test]
+fn a24_chunks_that_trickle() {
+    let mut conn = connection(Config::default());
+    feed(&mut conn, START, chunked("").as_bytes());
+    let due = after(START, Duration::from_secs(30));
+    for second in 1..30 {
+        feed(&mut conn, after(START, Duration::from_secs(second)), b"1\r\nx\r\n");
+        assert_eq!(conn.poll_timeout(), Some(due));
+    }
+    assert!(matches!(conn.handle_timeout(due), Some(Event::Closed { error: Some(Error::Timeout) })));
 }
 
 /// What follows a body of known length is the next request, not an extension of this one.

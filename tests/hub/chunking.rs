@@ -108,12 +108,12 @@ fn requests() -> impl Strategy<Value = Vec<u8>> {
     text.prop_map(|text| text.as_bytes().to_vec())
 }
 
-fn said(packet: &str) -> Vec<u8> {
+pub fn said(packet: &str) -> Vec<u8> {
     masked(Opcode::Text, packet.as_bytes())
 }
 
 /// What one client may write at once.
-fn writes() -> impl Strategy<Value = Vec<u8>> {
+pub fn writes() -> impl Strategy<Value = Vec<u8>> {
     let text = packets().prop_map(|text| said(&text));
     let fragmented = (packets(), any::<prop::sample::Index>()).prop_map(|(text, at)| {
         let (first, last) = text.as_bytes().split_at(at.index(text.len() + 1));
@@ -134,7 +134,7 @@ fn writes() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// What a client begins with, so that most come to something.
-fn openings() -> impl Strategy<Value = Vec<u8>> {
+pub fn openings() -> impl Strategy<Value = Vec<u8>> {
     let four = opening("/socket.io/?EIO=4&transport=websocket");
     let three = opening("/socket.io/?EIO=3&transport=websocket");
     prop_oneof![
@@ -191,7 +191,7 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
     (first, vec(op, 0..60)).prop_map(|(first, rest)| first.into_iter().chain(rest.into_iter().flatten()).collect())
 }
 
-fn cuts() -> impl Strategy<Value = Cuts> {
+pub fn cuts() -> impl Strategy<Value = Cuts> {
     prop_oneof![Just(Cuts::Bytes), vec(any::<usize>(), 1..8).prop_map(Cuts::At)]
 }
 

@@ -1,11 +1,12 @@
 //! Applications for the hub under test.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use roomwire::Instant;
 use roomwire::http::Response;
 use roomwire::hub::{Event, Hub, Refusal, Reply, SocketId, Target};
-use roomwire::socketio::{Args, Protocol};
+use roomwire::socketio::{Args, Placeholder, Protocol, attach};
 use serde_json::{Value, json};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +70,11 @@ fn emitted(hub: &mut Hub, now: Instant, socket: SocketId, name: &str, args: Args
         ("echo", Some(reply)) => hub.ack(now, reply, args).unwrap(),
         ("msg", _) => drop(hub.emit(now, socket, "msg-back", args).unwrap()),
         ("ask", _) => drop(hub.emit_with_ack(now, socket, "q", ("x",), Duration::from_secs(5)).unwrap()),
+        ("bin", _) => {
+            let nested = BTreeMap::from([("n", Placeholder(1))]);
+            let args = attach((Placeholder(0), nested), [&[1, 2, 3, 4][..], &[5]]);
+            hub.emit(now, socket, "bin", args).unwrap();
+        }
         ("leave-ns", _) => hub.disconnect(now, socket).unwrap(),
         ("bye", _) => {
             assert_eq!(hub.protocol(socket), Some(Protocol::V5));

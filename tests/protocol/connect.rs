@@ -299,9 +299,9 @@ fn the_request_is_shown_while_connecting() {
     let mut client = Client::open_with(&mut world, &format!("{MAIN}&room=red"), "Cookie: user=7\r\n");
     client.say(&mut world, "40");
     let socket = world.last_socket();
-    let request = world.hub.request(socket).expect("shown");
+    let request = world.hub.handshake(socket).expect("shown").request.clone().expect("by HTTP");
     assert_eq!((request.query_value("room").as_deref(), request.header("cookie")), (Some("red"), Some("user=7")));
     drop(request);
     world.hub.accept(world.now, socket).unwrap();
-    assert!(world.hub.request(socket).is_none());
+    assert!(world.hub.handshake(socket).is_none());
 }

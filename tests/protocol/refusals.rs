@@ -102,20 +102,26 @@ fn upgrades() {
 /// A stream on which a request was refused carries the next one, even the right one.
 #[test]
 fn a_refused_stream_goes_on() {
-    let mut world = World::captured();
-    let conn = world.stream();
-    for _ in 0..3 {
-        world.feed(conn, b"GET /socket.io/?EIO=4&transport=polling&t=abc HTTP/1.1\r\nHost: a\r\n\r\n");
-        let answer = String::from_utf8(world.take(conn)).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 400 ") && !answer.contains("connection: close"), "{answer}");
-        assert!(answer.ends_with(r#"{"code":0,"message":"Transport unknown"}"#), "{answer}");
+    let mut config = open_config();
+    config.engine.transports.polling = false;
+    for (config, transport) in [(open_config(), "flashsocket"), (config, "polling")] {
+        let mut world = World::new(config, App::Captured);
+        let conn = world.stream();
+        for _ in 0..3 {
+            let head = format!("GET /socket.io/?EIO=4&transport={transport}&t=abc HTTP/1.1\r\nHost: a\r\n\r\n");
+            world.feed(conn, head.as_bytes());
+            let answer = String::from_utf8(world.take(conn)).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 400 ") && !answer.contains("connection: close"), "{answer}");
+            assert!(answer.ends_with(r#"{"code":0,"message":"Transport unknown"}"#), "{answer}");
+        }
+        world.feed(conn, &opening("/socket.io/?EIO=4&transport=nothing", ""));
+        assert!(world.take(conn).ends_with(b"Transport unknown"));
+        assert_eq!(world.hub.counts().sessions, 0);
+        world.feed(conn, &opening(MAIN, ""));
+        let mut client = Client::behind(&mut world, conn);
+        client.say(&mut world, "40");
+        assert_eq!(client.frames(&mut world).len(), 3);
     }
-    world.feed(conn, &opening("/socket.io/?EIO=4&transport=nothing", ""));
-    assert!(world.take(conn).ends_with(b"Transport unknown"));
-    world.feed(conn, &opening(MAIN, ""));
-    let mut client = Client::behind(&mut world, conn);
-    client.say(&mut world, "40");
-    assert_eq!(client.frames(&mut world).len(), 3);
 }
 
 /// The path is found with and without its last slash, and nothing near it is.

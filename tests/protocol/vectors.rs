@@ -8,12 +8,17 @@
 //! G METHOD target
 //! R 101, R status [content-type body]
 //! C text       the client's message;  B hex  its binary message;  C. its empty close frame
-//! S text       the server's message;  S. [code reason]  its close frame
+//! S text       the server's message;  X hex  its binary message;  S. [code reason]  its close frame
+//! > n METHOD target [content-type body]      the client's request number n, on a stream of its own
+//! < n status [content-type body]             the answer to it, which may come later
+//! H name: value                              a header of the answer before
 //! T millis     so much time passes, in which nothing else is said
 //! ```
-//! `<sid>` stands for any id, `\u{2028}` for that character.
+//! `<sid>` stands for any id, in a request for that of the session that opened last; `\u{2028}` and `\x1e` for those
+//! characters. A body that is no text is written as `hex:`. An answer stands behind what it answers, where the recorded
+//! server had two things to do at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use roomwire::hub::{ConnId, Namespaces, Origins};
@@ -21,98 +26,37 @@ use roomwire::ws::Opcode;
 
 use crate::app::App;
 use crate::client::{Client, Frame, frame, opening};
+use crate::differences::DIFFERENCES;
+use crate::poller::Answer;
 use crate::world::{World, open_config};
-
-/// What this server says otherwise, on purpose.
-struct Difference {
-    scenario: &'static str,
-    official: &'static str,
-    /// Empty if it says nothing.
-    ours: &'static str,
-    #[allow(dead_code)]
-    why: &'static str,
-}
-
-const fn differs(scenario: &'static str, official: &'static str, ours: &'static str, why: &'static str) -> Difference {
-    Difference { scenario, official, ours, why }
-}
-
-const CODE: &str = "a close frame says what was wrong, where the official server's is empty";
-const MAX: &str = "a server 2.x does not tell its limit; one that serves revision 3 beside 4 does";
-const SMALL: &str = "the smallest limit of a hub is 128";
-const FORBIDDEN: &str = "there is no message of the application's, and the status is one for all kinds of request";
-const LATE: &str = "the official server accepts the upgrade before it refuses the request";
-
-/// All of them, each with its reason. One that never applies fails the test.
-const DIFFERENCES: &[Difference] = &[
-    differs("too large", "S. 1009", "S. 1009 message too big", CODE),
-    differs("the client pings", "S.", "S. 1008 Engine.IO: heartbeat in the wrong direction", CODE),
-    differs("unknown Engine.IO packet", "S.", "S. 1008 Engine.IO: not an Engine.IO packet", CODE),
-    differs("unknown Socket.IO packet", "S.", "S. 1008 Socket.IO: unknown packet type", CODE),
-    differs("bad JSON", "S.", "S. 1008 Socket.IO: invalid payload", CODE),
-    differs("no array", "S.", "S. 1008 Socket.IO: invalid payload", CODE),
-    differs("reserved name", "S.", "S. 1008 Socket.IO: reserved event name", CODE),
-    differs("event before CONNECT", "S.", "S. 1008 Socket.IO: namespace is not connected", CODE),
-    differs("second CONNECT", "S.", "S. 1008 Socket.IO: namespace is connected already", CODE),
-    differs("binary that was not announced", "S.", "S. 1003 Socket.IO: binary data are not supported", CODE),
-    differs("CONNECT_ERROR", "S.", "S. 1008 Socket.IO: packet type is the server's", CODE),
-    differs("event after DISCONNECT", "S.", "S. 1008 Socket.IO: namespace is not connected", CODE),
-    differs(
-        "",
-        r#"S 0{"sid":"<sid>","upgrades":[],"pingInterval":25000,"pingTimeout":20000}"#,
-        r#"S 0{"sid":"<sid>","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#,
-        MAX,
-    ),
-    differs(
-        "",
-        r#"S 0{"sid":"<sid>","upgrades":[],"pingInterval":400,"pingTimeout":300}"#,
-        r#"S 0{"sid":"<sid>","upgrades":[],"pingInterval":400,"pingTimeout":300,"maxPayload":1000000}"#,
-        MAX,
-    ),
-    differs(
-        "",
-        r#"S 0{"sid":"<sid>","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":100}"#,
-        r#"S 0{"sid":"<sid>","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":128}"#,
-        SMALL,
-    ),
-    differs(
-        "forbidden",
-        r#"R 403 application/json {"code":4,"message":"no thanks"}"#,
-        r#"R 403 application/json {"code":4,"message":"Forbidden"}"#,
-        FORBIDDEN,
-    ),
-    differs("upgrade: forbidden", "R 400 text/html no thanks", "R 403 text/html Forbidden", FORBIDDEN),
-    differs(
-        "upgrade: revision 3 where it is not served",
-        "R 101",
-        "R 400 text/html Unsupported protocol version",
-        LATE,
-    ),
-    differs("upgrade: revision 3 where it is not served", "S.", "", LATE),
-    differs("upgrade with the transport polling", "R 101", "R 400 text/html Bad request", LATE),
-    differs("upgrade with the transport polling", "S.", "", LATE),
-    differs("upgrade with the transport polling", "C.", "", LATE),
-];
 
 /// One scenario on its way.
 struct Replay<'t> {
     name: &'t str,
     world: World,
     /// The origin of the page that asks.
-    origin: &'static str,
+    origin: &'t str,
+    /// Whether requests of long polling come from it.
+    paged: bool,
     conn: Option<ConnId>,
     client: Option<Client>,
+    /// The streams of numbered requests.
+    requests: BTreeMap<String, ConnId>,
+    /// The id of the session that opened last.
+    sid: String,
+    /// The answer that was compared last.
+    answer: Option<Answer>,
     /// What the server said that was not compared yet, as lines.
     said: Vec<String>,
     applied: BTreeSet<usize>,
 }
 
 impl<'t> Replay<'t> {
-    fn new(name: &'t str, settings: &[&str]) -> Self {
+    fn new(name: &'t str, settings: &[&'t str]) -> Self {
         let mut config = open_config();
-        let mut origin = "https://page.example";
+        let (mut origin, mut paged) = ("https://page.example", false);
         for setting in settings {
-            let words: Vec<&str> = setting.split(' ').collect();
+            let words: Vec<&'t str> = setting.split(' ').collect();
             let number = |at: usize| words[at].parse::<u64>().unwrap();
             match words[0] {
                 "ping" => {
@@ -120,6 +64,12 @@ impl<'t> Replay<'t> {
                     config.engine.ping_timeout = Duration::from_millis(number(2));
                 }
                 "payload" => config.engine.max_payload = 128,
+                "upgrade-timeout" => config.engine.upgrade_timeout = Duration::from_millis(number(1)),
+                "cookie" => config.engine.cookie = Some("io".into()),
+                "page" => {
+                    config.origins = Origins::Listed(vec!["http://a.example".into()]);
+                    (origin, paged) = (words[1], true);
+                }
                 "connect-timeout" => config.connect_timeout = Duration::from_millis(number(1)),
                 "revision-4-only" => config.engine.allow_revision_3 = false,
                 "listed" => config.namespaces = Namespaces::Listed(vec!["/".into(), "/admin".into()]),
@@ -138,21 +88,47 @@ impl<'t> Replay<'t> {
             Namespaces::Listed(_) => config,
         };
         let world = World::new(config, App::Captured);
-        Self { name, world, origin, conn: None, client: None, said: Vec::new(), applied: BTreeSet::new() }
+        Self {
+            name,
+            world,
+            origin,
+            paged,
+            conn: None,
+            client: None,
+            requests: BTreeMap::new(),
+            sid: String::new(),
+            answer: None,
+            said: Vec::new(),
+            applied: BTreeSet::new(),
+        }
     }
 
     /// The line as it is with this server.
     fn ours(&mut self, line: &str) -> String {
+        // The number of an answer is no part of what is said.
+        let (number, official) = match line.strip_prefix("< ").and_then(|rest| rest.split_once(' ')) {
+            Some((number, rest)) => (number, format!("< {rest}")),
+            None => ("", line.to_owned()),
+        };
         let at = DIFFERENCES.iter().position(|difference| {
-            (difference.scenario.is_empty() || difference.scenario == self.name) && difference.official == line
+            (difference.scenario.is_empty() || difference.scenario == self.name) && difference.official == official
         });
         self.applied.extend(at);
-        at.map_or(line, |at| DIFFERENCES[at].ours).replace(r"\u{2028}", "\u{2028}")
+        let ours = at.map(|at| match number {
+            "" => DIFFERENCES[at].ours.to_owned(),
+            number => DIFFERENCES[at].ours.replacen("< ", &format!("< {number} "), 1),
+        });
+        ours.unwrap_or_else(|| line.to_owned()).replace(r"\u{2028}", "\u{2028}").replace(r"\x1e", "\u{1e}")
     }
 
     fn step(&mut self, line: &str) {
-        let line = self.ours(line);
-        let (kind, rest) = line.split_once(' ').unwrap_or((&line, ""));
+        for line in self.ours(line).split('\n') {
+            self.one(line);
+        }
+    }
+
+    fn one(&mut self, line: &str) {
+        let (kind, rest) = line.split_once(' ').unwrap_or((line, ""));
         match kind {
             "" => {}
             "U" => {
@@ -160,7 +136,7 @@ impl<'t> Replay<'t> {
                     "Origin: {}\r\nSec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n",
                     self.origin
                 );
-                self.request(&opening(rest, &lines));
+                self.request(&opening(&rest.replace("<sid>", &self.sid), &lines));
             }
             "G" => {
                 let head = format!(
@@ -172,11 +148,18 @@ impl<'t> Replay<'t> {
             "R" => self.response(rest),
             "C" => self.client(|client, world| client.say(world, rest)),
             "B" => {
-                let bytes: Vec<u8> = rest.split(' ').map(|hex| u8::from_str_radix(hex, 16).unwrap()).collect();
+                let bytes = bytes(rest);
                 self.client(|client, world| client.raw(world, &frame(true, Opcode::Binary, &bytes)));
             }
+            ">" => self.numbered(rest),
+            "<" => self.answered(rest),
+            "H" => {
+                let (name, value) = rest.split_once(": ").unwrap();
+                let said = self.answer.as_ref().unwrap().header(name).unwrap_or_default();
+                assert_eq!(without_ids(said, value), value, "{}: {name}", self.name);
+            }
             "C." => self.client(Client::close),
-            "S" | "S." => self.heard(&line),
+            "S" | "S." | "X" => self.heard(line),
             "T" => {
                 self.said_nothing();
                 // Nothing is said before the time has come.
@@ -194,6 +177,45 @@ impl<'t> Replay<'t> {
         let conn = self.world.stream();
         self.conn = Some(conn);
         self.world.feed(conn, bytes);
+    }
+
+    fn numbered(&mut self, line: &str) {
+        self.said_nothing();
+        let line = line.replace("<sid>", &self.sid);
+        let mut words = line.splitn(5, ' ');
+        let [number, method, target, kind, body] = std::array::from_fn(|_| words.next().unwrap_or_default());
+        let body = body.strip_prefix("hex:").map_or_else(|| body.as_bytes().to_vec(), bytes);
+        let mut head = format!("{method} {target} HTTP/1.1\r\nHost: example.org\r\nContent-Length: {}\r\n", body.len());
+        if !matches!(kind, "" | "-") {
+            head += &format!("Content-Type: {kind}\r\n");
+        }
+        if self.paged {
+            head += &format!("Origin: {}\r\n", self.origin);
+        }
+        if method == "OPTIONS" {
+            head += "Access-Control-Request-Method: POST\r\n";
+        }
+        let conn = self.world.stream();
+        self.requests.insert(number.into(), conn);
+        self.world.feed(conn, &[head.as_bytes(), b"\r\n", &body].concat());
+    }
+
+    fn answered(&mut self, line: &str) {
+        let (number, expected) = line.split_once(' ').unwrap();
+        let conn = self.requests.remove(number).unwrap();
+        let mut answers = Answer::all(&self.world.take(conn));
+        assert_eq!(answers.len(), 1, "{}: {line}", self.name);
+        let answer = answers.remove(0);
+        let body = match std::str::from_utf8(&answer.body) {
+            Ok(text) if !expected.contains("hex:") => text.to_owned(),
+            _ => format!("hex:{}", answer.body.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")),
+        };
+        let said = format!("{} {} {body}", answer.status, answer.header("content-type").unwrap_or_default());
+        assert_eq!(without_ids(said.trim_end(), expected), expected, "{}", self.name);
+        if let Some(at) = expected.find("<sid>").filter(|_| expected.contains("upgrades")) {
+            self.sid = said[at..at + 20].to_owned();
+        }
+        self.answer = Some(answer);
     }
 
     fn response(&mut self, expected: &str) {
@@ -220,6 +242,9 @@ impl<'t> Replay<'t> {
         for frame in client.frames(&mut self.world) {
             self.said.push(match frame {
                 Frame::Text(text) => format!("S {text}"),
+                Frame::Binary(data) => {
+                    format!("X {}", data.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" "))
+                }
                 Frame::Close(1005, _) => "S.".into(),
                 Frame::Close(code, reason) => format!("S. {code} {reason}").trim_end().into(),
                 other => format!("{other:?}"),
@@ -233,19 +258,30 @@ impl<'t> Replay<'t> {
         assert_eq!(without_ids(&said, expected), expected, "{}", self.name);
     }
 
-    fn said_nothing(&self) {
+    fn said_nothing(&mut self) {
         assert_eq!(self.said, Vec::<String>::new(), "{}: said too much", self.name);
+        for (number, conn) in &self.requests {
+            let answer = self.world.take(*conn);
+            assert!(answer.is_empty(), "{}: {number} was answered {}", self.name, answer.escape_ascii());
+        }
     }
 
     fn end(mut self) -> BTreeSet<usize> {
         self.said_nothing();
+        assert_eq!(self.requests.len(), 0, "{}: not answered", self.name);
+        let polled = !self.sid.is_empty();
         if let Some(client) = &mut self.client {
             client.finish(&mut self.world);
             assert!(self.world.closed(client.conn) && self.world.is_over(client.conn), "{}", self.name);
-            assert_eq!(self.world.hub.counts().sessions, 0);
+            assert!(polled || self.world.hub.counts().sessions == 0);
         }
         self.applied
     }
+}
+
+/// Bytes that are written in hexadecimal.
+fn bytes(text: &str) -> Vec<u8> {
+    text.split_whitespace().map(|hex| u8::from_str_radix(hex, 16).unwrap()).collect()
 }
 
 /// The line with its ids, which have 20 characters of the URL-safe base64 alphabet, replaced where `like` has them replaced.
@@ -291,6 +327,13 @@ fn the_recorded_exchanges() {
         include_str!("vectors/namespaces-3.txt"),
         include_str!("vectors/errors-3.txt"),
         include_str!("vectors/client-3.txt"),
+        include_str!("vectors/polling-4.txt"),
+        include_str!("vectors/polling-faults.txt"),
+        include_str!("vectors/upgrade-4.txt"),
+        include_str!("vectors/cookie-cors.txt"),
+        include_str!("vectors/polling-3.txt"),
+        include_str!("vectors/upgrade-3.txt"),
+        include_str!("vectors/forms-3.txt"),
     ];
     let mut applied = BTreeSet::new();
     let mut count = 0;
@@ -302,7 +345,7 @@ fn the_recorded_exchanges() {
         applied.extend(replay.end());
         count += 1;
     }
-    assert_eq!(count, 50);
+    assert_eq!(count, 78);
     for (at, difference) in DIFFERENCES.iter().enumerate() {
         assert!(applied.contains(&at), "no such difference: {} {}", difference.scenario, difference.official);
     }

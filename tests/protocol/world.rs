@@ -19,7 +19,7 @@ pub enum Told {
     Refused { conn: ConnId, error: RequestError },
     Connecting { socket: SocketId, namespace: String, auth: String, query: String },
     Connected { socket: SocketId, resumed: bool },
-    Emit { socket: SocketId, name: String, args: String, asks: bool },
+    Emit { socket: SocketId, name: String, args: String, attachments: Vec<Vec<u8>>, asks: bool },
     Ack { ack: AckId, socket: SocketId, answer: Result<String, AckError> },
     Disconnected { socket: SocketId, reason: DisconnectReason, away_until: Option<Instant> },
     Left { socket: SocketId },
@@ -45,6 +45,7 @@ impl From<&Event<'_>> for Told {
                 socket: *socket,
                 name: name.clone().into_owned(),
                 args: args.as_str().into(),
+                attachments: args.attachments().iter().map(|bytes| bytes.to_vec()).collect(),
                 asks: reply.is_some(),
             },
             Event::Ack { ack, socket, answer } => Self::Ack {
@@ -187,7 +188,9 @@ impl World {
         let bytes = self.hub.outgoing(conn).collect::<Vec<_>>().concat();
         assert_eq!(bytes.len(), self.hub.outgoing_len(conn));
         self.hub.sent(self.now, conn, bytes.len());
-        self.written.entry(conn).or_default().extend(bytes);
+        if !bytes.is_empty() {
+            self.written.entry(conn).or_default().extend(bytes);
+        }
     }
 
     /// What was written to a stream since it was last asked.

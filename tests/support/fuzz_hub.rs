@@ -15,6 +15,7 @@ use roomwire::socketio::Args;
 use roomwire::{Instant, Stream, http, ws};
 
 use crate::support::cuts::{Bytes, Cuts};
+use crate::support::polls::{Poller, dance};
 use crate::support::ws::{answered, opening};
 
 /// An event, on its own.
@@ -25,6 +26,8 @@ pub enum Told {
     Connecting(SocketId, String, String),
     Connected(SocketId, bool),
     Emit(SocketId, String, String, bool),
+    Message(ConnId, Option<SocketId>, ws::Message<'static>),
+    Acks(AckId, usize, Vec<SocketId>),
     Ack(AckId, SocketId, Result<String, AckError>),
     Presence { namespace: String, room: String, user: String, change: PresenceChange, version: u64 },
     Disconnected(SocketId, DisconnectReason, Option<Instant>),
@@ -44,12 +47,14 @@ impl From<&Event<'_>> for Told {
             }
             Event::Connected { socket, resumed } => Self::Connected(*socket, *resumed),
             Event::Emit { socket, name, args, reply } => {
-                Self::Emit(*socket, name.clone().into_owned(), args.as_str().into(), reply.is_some())
+                Self::Emit(*socket, name.clone().into_owned(), whole(args), reply.is_some())
             }
             Event::Ack { ack, socket, answer } => {
-                let answer = answer.as_ref().map(|args| args.as_str().into()).map_err(|error| *error);
+                let answer = answer.as_ref().map(whole).map_err(|error| *error);
                 Self::Ack(*ack, *socket, answer)
             }
+            Event::Message { conn, socket, message } => Self::Message(*conn, *socket, message.clone().into_owned()),
+            Event::Acks { ack, answered, missing } => Self::Acks(*ack, *answered, missing.clone()),
             Event::Presence { namespace, room, user, change, version } => Self::Presence {
                 namespace: (**namespace).into(),
                 room: (**room).into(),
@@ -67,6 +72,12 @@ impl From<&Event<'_>> for Told {
     }
 }
 
+/// Arguments as text, their attachments behind them.
+fn whole(args: &Args<'_>) -> String {
+    let attachments = args.attachments().iter().map(|bytes| format!(" + {}", bytes.escape_ascii()));
+    args.as_str().to_owned() + &attachments.collect::<String>()
+}
+
 impl Told {
     /// Its kind, for counting.
     pub const fn kind(&self) -> &'static str {
@@ -77,6 +88,8 @@ impl Told {
             Self::Connected(_, false) => "connected",
             Self::Connected(_, true) => "resumed",
             Self::Emit(..) => "emit",
+            Self::Message(..) => "message",
+            Self::Acks(..) => "acks",
             Self::Ack(_, _, Ok(_)) => "answered",
             Self::Ack(_, _, Err(AckError::TimedOut)) => "ack timed out",
             Self::Ack(_, _, Err(_)) => "ack lost",
@@ -121,6 +134,14 @@ pub enum Op {
     ReadAll,
     /// Time passes, by so many milliseconds, in one step.
     Advance(u64),
+    /// A client of long polling, in revision 3 or 4; see [`Poller`].
+    Poller(bool),
+    /// The client of long polling at this position sends this body.
+    Post(usize, Bytes),
+    /// It opens a WebSocket, which is the newest stream, and says this on it.
+    Upgrade(usize, Bytes),
+    /// The stream of its GET ends, or breaks.
+    Lose(usize, bool),
 }
 
 /// The stream that was connected last.
@@ -130,8 +151,10 @@ pub const NEWEST: usize = usize::MAX;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Trace {
     pub told: Vec<Told>,
-    /// What each stream was sent, in the order in which they were connected.
+    /// What each stream was sent, in the order in which they were connected; those of long polling are apart.
     pub outgoing: Vec<Bytes>,
+    /// What each client of long polling heard: how the packets are spread over answers depends on when it asks.
+    pub polled: Vec<Vec<String>>,
 }
 
 /// Limits and times that are easily met.
@@ -161,10 +184,11 @@ pub fn config() -> Config {
 
 /// Runs the operations, with the bytes of each cut so.
 pub fn run(ops: &[Op], cuts: &Cuts) -> Trace {
-    let mut world = World::new();
+    let mut world = World::new(ops);
     for op in ops {
         world.step(op, cuts);
     }
+    world.trace.polled = world.pollers.into_iter().map(|poller| poller.heard).collect();
     world.trace
 }
 
@@ -174,6 +198,9 @@ struct World {
     conns: Vec<ConnId>,
     trace: Trace,
     app: App,
+    pollers: Vec<Poller>,
+    /// The streams of long polling, which nothing else uses.
+    polls: Vec<ConnId>,
 }
 
 /// An application whose every reaction follows from what it is told.
@@ -186,10 +213,18 @@ struct App {
 }
 
 impl World {
-    fn new() -> Self {
-        let hub = Hub::new(config(), [7; 32], Instant::ORIGIN).unwrap();
-        let trace = Trace { told: Vec::new(), outgoing: Vec::new() };
-        Self { hub, now: Instant::ORIGIN, conns: Vec::new(), trace, app: App::default() }
+    fn new(ops: &[Op]) -> Self {
+        let mut config = config();
+        if ops.iter().any(|op| matches!(op, Op::Poller(_))) {
+            // How much waits for a GET depends on when it comes; so nothing may depend on how much that is.
+            config.limits.outbox_bytes_max = 1 << 24;
+            config.limits.congested_bytes = 1 << 24;
+            config.limits.connections_max = 24;
+        }
+        let hub = Hub::new(config, [7; 32], Instant::ORIGIN).unwrap();
+        let trace = Trace { told: Vec::new(), outgoing: Vec::new(), polled: Vec::new() };
+        let (pollers, polls) = (Vec::new(), Vec::new());
+        Self { hub, now: Instant::ORIGIN, conns: Vec::new(), trace, app: App::default(), pollers, polls }
     }
 
     fn at(&self, index: usize) -> Option<ConnId> {
@@ -200,6 +235,7 @@ impl World {
     }
 
     fn step(&mut self, op: &Op, cuts: &Cuts) {
+        self.poll();
         match op {
             Op::Connect => {
                 if let Ok(conn) = self.hub.connect(self.now) {
@@ -209,14 +245,23 @@ impl World {
             }
             Op::Bytes(index, bytes) => {
                 let Some(conn) = self.at(*index) else { return };
-                for piece in cuts.of(bytes) {
-                    let mut piece = piece.to_vec();
-                    let mut input = &mut piece[..];
-                    while let Some(event) = self.hub.receive(self.now, conn, &mut input) {
-                        self.trace.told.push((&event).into());
-                        self.app.react(&mut self.hub, self.now, event);
-                    }
-                    assert!(input.is_empty(), "input is left over");
+                self.feed(conn, bytes, cuts);
+            }
+            Op::Poller(v3) => self.open_poller(*v3),
+            Op::Post(index, body) => self.post(*index, body, cuts),
+            Op::Upgrade(index, bytes) => {
+                let Some(poller) = self.poller(*index) else { return };
+                let opening = opening(&self.pollers[poller].target("websocket"));
+                self.step(&Op::Connect, cuts);
+                self.step(&Op::Bytes(NEWEST, Bytes([&opening[..], bytes].concat())), cuts);
+            }
+            Op::Lose(index, eof) => {
+                let Some(poller) = self.poller(*index) else { return };
+                let conn = self.pollers[poller].get;
+                if *eof {
+                    self.hub.receive_eof(self.now, conn);
+                } else {
+                    self.hub.abort(self.now, conn);
                 }
             }
             Op::Eof(index) => self.at(*index).into_iter().for_each(|conn| self.hub.receive_eof(self.now, conn)),
@@ -236,7 +281,26 @@ impl World {
         self.settle();
     }
 
+    fn feed(&mut self, conn: ConnId, bytes: &[u8], cuts: &Cuts) {
+        for piece in cuts.of(bytes) {
+            let mut piece = piece.to_vec();
+            let mut input = &mut piece[..];
+            while let Some(event) = self.hub.receive(self.now, conn, &mut input) {
+                self.trace.told.push((&event).into());
+                self.app.react(&mut self.hub, self.now, event);
+            }
+            assert!(input.is_empty(), "input is left over");
+        }
+    }
+
     fn settle(&mut self) {
+        self.tell();
+        while self.read_polls() {
+            self.tell();
+        }
+    }
+
+    fn tell(&mut self) {
         for conn in std::mem::take(&mut self.app.late) {
             self.hub.respond(self.now, conn, http::Response::new(200).text("late"));
         }
@@ -256,6 +320,67 @@ impl World {
         assert!(bytes.len() == count || bytes.len() == self.hub.outgoing_len(conn));
         self.hub.sent(self.now, conn, bytes.len());
         self.trace.outgoing[at].0.extend(bytes);
+    }
+}
+
+/// Clients of long polling: each asks again when it was answered, and before the next operation at the latest.
+impl World {
+    fn poller(&self, index: usize) -> Option<usize> {
+        let count = self.pollers.len();
+        if index == NEWEST { count.checked_sub(1) } else { index.checked_rem(count) }
+    }
+
+    fn connect_poll(&mut self) -> Option<ConnId> {
+        let conn = self.hub.connect(self.now).ok()?;
+        self.polls.push(conn);
+        Some(conn)
+    }
+
+    fn open_poller(&mut self, v3: bool) {
+        let (Some(get), Some(post)) = (self.connect_poll(), self.connect_poll()) else { return };
+        self.pollers.push(Poller::new(v3, get, post));
+        self.poll();
+    }
+
+    /// Whoever may asks.
+    fn poll(&mut self) {
+        for poller in 0..self.pollers.len() {
+            if !self.pollers[poller].asks() {
+                continue;
+            }
+            if self.hub.stream(self.pollers[poller].get) != Stream::Open {
+                let Some(conn) = self.connect_poll() else { continue };
+                self.pollers[poller].get = conn;
+            }
+            let request = self.pollers[poller].ask();
+            self.feed(self.pollers[poller].get, &request, &Cuts::Whole);
+        }
+    }
+
+    fn post(&mut self, index: usize, body: &[u8], cuts: &Cuts) {
+        let Some(poller) = self.poller(index) else { return };
+        if self.hub.stream(self.pollers[poller].post) != Stream::Open {
+            let Some(conn) = self.connect_poll() else { return };
+            self.pollers[poller].post = conn;
+        }
+        let request = self.pollers[poller].post(body);
+        self.feed(self.pollers[poller].post, &request, cuts);
+    }
+
+    /// Reads what was answered; whether anybody asks again for it.
+    fn read_polls(&mut self) -> bool {
+        for conn in self.polls.clone() {
+            let bytes: Vec<u8> = self.hub.outgoing(conn).flatten().copied().collect();
+            self.hub.sent(self.now, conn, bytes.len());
+            if let Some(poller) = self.pollers.iter_mut().find(|poller| poller.get == conn) {
+                poller.hears(&bytes);
+            }
+        }
+        let again = self.pollers.iter().any(|poller| poller.asks() && poller.heard_something);
+        if again {
+            self.poll();
+        }
+        again
     }
 }
 
@@ -358,6 +483,18 @@ pub fn decode(mut data: &[u8]) -> Vec<Op> {
             5 => Op::Read(index, take(1).first().map_or(0, |count| usize::from(*count) * 16)),
             6 | 7 => Op::ReadAll,
             8 | 9 => Op::Advance(take(1).first().map_or(0, |count| u64::from(*count) * 25)),
+            24 => Op::Poller(index % 2 == 1),
+            25 => {
+                let count = take(1).first().copied().map_or(0, usize::from);
+                Op::Post(index, Bytes(take(count)))
+            }
+            26 => Op::Upgrade(index, Bytes(Vec::new())),
+            27 => Op::Upgrade(index, Bytes(dance())),
+            28 => Op::Lose(index, take(1).first().is_some_and(|byte| byte % 2 == 1)),
+            29 => {
+                let count = take(1).first().copied().map_or(0, usize::from);
+                Op::Bytes(index, Bytes(crate::support::ws::masked(ws::Opcode::Binary, &take(count))))
+            }
             10..=15 => {
                 let count = take(2).iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
                 Op::Bytes(index, Bytes(take(count % 5000)))
@@ -417,7 +554,7 @@ fn well_formed(outgoing: &[u8]) {
     assert_eq!(answered(head), (Some(101), Vec::new()));
     let mut closed = false;
     while let [first, second, ..] = *frames {
-        assert!(matches!(first, 0x81 | 0x88 | 0x8A) && second < 128, "a frame that a hub does not send");
+        assert!(matches!(first, 0x81 | 0x82 | 0x88 | 0x8A) && second < 128, "a frame that a hub does not send");
         assert!(!std::mem::replace(&mut closed, first == 0x88), "a frame behind the close frame");
         let (header, length) = match (second, frames) {
             (126, [_, _, a, b, ..]) => (4, usize::from(u16::from_be_bytes([*a, *b]))),
@@ -430,7 +567,7 @@ fn well_formed(outgoing: &[u8]) {
 
 /// After a shutdown, and with time, nothing is left.
 pub fn ends_clean(ops: &[Op]) {
-    let mut world = World::new();
+    let mut world = World::new(ops);
     ops.iter().for_each(|op| world.step(op, &Cuts::Whole));
     world.hub.shutdown(world.now);
     for _ in 0..20 {
@@ -441,5 +578,5 @@ pub fn ends_clean(ops: &[Op]) {
     assert_eq!(world.hub.counts(), roomwire::hub::Counts::default());
     assert!(world.conns.iter().all(|conn| world.hub.stream(*conn) == Stream::Closed));
     let closed = world.trace.told.iter().filter(|told| matches!(told, Told::Closed(..))).count();
-    assert_eq!(closed, world.conns.len(), "each connection's end is told once");
+    assert_eq!(closed, world.conns.len() + world.polls.len(), "each connection's end is told once");
 }

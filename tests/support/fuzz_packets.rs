@@ -29,7 +29,7 @@ fn engine_packet(text: &str) {
 
 fn socket_packet(text: &str) {
     let Ok(packet) = socketio::Packet::parse(text) else { return };
-    assert!(packet.namespace.starts_with('/') && !packet.namespace.contains([',', '?']));
+    assert!(packet.namespace.starts_with('/') && !packet.namespace.contains(','));
     assert!(packet.attachments == 0 || text.starts_with(['5', '6']));
     let written = written(|out| packet.write(out));
     assert_eq!(socketio::Packet::parse(&written), Ok(packet), "{text} was written as {written}");

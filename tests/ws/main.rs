@@ -21,6 +21,9 @@ mod round_trip;
 mod script;
 mod threats;
 mod time;
+mod unasked;
+#[cfg(feature = "deflate")]
+mod unasked_deflate;
 
 #[global_allocator]
 static COUNTING: support::memory::Counting = support::memory::Counting;

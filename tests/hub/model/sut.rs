@@ -136,7 +136,7 @@ impl Sut {
                 let conn = self.hub.connection(id).filter(|_| self.hub.is_live(id));
                 let (Some(question), Some(conn)) = (resolve(question, asked.len()), conn) else { return "Ok".into() };
                 let shown = format!("{:?}", asked[question].1);
-                let wire: String = shown.rsplit_once("id: ").unwrap().1.chars().filter(char::is_ascii_digit).collect();
+                let wire: String = shown.chars().filter(char::is_ascii_digit).collect();
                 let client = self.clients.iter().position(|client| client.conn == conn).unwrap();
                 let namespace = prefix(self.hub.namespace(id).unwrap());
                 self.feed(client, &masked(Opcode::Text, format!("43{namespace}{wire}[]").as_bytes()));
@@ -366,7 +366,7 @@ impl Sut {
                 }
                 format!("closed {}", client(conn))
             }
-            Told::Request(..) | Told::Refused(..) => panic!("{told:?}"),
+            Told::Request(..) | Told::Refused(..) | Told::Message(..) | Told::Acks(..) => panic!("{told:?}"),
         };
         self.told.push(text);
         if let Event::Emit { reply: Some(reply), .. } = event {

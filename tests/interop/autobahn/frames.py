@@ -27,7 +27,7 @@ def unmask(piece, mask, offset):
 
 class FrameReader:
     """Feed it pieces of a stream; it yields (FIRST, header), (SECOND, header), (LENGTH, header),
-    (DATA, bytes)…, (END, header) for each frame.
+    (MASK, header), (DATA, bytes)…, (END, header) for each frame.
 
     In steps, because an endpoint may refuse a frame on the first byte that makes it wrong: whoever
     judges its answer must know of that byte before the header is complete.
@@ -62,8 +62,7 @@ class FrameReader:
                 return
             at += len(piece)
             self._advance(piece)
-            if stage != MASK:
-                yield stage, self._header
+            yield stage, self._header
 
     def _advance(self, piece):
         header = self._header

@@ -1,8 +1,10 @@
-"""The server's answer to the opening handshake (RFC 6455 section 4.2.2)."""
+"""The opening handshake: the request (RFC 6455 section 4.1) and its answer (section 4.2.2)."""
 
 import base64
 import hashlib
 import re
+
+import deflate
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -33,15 +35,41 @@ class Head:
         return [token.strip().lower() for value in self.all(name) for token in value.split(",")]
 
 
+def head_faults(head):
+    return [
+        f"header line {line!r}"
+        for line in head.lines
+        if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*", line)
+    ]
+
+
+def request_faults(request):
+    """Everything wrong with a client's request."""
+    wrong = head_faults(request)
+    if not re.fullmatch(r"GET /[!-~]* HTTP/1\.1", request.start):
+        wrong.append(f"request line {request.start!r}")
+    if "websocket" not in request.tokens("upgrade"):
+        wrong.append(f"Upgrade {request.all('upgrade')}")
+    if "upgrade" not in request.tokens("connection"):
+        wrong.append(f"Connection {request.all('connection')}")
+    if request.all("sec-websocket-version") != ["13"]:
+        wrong.append(f"Sec-WebSocket-Version {request.all('sec-websocket-version')}")
+    if len(request.all("host")) != 1:
+        wrong.append(f"Host {request.all('host')}")
+    keys = request.all("sec-websocket-key")
+    if len(keys) != 1 or not re.fullmatch(r"[A-Za-z0-9+/]{21}[AQgw]==", keys[0]):
+        wrong.append(f"Sec-WebSocket-Key {keys}")
+    for name in ("content-length", "transfer-encoding"):
+        if request.all(name):
+            wrong.append(f"{name} in the request")
+    return wrong + deflate.offer_faults(request)
+
+
 def faults(request, response):
     """Everything wrong with `response` as the answer to `request`."""
     if not re.fullmatch(r"HTTP/1\.1 101( [^\r\n]*)", response.start):
         return [f"status line {response.start!r}"]
-    wrong = [
-        f"header line {line!r}"
-        for line in response.lines
-        if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*", line)
-    ]
+    wrong = head_faults(response)
     if response.tokens("upgrade") != ["websocket"]:
         wrong.append(f"Upgrade {response.all('upgrade')}")
     if "upgrade" not in response.tokens("connection"):
@@ -50,13 +78,12 @@ def faults(request, response):
     accept = base64.b64encode(hashlib.sha1(key + GUID).digest()).decode()
     if response.all("sec-websocket-accept") != [accept]:
         wrong.append(f"Sec-WebSocket-Accept {response.all('sec-websocket-accept')}, not {accept}")
-    for name in ("sec-websocket-extensions", "sec-websocket-protocol"):
-        offered = [offer.partition(";")[0].strip() for offer in request.tokens(name)]
-        wrong += [
-            f"{name} {given} was not offered"
-            for given in response.tokens(name)
-            if given.partition(";")[0].strip() not in offered
-        ]
+    offered = request.tokens("sec-websocket-protocol")
+    wrong += [
+        f"subprotocol {given} was not offered"
+        for given in response.tokens("sec-websocket-protocol")
+        if given not in offered
+    ]
     for name in ("content-length", "transfer-encoding"):
         if response.all(name):
             wrong.append(f"{name} in a 101 response")

@@ -1,21 +1,22 @@
 """A loopback TCP proxy that shows a judge every byte of every connection.
 
 Sockets rather than asyncio streams: a stream drops what it has not read yet when a write fails, and
-just then the server's last frame is on its way.
+just then the last frame is on its way.
 """
 
 import asyncio
 import socket
 
-from judge import CLOSE_WITHIN, Judge
+from judge import CLOSE_WITHIN, SERVER, Judge
 
 CHUNK = 256 * 1024
 
 
 class Proxy:
-    def __init__(self, upstream, close_within=CLOSE_WITHIN):
+    def __init__(self, subject=SERVER, upstream=None, close_within=CLOSE_WITHIN):
         self.judges = []
-        self._upstream = upstream
+        self.upstream = upstream  # where the connections to come go
+        self._subject = subject
         self._close_within = close_within
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.setblocking(False)
@@ -37,7 +38,7 @@ class Proxy:
 
     async def _connection(self, client):
         loop = asyncio.get_running_loop()
-        judge = Judge(close_within=self._close_within)
+        judge = Judge(self._subject, close_within=self._close_within)
         self.judges.append(judge)
         server = socket.socket()
         for sock in (client, server):
@@ -45,28 +46,34 @@ class Proxy:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with client, server:
             try:
-                await loop.sock_connect(server, self._upstream)
+                await loop.sock_connect(server, self.upstream)
             except OSError as error:
                 judge.find("refused", f"no connection to the server: {error}")
                 return
-            down = asyncio.create_task(self._down(server, client, judge))
-            await pump(client, server, judge.client)
-            if judge.server_owes_end:
-                # The suite ends TCP as soon as it has the server's close frame, and so would hide a
-                # server that never does: the server hears of it only when its own time is up.
-                await asyncio.wait({down}, timeout=self._close_within)
-            judge.client_end()
-            half_close(server)
-            _, pending = await asyncio.wait({down}, timeout=self._close_within)
-            if pending:
-                judge.server_stuck()
-            down.cancel()
-            await asyncio.gather(down, return_exceptions=bool(pending))
+            if self._subject == SERVER:
+                await self._judged(client, server, judge.client, judge.server, judge)
+            else:
+                await self._judged(server, client, judge.server, judge.client, judge)
 
-    async def _down(self, server, client, judge):
-        reset = await pump(server, client, judge.server)
-        judge.server_end(reset)
-        half_close(client)
+    async def _judged(self, suite, subject, from_suite, from_subject, judge):
+        back = asyncio.create_task(self._back(subject, suite, from_subject, judge))
+        await pump(suite, subject, from_suite)
+        if judge.owes_end:
+            # The suite ends TCP as soon as it has the server's close frame, and so would hide a
+            # server that never does: the server hears of it only when its own time is up.
+            await asyncio.wait({back}, timeout=self._close_within)
+        judge.suite_end()
+        half_close(subject)
+        _, pending = await asyncio.wait({back}, timeout=self._close_within)
+        if pending:
+            judge.stuck()
+        back.cancel()
+        await asyncio.gather(back, return_exceptions=bool(pending))
+
+    async def _back(self, subject, suite, from_subject, judge):
+        reset = await pump(subject, suite, from_subject)
+        judge.subject_end(reset)
+        half_close(suite)
 
 
 async def pump(source, sink, see):

@@ -7,13 +7,15 @@ const PRESENCE = new Set(['presence', 'presence_diff']);
 
 export class Client {
   #kind;
+  #proxy;
   #events = new Queue();
   #presence = new Queue();
   #life = new Queue();
   wire = [];
 
-  constructor(kind, socket) {
+  constructor(kind, socket, proxy) {
     this.#kind = kind;
+    this.#proxy = proxy;
     this.socket = socket;
     socket.on('connect', () => this.#life.push(['connect']));
     socket.on('disconnect', (reason) => this.#life.push(['disconnect', reason]));
@@ -43,7 +45,8 @@ export class Client {
 
   // Only for what ends in more than one right way.
   async disconnectReason() {
-    const [happened, reason] = await this.#life.next('disconnect');
+    let [happened, reason] = await this.#life.next('disconnect');
+    if (this.#kind.protocol === 4 && happened === 'refused') [happened, reason] = await this.#life.next('disconnect');
     assert.equal(happened, 'disconnect');
     return reason;
   }
@@ -100,12 +103,33 @@ export class Client {
 
   // --- ends ---
 
-  // As when a cable is cut: no DISCONNECT packet and no close frame.
-  cut() {
-    this.socket.io.engine.transport.ws.terminate();
+  // On the transport that it stays on: by default, a client changes to WebSocket after the first few packets.
+  async settled() {
+    const { engine } = this.socket.io;
+    if (this.#kind.mode !== 'default' || engine.transport.name === 'websocket') return;
+    await within(new Promise((resolve) => { engine.once('upgrade', resolve); }), 'the upgrade');
   }
 
-  // As when a page is closed: a close frame, but no DISCONNECT packet.
+  // As when a cable is cut: no DISCONNECT packet and no close frame.
+  async cut() {
+    const { engine } = this.socket.io;
+    if (engine.transport.name === 'websocket') engine.transport.ws.terminate();
+    else await this.#proxy.cut(engine.id);
+  }
+
+  async lost() {
+    if (this.#kind.mode !== 'polling') return this.disconnected('transport close');
+    if (this.#kind.protocol === 4) await this.#failed();
+    return this.disconnected('transport error');
+  }
+
+  // Clients 2.x tell of a request that failed before they tell that they are disconnected.
+  async #failed() {
+    const [happened, error] = await this.#life.next('a failed request');
+    assert.deepEqual([happened, error.message], ['refused', 'xhr poll error']);
+  }
+
+  // As when a page is closed: no DISCONNECT packet. On WebSocket there is a close frame, on polling the close packet of Engine.IO.
   closeTransport() {
     this.socket.io.engine.close();
   }

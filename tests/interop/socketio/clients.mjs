@@ -40,11 +40,17 @@ const protocol5 = {
   emitAnyName: (socket, data) => socket.emit(...data),
 };
 
+// By default a client begins on polling and changes to WebSocket.
+const MODES = { default: null, polling: ['polling'], websocket: ['websocket'] };
+
 function official(alias, dialect) {
   const { version } = JSON.parse(readFileSync(join(modules, 'node_modules', alias, 'package.json')));
-  return { name: `socket.io-client ${version}`, io: load(alias), ...dialect };
+  return Object.entries(MODES).map(([mode, transports]) => (
+    { name: `socket.io-client ${version}, ${mode}`, io: load(alias), mode, transports, ...dialect }
+  ));
 }
 
+// Those of one version run at the same time, each with a server of its own.
 export const clients = [
   official('client-2.0', protocol4),
   official('client-2.5', protocol4),
@@ -52,5 +58,5 @@ export const clients = [
   official('client-4.0', protocol5),
   official('client-4.8', protocol5),
 ];
-export const bareWebSocket = { name: 'bare WebSocket, EIO=3' };
-export const plainHttp = { name: 'plain HTTP' };
+export const bareWebSocket = { name: 'bare WebSocket, EIO=3', mode: 'websocket' };
+export const plainHttp = { name: 'plain HTTP', mode: 'none' };

@@ -1,7 +1,9 @@
-// Runs every scenario with every client, one fresh server for each client, and prints one line for each.
+// Runs every scenario with every client, one fresh server for each client, and prints one line for each. The three ways in
+// which a version uses its transports run side by side.
 import { clients, bareWebSocket, plainHttp } from './clients.mjs';
 import { Scene } from './scene.mjs';
 import { Server } from './server.mjs';
+import { Proxy } from './proxy.mjs';
 import { describeFailure } from './failure.mjs';
 import { scenarios as connect } from './scenarios/connect.mjs';
 import { scenarios as events } from './scenarios/events.mjs';
@@ -13,45 +15,57 @@ import { scenarios as sessions } from './scenarios/sessions.mjs';
 import { scenarios as namespaces } from './scenarios/namespaces.mjs';
 import { scenarios as disconnect } from './scenarios/disconnect.mjs';
 import { scenarios as reconnect } from './scenarios/reconnect.mjs';
+import { scenarios as binary } from './scenarios/binary.mjs';
+import { scenarios as transports } from './scenarios/transports.mjs';
 import { scenarios as bare } from './scenarios/bare.mjs';
 import { scenarios as http } from './scenarios/http.mjs';
 
 // `reconnect` stands last: it kills the server, and its last scenario leaves none.
 const forClients = [
-  ...connect, ...events, ...acks, ...topics, ...chat, ...presence, ...sessions,
+  ...connect, ...transports, ...events, ...binary, ...acks, ...topics, ...chat, ...presence, ...sessions,
   ...namespaces, ...disconnect, ...reconnect,
 ];
 const plan = [
-  ...clients.map((client) => ({ client, scenarios: forClients })),
-  { client: bareWebSocket, scenarios: bare },
-  { client: plainHttp, scenarios: http },
+  ...clients.map((modes) => modes.map((client) => ({ client, scenarios: forClients }))),
+  [{ client: bareWebSocket, scenarios: bare }, { client: plainHttp, scenarios: http }],
 ];
 
 const word = process.argv[2] ?? '';
-let passed = 0;
+const counts = new Map();
 let failed = 0;
 
-for (const { client, scenarios } of plan) {
-  const chosen = scenarios.filter(([title]) => `${client.name}  ${title}`.includes(word));
-  if (chosen.length === 0) continue;
-  const server = await Server.start();
-  for (const [title, play] of chosen) await perform(client, server, title, play);
-  await server.kill();
+for (const together of plan) {
+  const reports = await Promise.all(together.map(play));
+  for (const lines of reports) for (const line of lines) console.log(line);
 }
-if (passed + failed === 0) {
+if (counts.size === 0) {
   console.error(`no scenario has "${word}" in its line`);
   process.exit(2);
 }
-console.log(`${passed} passed, ${failed} failed`);
+const passed = [...counts].map(([mode, count]) => `${count} ${mode}`).join(', ');
+console.log(`${[...counts.values()].reduce((sum, count) => sum + count, 0)} passed (${passed}), ${failed} failed`);
 process.exit(failed === 0 ? 0 : 1);
 
-async function perform(client, server, title, play) {
-  const scene = new Scene(client, server);
+// All scenarios of one client; the lines to print.
+async function play({ client, scenarios }) {
+  const lines = [];
+  const chosen = scenarios.filter(([title]) => `${client.name}  ${title}`.includes(word));
+  if (chosen.length === 0) return lines;
+  const server = await Server.start();
+  const proxy = client.mode === 'polling' ? await Proxy.before(server) : null;
+  for (const [title, scenario] of chosen) lines.push(...await perform(client, new Scene(client, server, proxy), title, scenario));
+  proxy?.close();
+  await server.kill();
+  return lines;
+}
+
+async function perform(client, scene, title, scenario) {
+  const { server } = scene;
   let failure = null;
   try {
     await server.revive();
     server.expectSound();
-    await play(scene);
+    await scenario(scene);
     scene.expectNothingMore();
     server.expectSound();
   } catch (error) {
@@ -59,8 +73,8 @@ async function perform(client, server, title, play) {
     server.faults = [];
   }
   scene.end();
-  if (failure === null) passed += 1;
-  else failed += 1;
-  console.log(`${failure === null ? 'ok  ' : 'FAIL'}  ${client.name}  ${title}`);
-  if (failure !== null) console.log(failure);
+  counts.set(client.mode, (counts.get(client.mode) ?? 0) + (failure === null ? 1 : 0));
+  if (failure === null) return [`ok    ${client.name}  ${title}`];
+  failed += 1;
+  return [`FAIL  ${client.name}  ${title}`, failure];
 }

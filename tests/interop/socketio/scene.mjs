@@ -3,23 +3,25 @@ import assert from 'node:assert/strict';
 import { Client } from './client.mjs';
 
 export class Scene {
-  constructor(kind, server) {
+  constructor(kind, server, proxy) {
     this.kind = kind;
     this.protocol = kind.protocol;
     this.server = server;
+    this.proxy = proxy;
+    this.mode = kind.mode;
     this.cast = [];
   }
 
   // A client that is on its way, to any namespace.
   open({ namespace = '/', credentials = null, ...options } = {}) {
-    const socket = this.kind.io(this.server.url + namespace, {
-      transports: ['websocket'],
+    const socket = this.kind.io((this.proxy ?? this.server).url + namespace, {
+      ...(this.kind.transports && { transports: this.kind.transports }),
       forceNew: true,
       reconnection: false,
       ...(credentials && this.kind.credentials(credentials)),
       ...options,
     });
-    return this.enlist(new Client(this.kind, socket));
+    return this.enlist(new Client(this.kind, socket, this.proxy));
   }
 
   // A client that is connected to `/` and has been welcomed.
@@ -30,10 +32,17 @@ export class Scene {
     return client;
   }
 
+  // One that will not change its transport any more.
+  async joinForLong(options) {
+    const client = await this.join(options);
+    await client.settled();
+    return client;
+  }
+
   // A second namespace over the transport of `client`.
   beside(client, namespace, credentials = null) {
     const options = credentials ? this.kind.credentials(credentials) : {};
-    return this.enlist(new Client(this.kind, client.socket.io.socket(namespace, options)));
+    return this.enlist(new Client(this.kind, client.socket.io.socket(namespace, options), this.proxy));
   }
 
   enlist(member) {

@@ -10,13 +10,18 @@ use crate::world::{Told, World, open_config, secs};
 
 /// What an application that accepts everybody is told of packets by one client, and how that ends.
 pub(super) fn fate(packets: &[String]) -> (Vec<Told>, Vec<Frame>, Option<Error>) {
+    let mut stream = Vec::new();
+    packets.iter().for_each(|packet| stream.extend(message(packet)));
+    fate_of(&stream)
+}
+
+/// The same for frames of any kind.
+fn fate_of(stream: &[u8]) -> (Vec<Told>, Vec<Frame>, Option<Error>) {
     let mut world = World::new(open_config(), App::Accepting);
     let mut client = Client::connected(&mut world);
     let mut other = Client::connected(&mut world);
     world.news();
-    let mut stream = Vec::new();
-    packets.iter().for_each(|packet| stream.extend(message(packet)));
-    client.raw(&mut world, &stream);
+    client.raw(&mut world, stream);
     let (told, frames) = (world.news(), client.frames(&mut world));
     client.finish(&mut world);
     world.ear.told.splice(0..0, told.clone());
@@ -65,30 +70,54 @@ fn s03_reserved_names() {
     }
 }
 
+/// More attachments than are taken end the session when they are announced; as many as that are waited for, and not one more.
 #[test]
 fn s05_attachments_without_end() {
-    for count in ["1", "10", "11", "5999999", "4294967295"] {
-        fatal(&format!(r#"45{count}-["a"]"#), socketio::Error::Binary);
-        fatal(&format!(r#"46{count}-0["a"]"#), socketio::Error::Binary);
+    for count in ["11", "5999999", "4294967295", "4599999999999"] {
+        fatal(&format!(r#"45{count}-["a"]"#), socketio::Error::Attachments);
+        fatal(&format!(r#"46{count}-0["a"]"#), socketio::Error::Attachments);
     }
-    fatal(r#"4599999999999-["a"]"#, socketio::Error::Attachments);
+    let binary = frame(true, Opcode::Binary, &[7; 100]);
+    for (count, further) in [(1, 0), (10, 0), (1, 1), (10, 1), (10, 1000)] {
+        let stream = [message(&format!(r#"45{count}-["a"]"#)), binary.repeat(count + further)].concat();
+        let (told, frames, end) = fate_of(&stream);
+        assert!(
+            matches!(&told[0], Told::Emit { name, attachments, .. } if name == "a" && *attachments == vec![[7; 100]; count]),
+            "{told:?}"
+        );
+        // Without a fault it is the end of the stream that is told, which comes without a close frame.
+        let fault = if further == 0 { None } else { Some(Error::SocketIo(socketio::Error::Binary)) };
+        let eof = Error::WebSocket(roomwire::ws::Error::UnexpectedEof);
+        assert_eq!((told.len(), end), (1 + usize::from(fault.is_some()), fault.or(Some(eof))));
+        let close = Frame::Close(1003, "Socket.IO: unannounced binary data".into());
+        assert_eq!(frames, if further == 0 { vec![] } else { vec![close] });
+    }
+    // One too few, and nothing is told.
+    let (told, frames, _) = fate_of(&[message(r#"4510-["a"]"#), binary.repeat(9)].concat());
+    assert_eq!((told, frames), (vec![], vec![]));
 }
 
-/// Nothing is kept for attachments, announced or not.
+/// A packet that announces none is whole, and nothing is kept for attachments that nobody announced.
 #[test]
 fn s06_attachments_that_were_not_announced() {
-    fatal(r#"450-["a"]"#, socketio::Error::Binary);
+    let (told, ..) = fate(&[r#"450-["a"]"#.into(), r#"460-7["a"]"#.into(), r#"42["behind"]"#.into()]);
+    assert!(
+        matches!(&told[..], [Told::Emit { name: first, attachments, .. }, Told::Emit { name: second, .. }]
+            if first == "a" && attachments.is_empty() && second == "behind"),
+        "{told:?}"
+    );
     for announce in [Some(r#"450-["a"]"#), None] {
         let mut world = World::new(open_config(), App::Accepting);
         let mut client = Client::connected(&mut world);
-        world.news();
         if let Some(packet) = announce {
             client.say(&mut world, packet);
         }
+        world.news();
         let flood = frame(true, Opcode::Binary, &[7; 100]).repeat(10_000);
         let ((), usage) = crate::memory::measure(|| client.raw(&mut world, &flood));
-        assert!(matches!(&client.frames(&mut world)[..], [Frame::Close(1003, _)]));
-        assert!(matches!(&world.news()[..], [Told::Disconnected { .. }]));
+        let close = Frame::Close(1003, "Socket.IO: unannounced binary data".into());
+        assert_eq!(client.frames(&mut world), [close]);
+        assert!(matches!(&world.news()[..], [Told::Disconnected { away_until: None, .. }]));
         assert!(usage.live < 4096 && usage.peak < flood.len() as isize + 65_536, "{usage:?}");
     }
 }
@@ -112,12 +141,27 @@ fn s08_numbers_are_digits() {
     }
 }
 
-/// Where no attachments are taken nothing can stand between them: the packet that announces them is the last.
+/// Nothing of Socket.IO stands between a packet and its attachments, whatever it is; Engine.IO's own packets may.
 #[test]
 fn s09_text_between_attachments() {
-    let (told, frames, _) = fate(&[r#"451-["x",{"_placeholder":true,"num":0}]"#.into(), r#"42["x"]"#.into()]);
-    assert!(matches!(&told[..], [Told::Disconnected { .. }]), "{told:?}");
-    assert!(matches!(&frames[..], [Frame::Close(1003, _)]));
+    let announcement = r#"452-["x",{"_placeholder":true,"num":0}]"#;
+    let binary = frame(true, Opcode::Binary, &[7]);
+    for between in [r#"42["x"]"#, announcement, r#"450-["x"]"#, "430[]", "40/other,", "41", "41/other,"] {
+        for first in [0, 1] {
+            let stream = [message(announcement), binary.repeat(first), message(between), binary.repeat(2)].concat();
+            let (told, frames, end) = fate_of(&stream);
+            assert!(matches!(&told[..], [Told::Disconnected { away_until: None, .. }]), "{between}: {told:?}");
+            let error = socketio::Error::AttachmentsMissing;
+            assert_eq!(frames, [Frame::Close(1008, format!("Socket.IO: {error}"))], "{between}");
+            assert_eq!(end, Some(Error::SocketIo(error)));
+        }
+    }
+    for between in ["3", "5", "6"] {
+        let stream = [message(announcement), binary.clone(), message(between), binary.clone()].concat();
+        let (told, frames, _) = fate_of(&stream);
+        assert!(matches!(&told[..], [Told::Emit { attachments, .. }] if *attachments == [[7], [7]]), "{told:?}");
+        assert_eq!(frames, []);
+    }
 }
 
 #[test]

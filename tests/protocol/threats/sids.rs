@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use roomwire::engineio::RequestError;
 
 use crate::app::App;
-use crate::client::{Client, Frame, MAIN, MAIN_3, opening, text};
+use crate::client::{Client, Frame, MAIN, MAIN_3, opening, split_head, text};
 use crate::world::{Told, World, open_config, secs};
 
 /// The error with which a query is refused, as a plain request and as an upgrade.
@@ -131,20 +131,31 @@ fn e06_an_unknown_session_whatever_else_is_wrong() {
 }
 
 /// A session has a WebSocket: nothing else may join it, whatever it speaks, and it goes on in the revision that it began with.
+/// A second WebSocket in the right revision is opened, as the official server does, and closed at once.
 #[test]
 fn e07_the_revision_is_the_sessions() {
-    for (target, heartbeat) in [(MAIN, false), (MAIN_3, true)] {
+    for (target, revision, heartbeat) in [(MAIN, "&EIO=4", false), (MAIN_3, "&EIO=3", true)] {
         let mut world = World::captured();
         let mut client = Client::open(&mut world, target);
         let sid = Client::sid_of(&client.frames(&mut world)[0]);
         client.say(&mut world, if heartbeat { "2" } else { "40" });
         client.frames(&mut world);
         for version in ["&EIO=3", "&EIO=4", ""] {
-            let query = format!("transport=websocket&sid={sid}{version}");
-            assert_eq!(refused(&mut world, &query), [Some(RequestError::BadRequest); 2], "{query}");
+            // The one that names none speaks revision 3.
+            let right = version == revision || (version.is_empty() && revision == "&EIO=3");
             let query = format!("transport=polling&sid={sid}{version}");
             assert_eq!(refused(&mut world, &query), [Some(RequestError::BadRequest); 2], "{query}");
+            let query = format!("transport=websocket&sid={sid}{version}");
+            let upgrade = if right { None } else { Some(RequestError::BadRequest) };
+            assert_eq!(refused(&mut world, &query), [Some(RequestError::BadRequest), upgrade], "{query}");
+            if right {
+                let mut second = Client::open(&mut world, &format!("/socket.io/?{query}"));
+                assert_eq!(second.frames(&mut world), [Frame::Close(1005, String::new())]);
+                second.finish(&mut world);
+                assert!(world.is_over(second.conn));
+            }
         }
+        assert_eq!(world.hub.counts().sessions, 1);
         assert_eq!(client.ask(&mut world, r#"420["echo"]"#), [text("430[]")]);
         if heartbeat {
             assert_eq!(client.ask(&mut world, "2"), [text("3")]);
@@ -212,7 +223,7 @@ fn e12_ids_are_never_adopted() {
     assert_eq!(unknown(&mut world, &old), [Some(RequestError::UnknownSession); 2]);
 }
 
-/// Many WebSockets for one session: each is refused, nothing is kept of them, the session is unharmed.
+/// Many WebSockets for one session: each is closed at once, nothing is kept of them, the session is unharmed.
 #[test]
 fn e13_many_upgrades_of_one_session() {
     let mut world = World::captured();
@@ -224,8 +235,11 @@ fn e13_many_upgrades_of_one_session() {
     for _ in 0..500 {
         let conn = world.stream();
         world.feed(conn, &opening(&format!("{MAIN}&sid={sid}"), ""));
-        // The probe is not even read as a frame.
+        // The probe comes behind the close frame, and is not answered.
+        let opened = world.take(conn);
+        assert_eq!(split_head(&opened), [0x88, 0]);
         world.feed(conn, &crate::client::message("2probe"));
+        assert!(world.take(conn).is_empty());
         world.abort(conn);
     }
     assert_eq!(world.hub.counts(), before);

@@ -216,9 +216,12 @@ impl Peer {
             }
         }
         while self.writable && self.conn.outgoing_len() > 0 {
-            let written = match gather(&self.conn) {
-                (slices, 1) => self.stream.write(&slices[0]),
-                (slices, filled) => self.stream.write_vectored(&slices[..filled]),
+            let first = self.conn.outgoing().next().unwrap_or_default();
+            let written = if first.len() == self.conn.outgoing_len() {
+                self.stream.write(first)
+            } else {
+                let (slices, filled) = gather(&self.conn);
+                self.stream.write_vectored(&slices[..filled])
             };
             match written {
                 Ok(count) => self.conn.sent(now, count),

@@ -39,11 +39,16 @@ async function expectError(scene, path, code, message) {
 
 export const scenarios = [
   ...[
-    '/socket.io/?EIO=4&transport=polling',
-    '/socket.io/?EIO=3&transport=polling',
     '/socket.io/?EIO=4&transport=tobi',
     '/socket.io/?EIO=4',
   ].map((path) => [`GET ${path} is refused`, (scene) => expectError(scene, path, 0, 'Transport unknown')]),
+
+  ...[4, 3].map((revision) => [`GET /socket.io/?EIO=${revision}&transport=polling opens a session`, async (scene) => {
+    const { status, type, body } = await fetchFrom(scene, `/socket.io/?EIO=${revision}&transport=polling`);
+    assert.equal(status, 200);
+    assert.match(type, /^text\/plain\b/);
+    assert.match(body, /^(\d+:)?0\{"sid":"/);
+  }]),
 
   ['a WebSocket with EIO=5 is refused', async (scene) => {
     const { status } = await fetchFrom(scene, '/socket.io/?EIO=5&transport=websocket', UPGRADE);

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 const BY_ITSELF = { reconnection: true, reconnectionDelay: 100, reconnectionDelayMax: 400, randomizationFactor: 0 };
 
 // Only the client's own machinery acts between the loss and the `connect`.
-async function backByItself(client, reason) {
+async function backByItself(client) {
   const { sid } = client.welcome;
-  await client.disconnected(reason);
+  await client.lost();
   client.emit('echo', 'emitted while', 'offline');
   const acked = client.call('echo', 'with an ack, while offline');
   await client.reconnected();
@@ -22,14 +22,15 @@ export const scenarios = [
   ['reconnects by itself after a cut', async (scene) => {
     const client = await scene.join(BY_ITSELF);
     for (let times = 0; times < 3; times += 1) {
-      client.cut();
-      await backByItself(client, 'transport close');
+      await client.settled();
+      await client.cut();
+      await backByItself(client);
     }
   }],
 
   ['reconnects by itself to a restarted server', async (scene) => {
-    const client = await scene.join(BY_ITSELF);
-    await Promise.all([backByItself(client, 'transport close'), scene.server.restart()]);
+    const client = await scene.joinForLong(BY_ITSELF);
+    await Promise.all([backByItself(client), scene.server.restart()]);
   }],
 
   ['the server stops in order', async (scene) => {

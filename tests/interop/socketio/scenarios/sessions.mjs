@@ -20,8 +20,9 @@ async function pair(scene, room) {
 }
 
 async function lose(actor, seen, user) {
-  actor.cut();
-  await actor.disconnected('transport close');
+  await actor.settled();
+  await actor.cut();
+  await actor.lost();
   await seen.expect(user, 'away');
 }
 

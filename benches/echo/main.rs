@@ -1,0 +1,118 @@
+//! Echo over loopback: messages for each second of processor that the server takes. See README.md; `run` beside this file
+//! builds what is needed and starts it.
+
+mod load;
+mod server;
+
+use std::io;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use load::Load;
+use server::Server;
+
+/// Of each server and row; odd, so that the median is one of them.
+const PASSES: usize = 15;
+const SPAN: Duration = Duration::from_millis(250);
+/// Before it counts.
+const WARM_UP: Duration = Duration::from_millis(50);
+/// Connections, and messages in flight on each of them.
+const ROWS: [(usize, usize); 6] = [(1, 1), (1, 16), (50, 1), (50, 16), (500, 1), (500, 16)];
+const IDLE_CONNECTIONS: usize = 10_000;
+
+/// The limit, ours, then peers.
+const SERVERS: [&str; 5] = ["floor", "mio", "tokio", "tokio-tungstenite", "fastwebsockets"];
+const PEERS: std::ops::Range<usize> = 3..5;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match arguments[..] {
+        ["speed", programs] => speed(Path::new(programs), &ROWS),
+        ["speed", programs, connections, in_flight] => match (connections.parse(), in_flight.parse()) {
+            (Ok(connections), Ok(in_flight)) => speed(Path::new(programs), &[(connections, in_flight)]),
+            _ => Err(io::Error::other("how many connections, and how many messages in flight on each?")),
+        },
+        ["memory", programs] => memory(Path::new(programs)),
+        _ => Err(io::Error::other("echo speed FOLDER-OF-PROGRAMS [CONNECTIONS IN-FLIGHT] | memory FOLDER-OF-PROGRAMS")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn speed(programs: &Path, rows: &[(usize, usize)]) -> io::Result<()> {
+    rlimit::increase_nofile_limit(u64::MAX)?;
+    let servers = SERVERS.map(|name| Server::start(&programs.join(name)));
+    let servers: Vec<Server> = servers.into_iter().collect::<io::Result<_>>()?;
+    println!("Echo of 125 bytes over loopback: thousands of messages for each second of the server's processor\n");
+    print!("| connections | in flight |");
+    SERVERS.iter().for_each(|name| print!(" {name} |"));
+    println!(" mio / best peer | tokio / best peer | mio / floor | load / server |");
+    println!("|{}", " --: |".repeat(SERVERS.len() + 6));
+    for &(connections, in_flight) in rows {
+        row(&servers, connections, in_flight)?;
+    }
+    println!();
+    Ok(())
+}
+
+fn row(servers: &[Server], connections: usize, in_flight: usize) -> io::Result<()> {
+    let mut rates = vec![vec![]; servers.len()];
+    let mut loads = vec![];
+    for pass in 0..PASSES {
+        for turn in 0..servers.len() {
+            let place = (pass + turn) % servers.len();
+            let mut load = Load::connect(servers[place].address, connections, in_flight)?;
+            load.run(&servers[place], WARM_UP)?;
+            let work = load.run(&servers[place], SPAN)?;
+            rates[place].push(work.messages as f64 / work.server.as_secs_f64() / 1000.0);
+            loads.push(work.load.as_secs_f64() / work.server.as_secs_f64());
+        }
+    }
+    let medians: Vec<f64> = rates.iter().map(|rates| median(rates.clone())).collect();
+    let best = PEERS.max_by(|a, b| medians[*a].total_cmp(&medians[*b])).expect("there are peers");
+    // Within a pass, so that a slow moment of the machine falls on both.
+    let ratio = |a: usize, b: usize| median(rates[a].iter().zip(&rates[b]).map(|(a, b)| a / b).collect());
+    print!("| {connections} | {in_flight} |");
+    medians.iter().for_each(|median| print!(" {median:.0} |"));
+    println!(
+        " {:.2} | {:.2} | {:.2} | {:.2} |",
+        ratio(1, best),
+        ratio(2, best),
+        ratio(1, 0),
+        loads.iter().copied().fold(0.0, f64::max)
+    );
+    Ok(())
+}
+
+/// What a connection holds that has been used and is idle.
+fn memory(programs: &Path) -> io::Result<()> {
+    let limit = rlimit::increase_nofile_limit(u64::MAX)?;
+    if limit < IDLE_CONNECTIONS as u64 + 100 {
+        return Err(io::Error::other(format!("{IDLE_CONNECTIONS} connections, but {limit} open files at most")));
+    }
+    println!("| server | bytes of memory for each of {IDLE_CONNECTIONS} idle connections |\n| :-- | --: |");
+    for name in SERVERS {
+        let server = Server::start(&programs.join(name))?;
+        let mut first = Load::connect(server.address, 1, 1)?;
+        first.round()?;
+        let before = server.memory()?;
+        let mut load = Load::connect(server.address, IDLE_CONNECTIONS, 1)?;
+        load.round()?;
+        // Whoever was served after it has seen the end of it.
+        first.round()?;
+        println!("| {name} | {} |", (server.memory()? - before) / IDLE_CONNECTIONS as u64);
+    }
+    Ok(())
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

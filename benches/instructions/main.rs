@@ -1,0 +1,125 @@
+//! How many instructions the hot paths take, held against what was recorded; and that work is linear where a peer chooses
+//! how much there is to do. See benches/README.md; `run` beside this file is the way to start it.
+
+mod paths;
+mod record;
+mod section;
+mod valgrind;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use paths::{LINEAR_MAX, hot, linear};
+use record::Record;
+
+/// What a path may take more than was recorded, or less, as a part of it.
+const TOLERANCE: f64 = 0.03;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match arguments[..] {
+        ["run", name, times] => return run(name, times),
+        ["setting"] => valgrind::setting().map(|setting| println!("{setting}")).map_err(|error| error.to_string()),
+        ["record", file] => record(Path::new(file)),
+        ["check", file, word] => check(Path::new(file), word),
+        _ => Err("instructions check FILE WORD | record FILE | setting | run NAME TIMES".into()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// What valgrind watches.
+fn run(name: &str, times: &str) -> ExitCode {
+    match (paths::find(name), times.parse()) {
+        (Some(path), Ok(times)) => {
+            path(times);
+            ExitCode::SUCCESS
+        }
+        _ => ExitCode::FAILURE,
+    }
+}
+
+fn record(file: &Path) -> Result<(), String> {
+    let setting = valgrind::setting().map_err(|error| error.to_string())?;
+    let counts = measure("")?.into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
+    Record { setting, counts }.write(file, hot().map(|path| path.name))?;
+    println!("recorded in {}", file.display());
+    Ok(())
+}
+
+/// What each path takes once, of those with `word` in their name.
+fn measure(word: &str) -> Result<Vec<(&'static str, f64)>, String> {
+    let paths: Vec<_> = hot().filter(|path| path.name.contains(word)).collect();
+    let jobs: Vec<_> = paths.iter().map(|path| (path.name, path.times)).collect();
+    let counts = valgrind::count_all(&jobs)?;
+    Ok(paths.iter().zip(counts).map(|(path, count)| (path.name, count as f64 / path.times as f64)).collect())
+}
+
+fn check(file: &Path, word: &str) -> Result<(), String> {
+    let mut failures = Vec::new();
+    compare(&Record::read(file)?, word, &mut failures)?;
+    weigh(word, &mut failures)?;
+    if failures.is_empty() {
+        return Ok(());
+    }
+    Err(failures.join("\n"))
+}
+
+/// Holds each path against the record. One that is new has none to be held against, and one that is gone holds nothing:
+/// both have to be recorded, or the file says less than it seems to.
+fn compare(record: &Record, word: &str, failures: &mut Vec<String>) -> Result<(), String> {
+    let setting = valgrind::setting().map_err(|error| error.to_string())?;
+    let comparable = record.setting == setting;
+    if !comparable {
+        println!("{}", rule('!'));
+        println!("NOTHING IS COMPARED. Recorded: {}", record.setting);
+        println!("                         Here: {setting}");
+        println!("{}\n", rule('!'));
+    }
+    println!("{:>12} {:>12} {:>8}  instructions", "recorded", "now", "");
+    let mut fallen = Vec::new();
+    for (name, now) in measure(word)? {
+        let Some(recorded) = record.counts.get(name) else {
+            println!("{:>12} {now:>12.1} {:>8}  {name}", "-", "");
+            failures.push(format!("NOT RECORDED: {name}; record anew"));
+            continue;
+        };
+        let change = now / recorded - 1.0;
+        println!("{recorded:>12.1} {now:>12.1} {:>+7.1}%  {name}", 100.0 * change);
+        if comparable && change > TOLERANCE {
+            failures.push(format!("ROSE by {:.1} %: {name}, {recorded:.1} to {now:.1} instructions", 100.0 * change));
+        } else if comparable && change < -TOLERANCE {
+            fallen.push(format!("fell by {:.1} %: {name}; record anew, or it may rise again unseen", -100.0 * change));
+        }
+    }
+    let gone = record.counts.keys().filter(|name| hot().all(|path| path.name != *name));
+    failures.extend(gone.map(|name| format!("RECORDED, but no path any more: {name}; record anew")));
+    println!("{}", fallen.join("\n"));
+    Ok(())
+}
+
+/// Twice the input must not take more than about twice the instructions.
+fn weigh(word: &str, failures: &mut Vec<String>) -> Result<(), String> {
+    let paths: Vec<_> = linear().filter(|path| path.name.contains(word)).collect();
+    let jobs: Vec<_> = paths.iter().flat_map(|path| [(path.name, path.units), (path.name, path.units * 2)]).collect();
+    let counts = valgrind::count_all(&jobs)?;
+    println!("{:>12} {:>12} {:>8}  instructions for n, for 2n", "n", "2n", "ratio");
+    for (path, pair) in paths.iter().zip(counts.as_chunks::<2>().0) {
+        let ratio = pair[1] as f64 / pair[0] as f64;
+        println!("{:>12} {:>12} {ratio:>8.2}  {}, n = {}", pair[0], pair[1], path.name, path.units);
+        if ratio > LINEAR_MAX {
+            failures.push(format!("NOT LINEAR: {}, {ratio:.2} times the instructions for twice the input", path.name));
+        }
+    }
+    Ok(())
+}
+
+fn rule(character: char) -> String {
+    character.to_string().repeat(100)
+}

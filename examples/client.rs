@@ -1,0 +1,308 @@
+//! A Socket.IO client for the command line: lines in, events out.
+//!
+//! `cargo run --release --example client -- http://127.0.0.1:8888`
+//!
+//! | option | |
+//! | --- | --- |
+//! | `--polling`, `--websocket` | one transport, instead of the one changed into the other |
+//! | `--protocol 4` | for servers 2.x |
+//! | `--namespace /NAME` | instead of `/`; may stand there several times, the last one is spoken to |
+//! | `--auth JSON` | an object for authentication |
+//! | `--retries N` | events are sent again until they are acknowledged |
+//!
+//! A line is an event: `say "hello",7`. A question mark before it asks for an acknowledgement: `?say "hello"`. Attachments stand
+//! behind a bar in hexadecimal digits: `photo {"_placeholder":true,"num":0} | 89504e47`. Events are printed in the same form;
+//! what the server wants acknowledged is acknowledged with its own arguments. Lines that begin with `#` tell how the
+//! connection fares. At the end of the input the client says goodbye.
+//!
+//! Each byte stream has a thread that opens and reads it; everything else happens in the main thread.
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, BufRead, Read, Write};
+use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant as Clock};
+
+use roomwire::client::{Client, Config, Event, SocketId, StreamId};
+use roomwire::engineio::Transports;
+use roomwire::socketio::{Args, Protocol, attach};
+use roomwire::{Instant, Stream};
+
+/// What the threads tell the main one.
+enum News {
+    Opened(StreamId, io::Result<TcpStream>),
+    Read(StreamId, Vec<u8>),
+    Ended(StreamId),
+    Broke(StreamId),
+    Line(String),
+    EndOfInput,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let (config, namespaces, auth) = options()?;
+    let origin = Clock::now();
+    let (sender, news) = mpsc::channel();
+    let mut client = Client::new(config, seed(), Instant::ORIGIN)?;
+    let mut socket = None;
+    for namespace in &namespaces {
+        socket = Some(client.connect(Instant::ORIGIN, namespace, &auth)?);
+    }
+    let lines = sender.clone();
+    thread::spawn(move || read_lines(&lines));
+    let mut driver = Driver { client, origin, sender, streams: HashMap::new() };
+    driver.run(&news, socket.ok_or("no namespace")?);
+    Ok(())
+}
+
+struct Driver {
+    client: Client,
+    origin: Clock,
+    sender: Sender<News>,
+    streams: HashMap<StreamId, TcpStream>,
+}
+
+impl Driver {
+    fn run(&mut self, news: &Receiver<News>, socket: SocketId) {
+        loop {
+            self.drive();
+            if self.client.is_finished() {
+                return;
+            }
+            let patience =
+                self.client.poll_timeout().map_or(Duration::from_secs(60), |at| at.saturating_since(self.now()));
+            match news.recv_timeout(patience) {
+                Ok(news) => self.hear(news, socket),
+                Err(RecvTimeoutError::Timeout) => self.client.handle_timeout(self.now()),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    /// Everything that the client wants done.
+    fn drive(&mut self) {
+        loop {
+            while let Some(event) = self.client.poll_event() {
+                show(&mut self.client, self.origin, event);
+            }
+            if let Some(stream) = self.client.poll_open() {
+                let sender = self.sender.clone();
+                let address = format!("{}:{}", self.client.config().host(), self.client.config().port());
+                thread::spawn(move || serve(stream, &address, &sender));
+            } else if let Some(stream) = self.client.poll_transmit() {
+                self.write(stream);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn hear(&mut self, news: News, socket: SocketId) {
+        let now = self.now();
+        match news {
+            News::Opened(stream, Ok(tcp)) => {
+                self.streams.insert(stream, tcp);
+                self.client.opened(now, stream);
+                self.write(stream);
+            }
+            News::Opened(stream, Err(error)) => {
+                println!("# {error}");
+                self.client.open_failed(now, stream);
+            }
+            News::Read(stream, mut bytes) => {
+                let mut input = &mut bytes[..];
+                while let Some(event) = self.client.receive(now, stream, &mut input) {
+                    show(&mut self.client, self.origin, event);
+                }
+            }
+            News::Ended(stream) => self.client.receive_eof(now, stream),
+            News::Broke(stream) => self.client.abort(now, stream),
+            News::Line(line) => {
+                if let Err(error) = say(&mut self.client, now, socket, &line) {
+                    println!("# {error}");
+                }
+            }
+            News::EndOfInput => self.client.close(now),
+        }
+    }
+
+    /// Writes what there is to write, and does to the stream what is to be done then.
+    fn write(&mut self, stream: StreamId) {
+        let bytes = self.client.outgoing(stream).collect::<Vec<_>>().concat();
+        if let Some(mut tcp) = self.streams.get(&stream) {
+            if tcp.write_all(&bytes).is_err() {
+                self.streams.remove(&stream);
+                return self.client.abort(self.now(), stream);
+            }
+            self.client.sent(self.now(), stream, bytes.len());
+        }
+        let direction = match self.client.stream(stream) {
+            Stream::Open => return,
+            Stream::HalfClosed => Shutdown::Write,
+            Stream::Closed => Shutdown::Both,
+        };
+        if let Some(tcp) = self.streams.get(&stream) {
+            // It may be closed already.
+            let _ = tcp.shutdown(direction);
+        }
+        if direction == Shutdown::Both {
+            self.streams.remove(&stream);
+        }
+    }
+
+    fn now(&self) -> Instant {
+        Instant::from(self.origin.elapsed())
+    }
+}
+
+/// Opens a stream and reads from it until its end.
+fn serve(stream: StreamId, address: &str, sender: &Sender<News>) {
+    let opened = open(address);
+    let reader = opened.as_ref().ok().and_then(|tcp| tcp.try_clone().ok());
+    // Nobody listens any more when the program is about to end.
+    let _ = sender.send(News::Opened(stream, opened));
+    let Some(mut reader) = reader else { return };
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let news = match reader.read(&mut buffer) {
+            Ok(0) => News::Ended(stream),
+            Ok(count) => News::Read(stream, buffer[..count].to_vec()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(_) => News::Broke(stream),
+        };
+        let over = !matches!(news, News::Read(..));
+        if sender.send(news).is_err() || over {
+            return;
+        }
+    }
+}
+
+fn open(address: &str) -> io::Result<TcpStream> {
+    let mut last = io::Error::other("no address");
+    for address in address.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, Duration::from_secs(20)) {
+            Ok(tcp) => {
+                tcp.set_nodelay(true)?;
+                tcp.set_write_timeout(Some(Duration::from_secs(10)))?;
+                return Ok(tcp);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn read_lines(sender: &Sender<News>) {
+    for line in io::stdin().lock().lines().map_while(Result::ok) {
+        if sender.send(News::Line(line)).is_err() {
+            return;
+        }
+    }
+    let _ = sender.send(News::EndOfInput);
+}
+
+/// Emits what a line says.
+fn say(client: &mut Client, now: Instant, socket: SocketId, line: &str) -> Result<(), Box<dyn Error>> {
+    let (asks, line) = line.strip_prefix('?').map_or((false, line), |line| (true, line));
+    let (name, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
+    if name.is_empty() {
+        return Ok(());
+    }
+    let (args, attachments) = rest.rsplit_once(" | ").unwrap_or((rest, ""));
+    let attachments: Vec<Vec<u8>> = attachments.split_whitespace().map(bytes).collect::<Result<_, _>>()?;
+    let args = attach(Args::new(args)?, attachments);
+    if asks {
+        client.emit_with_ack(now, socket, name, args, Duration::from_secs(10))?;
+    } else {
+        client.emit(now, socket, name, args)?;
+    }
+    Ok(())
+}
+
+/// Prints what happened, and acknowledges what is to be.
+fn show(client: &mut Client, origin: Clock, event: Event<'_>) {
+    let now = Instant::from(origin.elapsed());
+    match event {
+        Event::Opened => println!("# opened"),
+        Event::Upgraded => println!("# upgraded"),
+        Event::UpgradeFailed { error } => println!("# upgrade failed: {error}"),
+        Event::Connected { socket, recovered } => {
+            let how = if recovered { "recovered" } else { "connected" };
+            println!("# {how} {}", client.namespace(socket).unwrap_or_default());
+        }
+        Event::Refused { message, data, .. } => println!("# refused: {message} {data}"),
+        Event::Emit { name, args, reply, .. } => {
+            print_args(&name, &args);
+            if let Some(reply) = reply
+                && let Err(error) = client.ack(now, reply, attach(args.clone(), args.attachments().to_vec()))
+            {
+                println!("# {error}");
+            }
+        }
+        Event::Ack { answer: Ok(args), .. } => print_args("# acknowledged", &args),
+        Event::Ack { answer: Err(error), .. } => println!("# not acknowledged: {error}"),
+        Event::Undelivered { .. } => println!("# undelivered"),
+        Event::Disconnected { reason, .. } => println!("# disconnected: {reason}"),
+        Event::Closed { error, retry } => {
+            let error = error.map(|error| format!(": {error}")).unwrap_or_default();
+            let again = retry.map(|(at, _)| format!(", again in {:.1?}", at.saturating_since(now))).unwrap_or_default();
+            println!("# closed{error}{again}");
+        }
+        _ => {}
+    }
+}
+
+fn print_args(name: &str, args: &Args<'_>) {
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let attachments: Vec<String> = args.attachments().iter().map(|bytes| hex(bytes)).collect();
+    let bar = if attachments.is_empty() { "" } else { " | " };
+    println!("{name} {}{bar}{}", args.as_str(), attachments.join(" "));
+}
+
+fn bytes(hex: &str) -> Result<Vec<u8>, Box<dyn Error>> {
+    if !hex.is_ascii() || hex.len() % 2 == 1 {
+        return Err("attachments are written in pairs of hexadecimal digits".into());
+    }
+    (0..hex.len()).step_by(2).map(|at| Ok(u8::from_str_radix(&hex[at..at + 2], 16)?)).collect()
+}
+
+fn options() -> Result<(Config, Vec<String>, String), Box<dyn Error>> {
+    let mut args = std::env::args().skip(1);
+    let (mut url, mut namespaces, mut auth) = ("http://127.0.0.1:8888".to_owned(), Vec::new(), String::new());
+    let (mut transports, mut protocol, mut retries) = (Transports::ALL, Protocol::V5, 0);
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
+        match arg.as_str() {
+            "--polling" => transports.websocket = false,
+            "--websocket" => transports.polling = false,
+            "--protocol" if value()? == "4" => protocol = Protocol::V4,
+            "--namespace" => namespaces.push(value()?),
+            "--auth" => auth = value()?,
+            "--retries" => retries = value()?.parse()?,
+            _ if arg.starts_with("--") => return Err(format!("unknown option {arg}").into()),
+            _ => url = arg,
+        }
+    }
+    if namespaces.is_empty() {
+        namespaces.push("/".into());
+    }
+    let mut config = Config::new(&url)?;
+    if config.is_secure() {
+        return Err("this example has no TLS".into());
+    }
+    config.transports = transports;
+    config.protocol = protocol;
+    config.retries = retries;
+    Ok((config, namespaces, auth))
+}
+
+/// Randomness from the standard library's keys for hash maps: enough for masks and delays, all that this example needs.
+fn seed() -> [u8; 32] {
+    let mut seed = [0; 32];
+    for part in seed.chunks_exact_mut(8) {
+        part.copy_from_slice(&RandomState::new().hash_one(0).to_le_bytes());
+    }
+    seed
+}

@@ -1,0 +1,266 @@
+//! One byte stream to the server, and what a session's streams share.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::time::Duration;
+
+use super::config::Config;
+use super::error::Error;
+use super::ids::StreamId;
+use crate::cursor::read_shared;
+use crate::entropy::Entropy;
+use crate::http::{self, ClientConnection, ClientEvent, HeaderError, OutgoingRequest};
+use crate::stream::Stream;
+use crate::time::Instant;
+use crate::ws::{self, Opening};
+
+/// What all sessions of a client share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) config: Config,
+    pub(super) http_config: Arc<http::ClientConfig>,
+    pub(super) ws_config: Arc<ws::Config>,
+    pub(super) now: Instant,
+    pub(super) entropy: Entropy,
+    next_stream: u64,
+    /// Streams that were given up, and of which the driver is still to be told.
+    pub(super) given_up: VecDeque<StreamId>,
+}
+
+impl Shared {
+    pub(super) fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
+        let http_config = Arc::new(config.http());
+        let http = http::Config {
+            limits: http_config.limits,
+            head_timeout: config.connect_timeout,
+            write_timeout: config.write_timeout,
+            ..http::Config::default()
+        };
+        let ws_config = Arc::new(ws::Config {
+            limits: ws::Limits {
+                message_bytes_max: config.limits.message_bytes_max,
+                // What is emitted is held to the limit before, in whatever queue it waits.
+                outbox_bytes_max: config.limits.outbox_bytes_max.saturating_mul(2),
+                read_pause_bytes: config.limits.congested_bytes,
+                ..ws::Limits::default()
+            },
+            http: Arc::new(http),
+            // Engine.IO has a heartbeat of its own.
+            ping_interval: None,
+            close_timeout: config.close_timeout,
+            write_timeout: config.write_timeout,
+            ..ws::Config::default()
+        });
+        let entropy = Entropy::new(seed);
+        Self { config, http_config, ws_config, now, entropy, next_stream: 0, given_up: VecDeque::new() }
+    }
+
+    fn stream_id(&mut self) -> StreamId {
+        self.next_stream = self.next_stream.saturating_add(1);
+        StreamId(self.next_stream)
+    }
+
+    /// A request with the headers that all have.
+    pub(super) fn request(&self, method: &'static str, target: &str) -> Result<OutgoingRequest, HeaderError> {
+        let mut request =
+            OutgoingRequest::new(method, &self.config.origin.authority(), target)?.header("accept", "*/*")?;
+        for (name, value) in &self.config.headers {
+            request = request.header(name, value)?;
+        }
+        Ok(request)
+    }
+}
+
+/// One byte stream: opened by the driver, spoken on by one of two protocols.
+#[derive(Debug)]
+pub(super) struct Wire {
+    pub(super) id: StreamId,
+    kind: Kind,
+    /// Whether the driver was asked to open it.
+    asked: bool,
+    /// Until when it has to be open; `NEVER` once it is.
+    open_by: Instant,
+    /// What the driver knows of: how much there is to write, and what is to be done then.
+    told: (usize, Stream),
+}
+
+#[derive(Debug)]
+enum Kind {
+    Http(ClientConnection),
+    WebSocket(Box<ws::Connection>),
+}
+
+/// What happened on a [`Wire`].
+#[derive(Debug)]
+pub(super) enum WireEvent<'a> {
+    Http(ClientEvent),
+    WebSocket(ws::Event<'a>),
+    /// It was not open in time, or not at all.
+    Unreachable,
+}
+
+impl Wire {
+    /// A stream for requests.
+    pub(super) fn http(shared: &mut Shared) -> Self {
+        let kind = Kind::Http(ClientConnection::new(shared.http_config.clone(), shared.now));
+        Self::new(shared, kind)
+    }
+
+    /// A stream for a WebSocket.
+    pub(super) fn websocket(shared: &mut Shared, target: &str) -> Result<Self, Error> {
+        let origin = &shared.config.origin;
+        let scheme = if origin.secure { "wss" } else { "ws" };
+        let malformed = Error::Http(http::Error::MalformedHead);
+        let url = alloc::format!("{scheme}://{}:{}{target}", origin.host, origin.port);
+        let mut opening = Opening::url(&url).map_err(|_| malformed)?;
+        for (name, value) in &shared.config.headers {
+            opening = opening.header(name, value).map_err(|_| malformed)?;
+        }
+        let seed = shared.entropy.bytes();
+        let conn = ws::Connection::client(shared.ws_config.clone(), opening, seed, shared.now);
+        Ok(Self::new(shared, Kind::WebSocket(Box::new(conn))))
+    }
+
+    fn new(shared: &mut Shared, kind: Kind) -> Self {
+        let open_by = shared.now.saturating_add(shared.config.connect_timeout);
+        Self { id: shared.stream_id(), kind, asked: false, open_by, told: (0, Stream::Open) }
+    }
+
+    /// Its id, if the driver is to open it and was not told yet.
+    pub(super) fn poll_open(&mut self) -> Option<StreamId> {
+        (!core::mem::replace(&mut self.asked, true)).then_some(self.id)
+    }
+
+    pub(super) const fn opened(&mut self) {
+        self.open_by = Instant::NEVER;
+    }
+
+    /// Ends it without another word; the driver is told, unless it never heard of it or knows already.
+    pub(super) fn give_up(self, shared: &mut Shared) {
+        if self.asked && self.told.1 != Stream::Closed {
+            shared.given_up.push_back(self.id);
+        }
+    }
+
+    pub(super) fn receive<'a>(&mut self, now: Instant, input: &mut &'a mut [u8]) -> Option<WireEvent<'a>> {
+        match &mut self.kind {
+            Kind::Http(conn) => read_shared(input, |input| conn.receive(now, input)).map(WireEvent::Http),
+            Kind::WebSocket(conn) => conn.receive(now, input).map(WireEvent::WebSocket),
+        }
+    }
+
+    pub(super) fn receive_eof(&mut self, now: Instant) -> Option<WireEvent<'static>> {
+        match &mut self.kind {
+            Kind::Http(conn) => conn.receive_eof(now).map(WireEvent::Http),
+            Kind::WebSocket(conn) => conn.receive_eof(now).map(WireEvent::WebSocket),
+        }
+    }
+
+    pub(super) fn poll_event(&mut self) -> Option<WireEvent<'static>> {
+        match &mut self.kind {
+            Kind::Http(conn) => conn.poll_event().map(WireEvent::Http),
+            Kind::WebSocket(conn) => conn.poll_event().map(WireEvent::WebSocket),
+        }
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Instant) -> Option<WireEvent<'static>> {
+        if self.open_by <= now {
+            self.open_by = Instant::NEVER;
+            return Some(WireEvent::Unreachable);
+        }
+        match &mut self.kind {
+            Kind::Http(conn) => conn.handle_timeout(now).map(WireEvent::Http),
+            Kind::WebSocket(conn) => conn.handle_timeout(now).map(WireEvent::WebSocket),
+        }
+    }
+
+    pub(super) fn poll_timeout(&self) -> Instant {
+        let own = match &self.kind {
+            Kind::Http(conn) => conn.poll_timeout(),
+            Kind::WebSocket(conn) => conn.poll_timeout(),
+        };
+        self.open_by.min(own.unwrap_or(Instant::NEVER))
+    }
+
+    pub(super) fn outgoing(&self) -> impl Iterator<Item = &[u8]> {
+        let (http, websocket) = match &self.kind {
+            Kind::Http(conn) => (Some(conn), None),
+            Kind::WebSocket(conn) => (None, Some(conn)),
+        };
+        let http = http.into_iter().flat_map(ClientConnection::outgoing);
+        http.chain(websocket.into_iter().flat_map(|conn| conn.outgoing()))
+    }
+
+    pub(super) fn outgoing_len(&self) -> usize {
+        match &self.kind {
+            Kind::Http(conn) => conn.outgoing_len(),
+            Kind::WebSocket(conn) => conn.outgoing_len(),
+        }
+    }
+
+    pub(super) fn sent(&mut self, now: Instant, count: usize) {
+        self.told.0 = self.told.0.saturating_sub(count);
+        match &mut self.kind {
+            Kind::Http(conn) => conn.sent(now, count),
+            Kind::WebSocket(conn) => conn.sent(now, count),
+        }
+    }
+
+    pub(super) fn wants_read(&self) -> bool {
+        match &self.kind {
+            Kind::Http(_) => true,
+            Kind::WebSocket(conn) => conn.wants_read(),
+        }
+    }
+
+    pub(super) fn stream(&self) -> Stream {
+        match &self.kind {
+            Kind::Http(conn) => conn.stream(),
+            Kind::WebSocket(conn) => conn.stream(),
+        }
+    }
+
+    /// Whether the driver has something to do that it does not know of yet.
+    pub(super) fn wants_transmit(&mut self) -> bool {
+        if self.open_by != Instant::NEVER {
+            return false;
+        }
+        let (size, stream) = (self.outgoing_len(), self.stream());
+        let new = size > self.told.0 || stream > self.told.1;
+        self.told = (size, stream);
+        new
+    }
+
+    /// Whether everything is written and nothing is awaited any more.
+    pub(super) fn is_finished(&self) -> bool {
+        self.stream() == Stream::Closed && self.outgoing_len() == 0
+    }
+
+    /// Sends a request on a stream for requests.
+    pub(super) fn request(&mut self, now: Instant, request: &OutgoingRequest, timeout: Duration) -> Result<(), Error> {
+        match &mut self.kind {
+            Kind::Http(conn) => conn.request(now, request, timeout).map_err(|_| Error::Unreachable),
+            Kind::WebSocket(_) => Err(Error::Unreachable),
+        }
+    }
+
+    /// Whether it can carry another request.
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(&self.kind, Kind::Http(conn) if conn.is_idle())
+    }
+
+    pub(super) fn websocket_mut(&mut self) -> Option<&mut ws::Connection> {
+        match &mut self.kind {
+            Kind::Http(_) => None,
+            Kind::WebSocket(conn) => Some(conn),
+        }
+    }
+}
+
+/// The request target of a session's requests.
+pub(super) fn target(config: &Config, eio: char, transport: &str, sid: &str) -> String {
+    let sid = if sid.is_empty() { String::new() } else { alloc::format!("&sid={}", super::config::encode(sid)) };
+    alloc::format!("{}?EIO={eio}&transport={transport}{sid}{}", config.path, config.query)
+}

@@ -1,0 +1,411 @@
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::time::Duration;
+
+use super::exchange::ExchangeReader;
+use super::reader::{Limits, LimitsError};
+use super::{Error, OutgoingRequest, ReceivedResponse};
+use crate::outbox::Outbox;
+use crate::stall::Stall;
+use crate::stream::Stream;
+use crate::time::Instant;
+
+/// How a [`ClientConnection`] behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClientConfig {
+    /// What a server may make the connection hold.
+    pub limits: Limits,
+    /// How long a stream without a request is kept; less if the server says so in `Keep-Alive`. Default 4 s, since servers
+    /// on Node close after 5 s, and a request that meets the end of its stream is lost.
+    pub idle_timeout: Duration,
+    /// How long a server may take to read 16 KiB of what is sent to it, or all of it if that is less. Default 30 s.
+    pub write_timeout: Duration,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self { limits: Limits::default(), idle_timeout: Duration::from_secs(4), write_timeout: Duration::from_secs(30) }
+    }
+}
+
+impl ClientConfig {
+    /// Whether these settings can work.
+    ///
+    /// # Errors
+    /// The first limit that is out of its range.
+    pub fn validate(&self) -> Result<(), LimitsError> {
+        self.limits.validate()?;
+        LimitsError::positive("idle_timeout", self.idle_timeout)?;
+        LimitsError::positive("write_timeout", self.write_timeout)
+    }
+}
+
+/// What happened on a [`ClientConnection`].
+#[derive(Debug)]
+pub enum ClientEvent {
+    /// The answer to the request.
+    Response(Box<ReceivedResponse>),
+    /// The connection is over; always the last event, exactly once. If a request was under way it has no answer.
+    Closed {
+        /// What went wrong, if anything did: an end between exchanges is none.
+        error: Option<Error>,
+    },
+}
+
+/// A request cannot be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The one before has no answer yet.
+    #[error("a request is under way")]
+    Busy,
+    /// The stream can carry no further one.
+    #[error("connection is closed")]
+    Closed,
+}
+
+/// The client's side of one byte stream: one request at a time, kept alive between them.
+///
+/// ```text
+///        request              answer, kept alive
+///  Idle ─────────▶ Awaiting ─────────────────────▶ Idle
+///   │ idle_timeout,   │ the request's time-out, an error,
+///   │ the stream's end│ an answer that is the last
+///   └─────────────────┴──────▶ Closed
+/// ```
+#[derive(Debug)]
+pub struct ClientConnection {
+    config: Arc<ClientConfig>,
+    reader: ExchangeReader,
+    outbox: Outbox,
+    phase: Phase,
+    now: Instant,
+    /// The end of the present phase's patience.
+    deadline: Instant,
+    stall: Stall,
+    /// The end that is still to be told.
+    closed: Option<Option<Error>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Idle,
+    Awaiting,
+    Closed,
+}
+
+impl ClientConnection {
+    /// A connection at the beginning of its stream.
+    #[must_use]
+    pub fn new(config: Arc<ClientConfig>, now: Instant) -> Self {
+        let deadline = now.saturating_add(config.idle_timeout);
+        Self {
+            config,
+            reader: ExchangeReader::default(),
+            outbox: Outbox::new(),
+            phase: Phase::Idle,
+            now,
+            deadline,
+            stall: Stall::NONE,
+            closed: None,
+        }
+    }
+
+    /// Queues a request, whose answer must be whole within `timeout`.
+    ///
+    /// # Errors
+    /// If another is under way or the connection is over; nothing is queued then.
+    pub fn request(&mut self, now: Instant, request: &OutgoingRequest, timeout: Duration) -> Result<(), RequestError> {
+        self.clock(now);
+        match self.phase {
+            Phase::Idle => {}
+            Phase::Awaiting => return Err(RequestError::Busy),
+            Phase::Closed => return Err(RequestError::Closed),
+        }
+        self.outbox.push_with(|out| request.write_head(out));
+        self.outbox.push_shared(request.body_bytes());
+        self.stall.queued(self.now, self.config.write_timeout);
+        self.phase = Phase::Awaiting;
+        self.deadline = self.now.saturating_add(timeout);
+        Ok(())
+    }
+
+    /// Whether a request can be sent.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.phase == Phase::Idle
+    }
+
+    /// Takes bytes off the front of `input` until there is something to tell; `None` when all are consumed.
+    pub fn receive(&mut self, now: Instant, input: &mut &[u8]) -> Option<ClientEvent> {
+        self.clock(now);
+        if self.phase == Phase::Awaiting {
+            match self.reader.read(&self.config.limits, input) {
+                Ok(None) => {}
+                Ok(Some(response)) => return Some(self.answered(response)),
+                Err(error) => self.end(Some(error)),
+            }
+        }
+        match self.phase {
+            // Unasked for, a server says nothing but that it closes (408).
+            Phase::Idle if !input.is_empty() => self.end(None),
+            Phase::Idle | Phase::Awaiting => return None,
+            Phase::Closed => {}
+        }
+        *input = &[];
+        self.poll_event()
+    }
+
+    /// The server will send no more.
+    #[must_use = "the end is told only once"]
+    pub fn receive_eof(&mut self, now: Instant) -> Option<ClientEvent> {
+        self.clock(now);
+        match self.phase {
+            Phase::Idle => self.end(None),
+            Phase::Awaiting => match self.reader.finish() {
+                Some(response) => {
+                    self.end(None);
+                    return Some(ClientEvent::Response(Box::new(response)));
+                }
+                None => self.end(Some(Error::UnexpectedEof)),
+            },
+            Phase::Closed => {}
+        }
+        self.poll_event()
+    }
+
+    /// The end, if it is still to be told.
+    pub fn poll_event(&mut self) -> Option<ClientEvent> {
+        self.closed.take().map(|error| ClientEvent::Closed { error })
+    }
+
+    /// Gives the connection up at once; [`ClientEvent::Closed`] is still told, unless it was.
+    pub fn abort(&mut self, now: Instant) {
+        self.clock(now);
+        self.end(None);
+    }
+
+    /// Bytes to be written, in order.
+    pub fn outgoing(&self) -> impl Iterator<Item = &[u8]> {
+        self.outbox.chunks()
+    }
+
+    /// How many bytes are to be written.
+    #[must_use]
+    pub const fn outgoing_len(&self) -> usize {
+        self.outbox.len()
+    }
+
+    /// So many bytes of [`outgoing`](Self::outgoing) were written.
+    pub fn sent(&mut self, now: Instant, count: usize) {
+        self.clock(now);
+        if count > 0 {
+            self.outbox.advance(count);
+            self.stall.written(self.now, self.config.write_timeout, count, self.outbox.len());
+        }
+    }
+
+    /// What is to be done with the byte stream.
+    #[must_use]
+    pub fn stream(&self) -> Stream {
+        if self.phase == Phase::Closed { Stream::Closed } else { Stream::Open }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called, at the latest.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.deadline.min(self.stall.deadline()).finite()
+    }
+
+    /// Does what is due at `now`; afterwards [`poll_timeout`](Self::poll_timeout) is later than `now`.
+    #[must_use = "the end is told only once"]
+    pub fn handle_timeout(&mut self, now: Instant) -> Option<ClientEvent> {
+        self.clock(now);
+        if self.stall.deadline() <= self.now {
+            self.end(Some(Error::WriteTimeout));
+        } else if self.deadline <= self.now {
+            self.end((self.phase == Phase::Awaiting).then_some(Error::Timeout));
+        }
+        self.poll_event()
+    }
+
+    fn answered(&mut self, response: ReceivedResponse) -> ClientEvent {
+        // An answer before all of the request was read: the rest of it is not wanted, and nothing can follow it.
+        if response.keep_alive() && self.outbox.is_empty() {
+            let told = response.header("keep-alive").and_then(keep_alive_timeout);
+            let idle = told.map_or(self.config.idle_timeout, |told| told.min(self.config.idle_timeout));
+            self.phase = Phase::Idle;
+            self.deadline = self.now.saturating_add(idle);
+            if idle.is_zero() {
+                self.end(None);
+            }
+        } else {
+            self.end(None);
+        }
+        ClientEvent::Response(Box::new(response))
+    }
+
+    fn end(&mut self, error: Option<Error>) {
+        if self.phase != Phase::Closed {
+            self.phase = Phase::Closed;
+            self.closed = Some(error);
+        }
+        self.outbox.clear();
+        self.reader = ExchangeReader::default();
+        self.deadline = Instant::NEVER;
+        self.stall = Stall::NONE;
+    }
+
+    fn clock(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+}
+
+/// How long a server keeps a stream, less a second in which a request may be on its way to it.
+fn keep_alive_timeout(value: &str) -> Option<Duration> {
+    let seconds = value.split(',').find_map(|part| part.trim().strip_prefix("timeout="))?;
+    seconds.parse::<u32>().ok().map(|seconds| Duration::from_secs(u64::from(seconds.saturating_sub(1))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::String;
+    use alloc::vec::Vec;
+    use std::format;
+
+    fn at(seconds: u64) -> Instant {
+        Instant::from(Duration::from_secs(seconds))
+    }
+
+    fn get() -> OutgoingRequest {
+        OutgoingRequest::new("GET", "h", "/a").unwrap()
+    }
+
+    fn asking() -> ClientConnection {
+        let config = ClientConfig {
+            limits: Limits { body_bytes_max: 100, head_bytes_max: 200, ..Limits::default() },
+            ..ClientConfig::default()
+        };
+        let mut conn = ClientConnection::new(Arc::new(config), at(0));
+        conn.request(at(0), &get(), Duration::from_secs(9)).unwrap();
+        let sent = conn.outgoing().collect::<Vec<_>>().concat();
+        assert_eq!(sent, b"GET /a HTTP/1.1\r\nhost: h\r\n\r\n");
+        conn.sent(at(0), sent.len());
+        conn
+    }
+
+    /// What is told of a stream of the server's, in a word each; then whether another request can go.
+    fn told(stream: &str, chunk: usize, eof: bool) -> (Vec<String>, bool) {
+        let mut conn = asking();
+        let mut told = Vec::new();
+        let mut tell = |event: ClientEvent| {
+            told.push(match event {
+                ClientEvent::Response(r) => format!("{} {}", r.status(), core::str::from_utf8(r.body()).unwrap()),
+                ClientEvent::Closed { error } => format!("{error:?}"),
+            });
+        };
+        for mut piece in stream.as_bytes().chunks(chunk) {
+            while let Some(event) = conn.receive(at(1), &mut piece) {
+                tell(event);
+            }
+            assert!(piece.is_empty());
+        }
+        if eof {
+            conn.receive_eof(at(1)).into_iter().for_each(&mut tell);
+        }
+        while let Some(event) = conn.poll_event() {
+            tell(event);
+        }
+        (told, conn.is_idle())
+    }
+
+    #[test]
+    fn responses_in_every_framing() {
+        for (stream, expected, idle) in [
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", &["200 ok"][..], true),
+            ("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", &["200 ok"], true),
+            ("HTTP/1.1 204 No\r\n\r\n", &["204 "], true),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n1\r\n!\r\n0\r\n\r\n", &["200 ok!"], true),
+            ("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", &["200 ok", "None"], false),
+            ("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok", &["200 ok", "None"], false),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nKeep-Alive: timeout=1\r\n\r\nok", &["200 ok", "None"], false),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 408", &["200 ok", "None"], false),
+        ] {
+            for chunk in [1, 7, 1000] {
+                assert_eq!(
+                    told(stream, chunk, false),
+                    (expected.iter().map(|s| (*s).into()).collect(), idle),
+                    "{stream}"
+                );
+            }
+        }
+        assert_eq!(told("HTTP/1.1 200 OK\r\n\r\nok", 3, true), (["200 ok".into(), "None".into()].to_vec(), false));
+    }
+
+    #[test]
+    fn a15_a17_no_acceptable_responses() {
+        for (stream, error) in [
+            ("HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nok", Error::AmbiguousLength),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2, 2\r\n\r\nok", Error::AmbiguousLength),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok", Error::AmbiguousLength),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nok", Error::AmbiguousLength),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked\r\n\r\nok", Error::TransferCoding),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx", Error::Chunk),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\nok", Error::BodyTooLarge),
+            ("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\nok", Error::BodyTooLarge),
+            ("HTTP/1.1 200 OK\nContent-Length: 2\r\n\r\nok", Error::BareLineEnd),
+            ("HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n", Error::MalformedHead),
+            ("HTTP/2.0 200 OK\r\n\r\n", Error::Version),
+            ("ICY 200 OK\r\n\r\n", Error::Version),
+        ] {
+            for chunk in [1, 1000] {
+                assert_eq!(told(stream, chunk, false), ([format!("{:?}", Some(error))].to_vec(), false), "{stream}");
+            }
+        }
+        let long = format!("HTTP/1.1 200 OK\r\n\r\n{}", "x".repeat(101));
+        assert_eq!(told(&long, 1, false).0, ["Some(BodyTooLarge)"]);
+        assert_eq!(told("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no", 1, true).0, ["Some(UnexpectedEof)"]);
+        assert_eq!(
+            told("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n", 1, true).0,
+            ["Some(UnexpectedEof)"]
+        );
+        assert_eq!(told("", 1, true).0, ["Some(UnexpectedEof)"]);
+    }
+
+    #[test]
+    fn waiting_ends() {
+        let mut conn = asking();
+        assert_eq!(conn.poll_timeout(), Some(at(9)));
+        assert!(conn.handle_timeout(at(8)).is_none());
+        assert!(matches!(conn.handle_timeout(at(9)), Some(ClientEvent::Closed { error: Some(Error::Timeout) })));
+        assert_eq!((conn.poll_timeout(), conn.stream()), (None, Stream::Closed));
+        assert_eq!(conn.request(at(9), &get(), Duration::from_secs(9)), Err(RequestError::Closed));
+
+        let mut conn = asking();
+        assert_eq!(conn.request(at(1), &get(), Duration::from_secs(9)), Err(RequestError::Busy));
+        let mut input = &b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=3, max=9\r\nContent-Length: 0\r\n\r\n"[..];
+        assert!(matches!(conn.receive(at(1), &mut input), Some(ClientEvent::Response(_))));
+        assert_eq!(conn.poll_timeout(), Some(at(3)), "a second before the server's own");
+        assert!(matches!(conn.handle_timeout(at(3)), Some(ClientEvent::Closed { error: None })));
+    }
+
+    /// The server answers before it has read all: the rest is not sent behind the answer.
+    #[test]
+    fn an_early_answer_is_the_last() {
+        let mut conn = ClientConnection::new(Arc::default(), at(0));
+        let post = OutgoingRequest::new("POST", "h", "/").unwrap().body(alloc::vec![0; 1000]);
+        conn.request(at(0), &post, Duration::from_secs(9)).unwrap();
+        conn.sent(at(0), 100);
+        let mut input = &b"HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n"[..];
+        assert!(matches!(conn.receive(at(1), &mut input), Some(ClientEvent::Response(_))));
+        assert_eq!((conn.outgoing_len(), conn.stream()), (0, Stream::Closed));
+        assert!(matches!(conn.poll_event(), Some(ClientEvent::Closed { error: None })));
+        let mut stalled = ClientConnection::new(Arc::default(), at(0));
+        stalled.request(at(0), &post, Duration::from_secs(99)).unwrap();
+        assert!(matches!(
+            stalled.handle_timeout(at(30)),
+            Some(ClientEvent::Closed { error: Some(Error::WriteTimeout) })
+        ));
+    }
+}

@@ -1,0 +1,113 @@
+//! Messages that are no events: raw ones, of plain WebSockets and of lines.
+
+use alloc::borrow::Cow;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
+use super::connection::Tie;
+use super::emit::Body;
+use super::error::EmitError;
+use super::event::{Error, Event};
+use super::front::Hub;
+use super::ids::{ConnId, SessionId};
+use super::session::{Format, Session, session_place};
+use super::target::{Receipt, Target};
+use crate::socketio::{self, Arguments as _, Packet, Placeholder, attach};
+use crate::time::Instant;
+use crate::ws::{CloseCode, Message, Prepared};
+
+impl Hub {
+    /// Sends a message: to plain WebSockets and lines as it is, to Socket.IO clients as the event `message`, which is what
+    /// their `send` and `on("message")` mean. A line with binary data begins with `b` and is base64.
+    ///
+    /// # Errors
+    /// As for [`emit`](Self::emit).
+    pub fn send_message<'t, 'm>(
+        &mut self,
+        now: Instant,
+        target: impl Into<Target<'t>>,
+        message: impl Into<Message<'m>>,
+    ) -> Result<Receipt, EmitError> {
+        let (target, message) = (target.into(), message.into());
+        self.require_live(now, &target)?;
+        match &message {
+            Message::Text(text) => {
+                let data = self.event_body("message", &(text,))?;
+                let body = Body { text: &data, attachments: &[], message: Some(&message) };
+                Ok(self.broadcast(&target, body, None))
+            }
+            Message::Binary(bytes) => {
+                let args = attach((Placeholder(0),), [&**bytes]);
+                let data = self.event_body("message", &args)?;
+                let body = Body { text: &data, attachments: args.attachments(), message: Some(&message) };
+                Ok(self.broadcast(&target, body, None))
+            }
+        }
+    }
+
+    /// Sends a message on a connection that carries lines or is a plain WebSocket, whether its client is connected to a
+    /// namespace or not. On others it does nothing.
+    pub fn send_to_connection<'m>(&mut self, now: Instant, conn: ConnId, message: impl Into<Message<'m>>) {
+        self.clock(now);
+        let Some(Tie::Carries(id)) = self.conns.get(conn).map(|conn| conn.tie) else { return };
+        let Some(format) = self.sessions.get(id).map(Session::format) else { return };
+        if let Some(raw) = prepare_message(&message.into(), format) {
+            self.send(session_place(id), &[raw]);
+        }
+    }
+
+    /// A message on a plain WebSocket.
+    pub(super) fn plain_message<'a>(
+        &mut self,
+        conn: ConnId,
+        id: SessionId,
+        message: Message<'a>,
+    ) -> Result<Option<Event<'a>>, Error> {
+        let place = self.sessions.get(id).and_then(|session| session.sockets.first().copied());
+        let socket = place.and_then(|place| self.sockets.key_at(place)).filter(|socket| self.is_live(*socket));
+        let socket = socket.ok_or(Error::SocketIo(socketio::Error::NotConnected))?;
+        Ok(Some(Event::Message { conn, socket: Some(socket), message }))
+    }
+
+    /// A line: a packet, an attachment, or a message.
+    pub(super) fn line<'a>(&mut self, conn: ConnId, line: Cow<'a, str>) -> Option<Event<'a>> {
+        let Some(Tie::Carries(id)) = self.conns.get(conn).map(|conn| conn.tie) else { return None };
+        let session = self.sessions.get(id)?;
+        let result = match line.as_bytes() {
+            [b'0'..=b'6', ..] => Packet::parse(&line)
+                .and_then(|packet| self.socketio_packet(id, &packet, &line, None))
+                .map_err(Error::SocketIo),
+            [b'b', data @ ..] if session.assembling.is_some() => match BASE64_STANDARD.decode(data) {
+                Ok(bytes) => self.attachment(id, bytes.into()).map_err(Error::SocketIo),
+                Err(_) => Err(Error::SocketIo(socketio::Error::Binary)),
+            },
+            _ => {
+                let place = self.socket_of(id, "/");
+                let socket = place.and_then(|place| self.sockets.key_at(place)).filter(|id| self.is_live(*id));
+                Ok(Some(Event::Message { conn, socket, message: Message::Text(line) }))
+            }
+        };
+        result.unwrap_or_else(|error| {
+            self.fail_session(id, error, CloseCode::POLICY);
+            None
+        })
+    }
+}
+
+/// A message as it is, for who can take it so.
+pub(super) fn prepare_message(message: &Message<'_>, format: Format) -> Option<Prepared> {
+    match (format, message) {
+        (Format::Engine(_), _) => None,
+        (Format::Lines | Format::Plain, Message::Text(text)) => Some(Prepared::text(text)),
+        (Format::Plain, Message::Binary(bytes)) => Some(Prepared::binary(bytes)),
+        (Format::Lines, Message::Binary(bytes)) => Some(base64_line(bytes)),
+    }
+}
+
+/// Binary data as a line.
+pub(super) fn base64_line(bytes: &[u8]) -> Prepared {
+    let mut line = alloc::string::String::from("b");
+    BASE64_STANDARD.encode_string(bytes, &mut line);
+    Prepared::text(&line)
+}

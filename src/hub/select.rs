@@ -1,0 +1,146 @@
+//! Whom a target means, and what can be done to all of them.
+
+use alloc::vec::Vec;
+
+use super::error::{JoinError, SocketError};
+use super::front::Hub;
+use super::groups::Scope;
+use super::ids::SocketId;
+use super::session::socket_place;
+use super::socket::Phase;
+use super::target::{Target, To};
+use crate::time::Instant;
+
+impl Hub {
+    /// The sockets that a target means, live or away.
+    pub fn sockets<'t>(&mut self, target: impl Into<Target<'t>>) -> Vec<SocketId> {
+        let mut found = Vec::new();
+        self.select(&target.into(), |hub, place| found.extend(hub.sockets.key_at(place)));
+        found
+    }
+
+    /// Makes all sockets that a target means members of a room, see [`join`](Self::join); how many they are.
+    ///
+    /// # Errors
+    /// The first that could not join; those before it have.
+    pub fn join_all<'t>(&mut self, now: Instant, who: impl Into<Target<'t>>, room: &str) -> Result<usize, JoinError> {
+        let sockets = self.sockets(who);
+        sockets.iter().try_for_each(|socket| self.join(now, *socket, room))?;
+        Ok(sockets.len())
+    }
+
+    /// Ends the membership in a room of all sockets that a target means, see [`leave`](Self::leave); how many they are.
+    pub fn leave_all<'t>(&mut self, now: Instant, who: impl Into<Target<'t>>, room: &str) -> usize {
+        let sockets = self.sockets(who);
+        sockets.iter().filter(|socket| self.leave(now, **socket, room).is_ok()).count()
+    }
+
+    /// Disconnects all sockets that a target means, see [`disconnect`](Self::disconnect); how many they were.
+    pub fn disconnect_all<'t>(&mut self, now: Instant, who: impl Into<Target<'t>>) -> usize {
+        let sockets = self.sockets(who);
+        sockets.iter().filter(|socket| self.disconnect(now, **socket) != Err(SocketError::Gone)).count()
+    }
+
+    /// Calls `each` once with the place of each accepted socket that a target means.
+    pub(super) fn select(&mut self, target: &Target<'_>, mut each: impl FnMut(&mut Self, u32)) {
+        let mark = self.begin_selection();
+        let namespace = target.namespace.map(|name| self.groups.find(Scope::Namespace, name));
+        for socket in &target.except {
+            self.mark(*socket, mark);
+        }
+        let excepted = match namespace {
+            Some(only) => only.into_iter().collect::<Vec<_>>(),
+            None if target.except_rooms.is_empty() => Vec::new(),
+            None => self.groups.namespaces().to_vec(),
+        };
+        for room in &target.except_rooms {
+            for namespace in &excepted {
+                self.mark_room(*namespace, room, mark);
+            }
+        }
+        let each = &mut each;
+        match &target.to {
+            To::Socket(socket) => {
+                if self.sockets.get(*socket).is_some() {
+                    self.select_one(mark, socket_place(*socket), each);
+                }
+            }
+            To::Rooms(rooms) => {
+                for room in rooms {
+                    let scope = namespace.flatten().map(|namespace| Scope::Room { namespace });
+                    if let Some(group) = scope.and_then(|scope| self.groups.find(scope, room)) {
+                        self.select_members(mark, group, None, each);
+                    }
+                }
+            }
+            To::User(name) => {
+                if let Some(group) = self.groups.find(Scope::User, name) {
+                    match namespace {
+                        None => self.select_members(mark, group, None, each),
+                        Some(Some(only)) => self.select_members(mark, group, Some(only), each),
+                        Some(None) => {}
+                    }
+                }
+            }
+            To::Everyone => match namespace {
+                Some(group) => {
+                    if let Some(group) = group {
+                        self.select_members(mark, group, None, each);
+                    }
+                }
+                None => {
+                    for group in self.groups.namespaces().to_vec() {
+                        self.select_members(mark, group, None, each);
+                    }
+                }
+            },
+        }
+    }
+
+    /// A mark by which the sockets of one selection are told apart.
+    pub(super) const fn begin_selection(&mut self) -> u64 {
+        self.selections = self.selections.saturating_add(1);
+        self.selections
+    }
+
+    pub(super) fn mark(&mut self, socket: SocketId, mark: u64) {
+        if let Some(entry) = self.sockets.get_mut(socket) {
+            entry.marked = mark;
+        }
+    }
+
+    fn mark_room(&mut self, namespace: u32, room: &str, mark: u64) {
+        let Some(group) = self.groups.find(Scope::Room { namespace }, room) else { return };
+        let Some(group) = self.groups.at(group) else { return };
+        for link in &group.members {
+            if let Some(entry) = self.sockets.at_mut(link.place) {
+                entry.marked = mark;
+            }
+        }
+    }
+
+    /// The members of a group, or those of them in one namespace. `each` must not change who is a member.
+    pub(super) fn select_members(
+        &mut self,
+        mark: u64,
+        group: u32,
+        only: Option<u32>,
+        each: &mut impl FnMut(&mut Self, u32),
+    ) {
+        let mut position = 0_usize;
+        while let Some(link) = self.groups.at(group).and_then(|group| group.members.get(position).copied()) {
+            position = position.saturating_add(1);
+            if only.is_none_or(|only| self.sockets.at(link.place).is_some_and(|s| s.namespace == only)) {
+                self.select_one(mark, link.place, each);
+            }
+        }
+    }
+
+    pub(super) fn select_one(&mut self, mark: u64, place: u32, each: &mut impl FnMut(&mut Self, u32)) {
+        let Some(socket) = self.sockets.at_mut(place) else { return };
+        let first = core::mem::replace(&mut socket.marked, mark) != mark;
+        if first && !matches!(socket.phase, Phase::Connecting { .. }) {
+            each(self, place);
+        }
+    }
+}

@@ -1,0 +1,427 @@
+//! Lines of text on a byte stream, for those who have neither HTTP nor WebSocket: `nc`, a microcontroller.
+//!
+//! A line ends with a line feed; a carriage return before it is no part of it. Empty lines mean nothing, and are sent
+//! as a sign of life.
+//!
+//! ```
+//! use roomwire::{Instant, lines};
+//!
+//! let now = Instant::ORIGIN;
+//! let mut conn = lines::Connection::new(lines::Config::default().into(), now);
+//! let mut buffer = *b"hello\r\nwor";
+//! let mut input = &mut buffer[..];
+//! while let Some(event) = conn.receive(now, &mut input) {
+//!     if let lines::Event::Line(line) = event {
+//!         conn.send(now, &line).unwrap();
+//!     }
+//! }
+//! assert_eq!(conn.outgoing().collect::<Vec<_>>().concat(), b"hello\n");
+//! ```
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use crate::outbox::Outbox;
+use crate::stall::Stall;
+use crate::stream::Stream;
+use crate::time::Instant;
+use crate::utf8;
+
+/// How a [`Connection`] behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Bytes of the longest line from a peer. Default 1,000,000, Socket.IO's `maxHttpBufferSize`.
+    pub line_bytes_max: usize,
+    /// Bytes that wait to be written. Default 1 MiB.
+    pub outbox_bytes_max: usize,
+    /// Bytes that wait to be written above which no more is read. Default 65,536.
+    pub read_pause_bytes: usize,
+    /// How long a peer may take to read 16 KiB of what is sent to it, or all of it if that is less. Default 30 s.
+    pub write_timeout: Duration,
+    /// After so long without anything to write an empty line is written: on a stream whose other end is gone that fails in
+    /// the end. Default 25 s.
+    pub idle_interval: Duration,
+    /// After the last byte: how long to wait for the peer to end the stream. Default 2 s.
+    pub linger_timeout: Duration,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            line_bytes_max: 1_000_000,
+            outbox_bytes_max: 1 << 20,
+            read_pause_bytes: 65_536,
+            write_timeout: Duration::from_secs(30),
+            idle_interval: Duration::from_secs(25),
+            linger_timeout: Duration::from_secs(2),
+        }
+    }
+}
+
+/// What happened on a [`Connection`].
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A line without its end; lent if it lay whole in the input.
+    Line(Cow<'a, str>),
+    /// The connection is over; always the last event, exactly once.
+    Closed {
+        /// What went wrong, if anything did.
+        error: Option<Error>,
+    },
+}
+
+/// Why a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A line longer than [`Config::line_bytes_max`].
+    #[error("line too long")]
+    TooLong,
+    /// A line that is not UTF-8.
+    #[error("line is not UTF-8")]
+    Utf8,
+    /// The peer did not read what was sent to it.
+    #[error("peer stopped reading")]
+    WriteTimeout,
+}
+
+/// A line cannot be sent; nothing has happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The connection is over.
+    #[error("connection is not open")]
+    NotOpen,
+    /// There is no room for it.
+    #[error("outbox is full")]
+    OutboxFull,
+}
+
+/// One byte stream that carries lines.
+#[derive(Debug)]
+pub struct Connection {
+    config: Arc<Config>,
+    phase: Phase,
+    /// The line that has begun.
+    begun: Vec<u8>,
+    outbox: Outbox,
+    now: Instant,
+    /// When an empty line is due, or the end of the present phase.
+    deadline: Instant,
+    stall: Stall,
+    /// The end that is still to be told.
+    closing: Option<Option<Error>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Open,
+    /// Nothing more is read; what is queued still goes out, then the peer's end is awaited.
+    Draining,
+    Closed,
+}
+
+impl Connection {
+    /// A connection at the beginning of its byte stream.
+    #[must_use]
+    pub fn new(config: Arc<Config>, now: Instant) -> Self {
+        Self {
+            deadline: now.saturating_add(config.idle_interval),
+            config,
+            phase: Phase::Open,
+            begun: Vec::new(),
+            outbox: Outbox::new(),
+            now,
+            stall: Stall::NONE,
+            closing: None,
+        }
+    }
+
+    /// Takes bytes off the front of `input` until there is something to tell; `None` when all are consumed.
+    pub fn receive<'a>(&mut self, now: Instant, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
+        self.clock(now);
+        while self.phase == Phase::Open && !input.is_empty() {
+            let Some(end) = input.iter().position(|byte| *byte == b'\n') else {
+                if self.begun.len().saturating_add(input.len()) > self.config.line_bytes_max {
+                    self.end(Some(Error::TooLong));
+                    break;
+                }
+                self.begun.extend_from_slice(input);
+                break;
+            };
+            let (line, rest) = core::mem::take(input).split_at_mut(end);
+            *input = rest.get_mut(1..).unwrap_or_default();
+            if let Some(event) = self.line(line) {
+                return Some(event);
+            }
+        }
+        *input = &mut [];
+        self.poll_event()
+    }
+
+    /// A line whose end has come.
+    fn line<'a>(&mut self, line: &'a [u8]) -> Option<Event<'a>> {
+        if self.begun.len().saturating_add(line.len()) > self.config.line_bytes_max {
+            self.end(Some(Error::TooLong));
+            return None;
+        }
+        let line = if self.begun.is_empty() {
+            utf8::check(without_return(line)).map(Cow::Borrowed)
+        } else {
+            let mut whole = core::mem::take(&mut self.begun);
+            whole.extend_from_slice(line);
+            whole.truncate(without_return(&whole).len());
+            String::from_utf8(whole).map(Cow::Owned).map_err(|_| utf8::InvalidUtf8)
+        };
+        match line {
+            Ok(line) if line.is_empty() => None,
+            Ok(line) => Some(Event::Line(line)),
+            Err(_) => {
+                self.end(Some(Error::Utf8));
+                None
+            }
+        }
+    }
+
+    /// The peer will send no more. A line without its end is dropped.
+    #[must_use = "the end is told only once"]
+    pub fn receive_eof(&mut self, now: Instant) -> Option<Event<'static>> {
+        self.clock(now);
+        if self.phase == Phase::Open {
+            self.end(None);
+        }
+        // Nothing is left to wait for but what is still to be written.
+        self.phase = Phase::Closed;
+        self.deadline = Instant::NEVER;
+        self.poll_event()
+    }
+
+    /// What happened without input: the end.
+    pub fn poll_event(&mut self) -> Option<Event<'static>> {
+        self.closing.take().map(|error| Event::Closed { error })
+    }
+
+    /// Queues a line. Line ends within it become spaces.
+    ///
+    /// # Errors
+    /// If the connection is over, or there is no room.
+    pub fn send(&mut self, now: Instant, line: &str) -> Result<(), SendError> {
+        self.clock(now);
+        if self.phase != Phase::Open {
+            return Err(SendError::NotOpen);
+        }
+        if self.outbox.len().saturating_add(line.len()) >= self.config.outbox_bytes_max {
+            return Err(SendError::OutboxFull);
+        }
+        self.outbox.push_with(|out| {
+            if line.contains(['\n', '\r']) {
+                out.extend(line.bytes().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }));
+            } else {
+                out.extend_from_slice(line.as_bytes());
+            }
+            out.push(b'\n');
+        });
+        self.stall.queued(self.now, self.config.write_timeout);
+        self.deadline = self.now.saturating_add(self.config.idle_interval);
+        Ok(())
+    }
+
+    /// Ends the stream after what is already queued.
+    pub fn close(&mut self, now: Instant) {
+        self.clock(now);
+        if self.phase == Phase::Open {
+            self.end(None);
+        }
+    }
+
+    /// Gives the connection up at once: nothing queued is written any more.
+    pub fn abort(&mut self, now: Instant) {
+        self.close(now);
+        self.abandon();
+    }
+
+    /// Bytes to be written, in order.
+    pub fn outgoing(&self) -> impl Iterator<Item = &[u8]> {
+        self.outbox.chunks()
+    }
+
+    /// How many bytes are to be written.
+    #[must_use]
+    pub const fn outgoing_len(&self) -> usize {
+        self.outbox.len()
+    }
+
+    /// So many bytes of [`outgoing`](Self::outgoing) were written.
+    pub fn sent(&mut self, now: Instant, count: usize) {
+        self.clock(now);
+        if count == 0 {
+            return;
+        }
+        self.outbox.advance(count);
+        self.stall.written(self.now, self.config.write_timeout, count, self.outbox.len());
+        if self.phase == Phase::Draining && self.outbox.is_empty() {
+            self.deadline = self.now.saturating_add(self.config.linger_timeout);
+        }
+    }
+
+    /// Whether it is worth while to read.
+    #[must_use]
+    pub fn wants_read(&self) -> bool {
+        match self.phase {
+            Phase::Open => self.outbox.len() <= self.config.read_pause_bytes,
+            Phase::Draining => true,
+            Phase::Closed => false,
+        }
+    }
+
+    /// What is to be done with the byte stream once everything is written.
+    #[must_use]
+    pub const fn stream(&self) -> Stream {
+        match self.phase {
+            Phase::Open => Stream::Open,
+            Phase::Draining => Stream::HalfClosed,
+            Phase::Closed => Stream::Closed,
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called, at the latest.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.deadline.min(self.stall.deadline()).finite()
+    }
+
+    /// Does what is due at `now`; afterwards [`poll_timeout`](Self::poll_timeout) is later than `now`.
+    #[must_use = "the end is told only once"]
+    pub fn handle_timeout(&mut self, now: Instant) -> Option<Event<'static>> {
+        self.clock(now);
+        if self.stall.deadline() <= self.now {
+            if self.phase == Phase::Open {
+                self.end(Some(Error::WriteTimeout));
+            }
+            self.abandon();
+        } else if self.deadline <= self.now {
+            match self.phase {
+                Phase::Open => {
+                    self.deadline = self.now.saturating_add(self.config.idle_interval);
+                    // What waits is a sign of life already.
+                    if self.outbox.is_empty() {
+                        let _ = self.send(now, "");
+                    }
+                }
+                Phase::Draining | Phase::Closed => self.abandon(),
+            }
+        }
+        self.poll_event()
+    }
+
+    /// Nothing more is read; what is queued still goes out.
+    fn end(&mut self, error: Option<Error>) {
+        self.closing = Some(error);
+        self.begun = Vec::new();
+        self.phase = Phase::Draining;
+        // A slow reader of what is queued has the time that it uses.
+        self.deadline = match self.outbox.is_empty() {
+            true => self.now.saturating_add(self.config.linger_timeout),
+            false => Instant::NEVER,
+        };
+    }
+
+    fn abandon(&mut self) {
+        self.phase = Phase::Closed;
+        self.outbox.clear();
+        self.deadline = Instant::NEVER;
+        self.stall = Stall::NONE;
+    }
+
+    fn clock(&mut self, now: Instant) {
+        self.now = self.now.max(now);
+    }
+}
+
+fn without_return(line: &[u8]) -> &[u8] {
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(conn: &mut Connection, bytes: &[u8]) -> Vec<Event<'static>> {
+        let mut buffer = bytes.to_vec();
+        let mut input = &mut buffer[..];
+        let mut events = Vec::new();
+        while let Some(event) = conn.receive(Instant::ORIGIN, &mut input) {
+            events.push(match event {
+                Event::Line(line) => Event::Line(line.into_owned().into()),
+                Event::Closed { error } => Event::Closed { error },
+            });
+        }
+        assert!(input.is_empty());
+        events
+    }
+
+    fn conn(line_bytes_max: usize) -> Connection {
+        Connection::new(Config { line_bytes_max, ..Config::default() }.into(), Instant::ORIGIN)
+    }
+
+    fn line(text: &str) -> Event<'static> {
+        Event::Line(String::from(text).into())
+    }
+
+    proptest! {
+        #[test]
+        fn chunking_is_invisible(text in "[a\u{e9}\r\n\\PC]{0,40}", junk: Vec<u8>, cuts in prop::collection::vec(0usize..90, 0..6)) {
+            let bytes = [text.as_bytes(), b"\n", &junk, b"\nend\n"].concat();
+            let whole = read(&mut conn(30), &bytes);
+            let mut cut = conn(30);
+            let mut events = Vec::new();
+            let (mut from, mut cuts) = (0, cuts);
+            cuts.sort_unstable();
+            for to in cuts.into_iter().map(|cut| cut.min(bytes.len())).chain([bytes.len()]) {
+                events.extend(read(&mut cut, &bytes[from..to]));
+                from = to;
+            }
+            prop_assert_eq!(events, whole);
+        }
+    }
+
+    #[test]
+    fn lines_and_their_ends() {
+        assert_eq!(read(&mut conn(9), b"a\r\n\n\r\nb c\nrest"), [line("a"), line("b c")]);
+        assert_eq!(read(&mut conn(9), b"\r\r\n"), [line("\r")], "one return belongs to the end");
+        let too_long = Event::Closed { error: Some(Error::TooLong) };
+        assert_eq!(read(&mut conn(3), b"abcd\nx\n"), [too_long]);
+        assert_eq!(read(&mut conn(3), b"abc\nabcd"), [line("abc"), Event::Closed { error: Some(Error::TooLong) }]);
+        assert_eq!(read(&mut conn(9), b"\xFF\nx\n"), [Event::Closed { error: Some(Error::Utf8) }]);
+    }
+
+    #[test]
+    fn what_is_sent_is_one_line() {
+        let mut conn = conn(9);
+        conn.send(Instant::ORIGIN, "a\r\nb").unwrap();
+        assert_eq!(conn.outgoing().collect::<Vec<_>>().concat(), b"a  b\n");
+        conn.close(Instant::ORIGIN);
+        assert_eq!(conn.send(Instant::ORIGIN, "c"), Err(SendError::NotOpen));
+        assert_eq!(conn.poll_event(), Some(Event::Closed { error: None }));
+        assert_eq!((conn.stream(), conn.outgoing_len()), (Stream::HalfClosed, 5), "what is queued still goes out");
+        assert_eq!(conn.receive_eof(Instant::ORIGIN), None);
+        assert_eq!(conn.stream(), Stream::Closed);
+    }
+
+    #[test]
+    fn a_sign_of_life_and_a_peer_that_does_not_read() {
+        let (mut conn, second) = (conn(9), Instant::from(Duration::from_secs(25)));
+        assert_eq!(conn.poll_timeout(), Some(second));
+        assert_eq!(conn.handle_timeout(second), None);
+        assert_eq!(conn.outgoing().collect::<Vec<_>>().concat(), b"\n");
+        let stalled = Instant::from(Duration::from_secs(55));
+        assert_eq!(conn.handle_timeout(Instant::from(Duration::from_secs(50))), None);
+        assert_eq!(conn.outgoing_len(), 1, "not one more for each interval");
+        assert_eq!(conn.handle_timeout(stalled), Some(Event::Closed { error: Some(Error::WriteTimeout) }));
+        assert_eq!((conn.stream(), conn.poll_timeout()), (Stream::Closed, None));
+    }
+}

@@ -1,0 +1,15 @@
+//! The Socket.IO client: bytes in virtual time, no sockets. A script plays the server.
+
+mod acks;
+mod chunking;
+mod events;
+mod hub;
+mod namespaces;
+mod polling;
+mod reconnect;
+mod recovery;
+mod threats;
+mod time;
+mod upgrade;
+mod websocket;
+mod world;

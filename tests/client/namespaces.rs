@@ -1,0 +1,142 @@
+//! Several namespaces over one session: refused, disconnected, connected again.
+
+use roomwire::client::ConnectError;
+
+use crate::world::{OPEN, OPEN_3, WEBSOCKET, World, config, config_4};
+
+#[test]
+fn namespaces_share_a_session() {
+    let (mut world, main) = World::websocket(config(WEBSOCKET));
+    let admin = world.client.connect(world.now, "/admin", r#"{"token":"secret"}"#).unwrap();
+    world.emit(admin, "early", ());
+    assert_eq!(world.said(), [r#"40/admin,{"token":"secret"}"#]);
+    world.say(r#"40/admin,{"sid":"two"}"#);
+    world.say(r#"42/admin,["e",1]"#);
+    world.say(r#"42["e",2]"#);
+    world.say(r#"42/other,["e",3]"#);
+    assert_eq!(world.told(), ["connected 2", "2 e(1)", "1 e(2)"]);
+    world.emit(main, "m", ());
+    assert_eq!(world.said(), [r#"42/admin,["early"]"#, r#"42["m"]"#]);
+    assert_eq!((world.client.namespace(admin), world.client.sid(admin)), (Some("/admin"), Some("two")));
+    world.client.disconnect(world.now, main);
+    world.turn();
+    assert_eq!((world.said(), world.told()), (vec!["41".into()], vec!["disconnected 1: Client".into()]));
+    world.client.disconnect(world.now, admin);
+    world.turn();
+    assert_eq!(world.said(), ["41/admin,", "CLOSED 1000"]);
+    assert_eq!(world.told(), ["disconnected 2: Client", "closed"]);
+}
+
+#[test]
+fn a_namespace_is_refused() {
+    let (mut world, _) = World::websocket(config(WEBSOCKET));
+    let admin = world.connect("/admin");
+    world.emit(admin, "waits", ());
+    world.say(r#"44/admin,{"message":"not authorized","data":{"code":401}}"#);
+    assert_eq!(world.told(), [r#"refused 2: not authorized {"code":401}"#]);
+    assert_eq!(world.said(), ["40/admin,"]);
+    // The same socket, with what waited, and what it takes to get in.
+    assert_eq!(world.client.connect(world.now, "/admin", r#"{"token":"t"}"#), Ok(admin));
+    world.turn();
+    world.say(r#"40/admin,{"sid":"two"}"#);
+    assert_eq!(world.said(), [r#"40/admin,{"token":"t"}"#, r#"42/admin,["waits"]"#]);
+    assert_eq!(world.told(), ["connected 2"]);
+    assert_eq!(world.client.connect(world.now, "/admin", ""), Err(ConnectError::Already));
+}
+
+/// A session that serves no namespace is closed, and not opened again.
+#[test]
+fn the_only_namespace_is_refused() {
+    let mut world = World::new(config(WEBSOCKET));
+    world.connect("/");
+    world.say(OPEN);
+    world.say(r#"44{"message":"no"}"#);
+    assert_eq!(world.told(), ["opened", "refused 1: no ", "closed"]);
+    assert_eq!(world.said()[1..], ["40", "CLOSED 1000"]);
+    assert!(world.client.is_finished());
+    world.connect("/");
+    assert_eq!(world.streams(), 1);
+}
+
+#[test]
+fn the_server_disconnects() {
+    let (mut world, main) = World::websocket(config(WEBSOCKET));
+    world.connect("/a");
+    world.say(r#"40/a,{"sid":"two"}"#);
+    world.say("41");
+    assert_eq!(world.told(), ["connected 2", "disconnected 1: Server"]);
+    world.say(r#"42["late"]"#);
+    assert_eq!(world.told(), [""; 0]);
+    // It comes back when the application says so, not with the next session.
+    let stream = world.socket();
+    world.lose(stream);
+    world.pass_seconds(1);
+    world.said();
+    world.told();
+    world.say(OPEN);
+    assert_eq!(world.said(), ["40/a,"]);
+    assert_eq!(world.connect("/"), main);
+    assert_eq!(world.said(), ["40"]);
+}
+
+#[test]
+fn no_answer_to_connect() {
+    let (mut world, _) = World::websocket(config(WEBSOCKET));
+    world.connect("/slow");
+    world.said();
+    for _ in 0..44 {
+        world.pass_seconds(1);
+        world.say("2");
+    }
+    assert_eq!(world.told(), [""; 0]);
+    world.said();
+    world.pass_seconds(1);
+    assert_eq!(world.told(), ["refused 2: no answer in time "]);
+    assert_eq!(world.said(), ["41/slow,"]);
+    world.say(r#"40/slow,{"sid":"late"}"#);
+    assert_eq!(world.told(), [""; 0]);
+}
+
+/// Protocol 4: the namespace `/` comes unasked, others may have a query, errors are any value.
+#[test]
+fn protocol_4() {
+    let mut world = World::new(config_4(WEBSOCKET));
+    let admin = world.connect("/admin?token=secret");
+    world.said();
+    world.say(OPEN_3);
+    world.say("40");
+    assert_eq!((world.said(), world.told()), (vec!["40/admin?token=secret,".into()], vec!["opened".into()]));
+    world.say("40/admin,");
+    assert_eq!((world.told(), world.client.sid(admin)), (vec!["connected 1".into()], Some("/admin#SID")));
+    world.connect("/nope");
+    world.say(r#"44/nope,"Invalid namespace""#);
+    world.connect("/odd");
+    world.say(r#"44/odd,{"code":7}"#);
+    assert_eq!(world.told(), ["refused 2: Invalid namespace ", r#"refused 3:  {"code":7}"#]);
+    // It was connected before anybody wanted it.
+    let main = world.connect("/");
+    assert_eq!((world.told(), world.client.is_connected(main)), (vec!["connected 4".into()], true));
+    assert_eq!(world.said(), ["40/nope,", "40/odd,"]);
+}
+
+#[test]
+fn names_and_payloads_are_checked() {
+    let mut config = config(WEBSOCKET);
+    config.limits.namespaces_max = 2;
+    let mut world = World::new(config);
+    for name in ["", "admin", "/a,b", "/a\n", &"/x".repeat(65)] {
+        assert_eq!(world.client.connect(world.now, name, ""), Err(ConnectError::Namespace), "{name:?}");
+    }
+    for auth in ["x", "[]", "\"a\"", "{", "{}{}", &format!("{{\"a\":\"{}\"}}", "x".repeat(8192))] {
+        assert_eq!(world.client.connect(world.now, "/", auth), Err(ConnectError::Auth), "{auth:?}");
+    }
+    let main = world.connect("/");
+    world.connect("/a");
+    assert_eq!(world.client.connect(world.now, "/b", ""), Err(ConnectError::TooMany));
+    assert_eq!(world.client.connect(world.now, "/", ""), Err(ConnectError::Already));
+    world.said();
+    world.client.set_auth(main, r#"{"a":1}"#).unwrap();
+    assert_eq!(world.client.set_auth(main, "1"), Err(ConnectError::Auth));
+    world.say(OPEN);
+    assert_eq!(world.said(), [r#"40{"a":1}"#, "40/a,"]);
+}

@@ -1,0 +1,162 @@
+//! Hostile servers.
+
+use roomwire::ws::Message;
+
+use crate::world::{OPEN, POLLING, WEBSOCKET, World, config};
+
+fn ended(world: &mut World, error: &str, what: &str) {
+    assert_eq!(
+        world.told(),
+        ["disconnected 1: ProtocolError".to_owned(), format!("closed: {error}, try 1 in 1s")],
+        "{what}"
+    );
+}
+
+#[test]
+fn packets_that_break_the_protocol() {
+    for (text, error) in [
+        ("4", "SocketIo(PacketType)"),
+        ("47", "SocketIo(PacketType)"),
+        ("42", "SocketIo(Payload)"),
+        ("42[]", "SocketIo(EventName)"),
+        ("42{}", "SocketIo(Payload)"),
+        ("42[\"e\"", "SocketIo(Payload)"),
+        ("42[{\"toString\":\"foo\"}]", "SocketIo(EventName)"),
+        ("42[\"connect\"]", "SocketIo(ReservedName)"),
+        ("4299999999999999999999[\"e\"]", "SocketIo(AckId)"),
+        ("43{}", "SocketIo(Payload)"),
+        ("45[\"e\"]", "SocketIo(Attachments)"),
+        ("4511-[\"e\"]", "SocketIo(Attachments)"),
+        ("451-[\"e\",{\"_placeholder\":true,\"num\":1}]", "SocketIo(Placeholder)"),
+        ("451-[\"e\",{\"_placeholder\":true,\"num\":-1}]", "SocketIo(Placeholder)"),
+        ("", "Packet"),
+        ("7", "Packet"),
+        ("x", "Packet"),
+        (OPEN, "Packet"),
+    ] {
+        let (mut world, _) = World::websocket(config(WEBSOCKET));
+        world.say(text);
+        ended(&mut world, error, text);
+    }
+}
+
+#[test]
+fn s06_s09_attachments_out_of_place() {
+    let announced = r#"451-["e",{"_placeholder":true,"num":0}]"#;
+    let binary = || Message::from(&[0_u8][..]);
+    for (messages, error) in [
+        (vec![binary()], "Binary"),
+        (vec![Message::from("450-[\"e\"]"), binary()], "Binary"),
+        (vec![Message::from(announced), binary(), binary()], "Binary"),
+        (vec![Message::from(announced), Message::from("42[\"e\"]")], "AttachmentsMissing"),
+    ] {
+        let (mut world, _) = World::websocket(config(WEBSOCKET));
+        world.send(&messages);
+        let told = world.told();
+        assert_eq!(told.last().unwrap(), &format!("closed: SocketIo({error}), try 1 in 1s"));
+    }
+    // A session that is lost takes what was announced with it.
+    let (mut world, _) = World::websocket(config(WEBSOCKET));
+    world.say(announced);
+    let stream = world.socket();
+    world.lose(stream);
+    world.pass_seconds(1);
+    world.say(OPEN);
+    world.say(r#"40{"sid":"two"}"#);
+    world.say("42[\"e\"]");
+    assert_eq!(world.told().last().unwrap(), "1 e()");
+}
+
+#[test]
+fn s05_s07_attachments_are_bounded() {
+    let mut config = config(WEBSOCKET);
+    config.limits.packet_bytes_max = 1000;
+    let (mut world, _) = World::websocket(config);
+    world.say(r#"452-["e",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]"#);
+    world.send(&[Message::from(&[0_u8; 500][..])]);
+    world.send(&[Message::from(&[0_u8; 500][..])]);
+    ended(&mut world, "SocketIo(AttachmentsTooLong)", "");
+}
+
+#[test]
+fn d02_messages_are_bounded() {
+    let mut limited = config(WEBSOCKET);
+    limited.limits.message_bytes_max = 1000;
+    let (mut world, _) = World::websocket(limited);
+    world.say(&"4".repeat(1001));
+    assert_eq!(world.told(), ["disconnected 1: TransportError", "closed: WebSocket(MessageTooBig), try 1 in 1s"]);
+    assert_eq!(world.said(), ["CLOSED 1009"]);
+    let mut limited = config(POLLING);
+    limited.limits.message_bytes_max = 1000;
+    let (mut world, _, get) = World::polling(limited, OPEN);
+    world.feed(get.stream, b"HTTP/1.1 200 OK\r\ncontent-length: 1001\r\n\r\n");
+    world.turn();
+    assert_eq!(world.told(), ["disconnected 1: TransportError", "closed: Http(BodyTooLarge), try 1 in 1s"]);
+}
+
+#[test]
+fn e18_packets_of_a_payload_are_bounded() {
+    let mut config = config(POLLING);
+    config.limits.payload_packets_max = 10;
+    let (mut world, _, get) = World::polling(config, OPEN);
+    world.answer(&get, ["6"; 10].join("\u{1e}").as_str());
+    let get = world.get();
+    world.answer(&get, ["6"; 11].join("\u{1e}").as_str());
+    ended(&mut world, "Payload(TooManyPackets)", "");
+}
+
+/// A flood of pings is answered while the answers are read, and never kept without bound.
+#[test]
+fn e15_floods_of_pings() {
+    let (mut world, _, get) = World::polling(config(POLLING), OPEN);
+    world.answer(&get, ["2"; 10_000].join("\u{1e}").as_str());
+    assert_eq!(world.post().body(), "3");
+
+    let (mut world, _) = World::websocket(config(WEBSOCKET));
+    let stream = world.socket();
+    let flood = b"\x81\x012".repeat(10_000);
+    let mut rounds = 0;
+    while world.client.wants_read(stream) {
+        world.feed(stream, &flood);
+        rounds += 1;
+        assert!(rounds < 100, "reading goes on");
+    }
+    assert!(world.client.outgoing_len(stream) < 65_536 + 3 * flood.len());
+}
+
+/// Heartbeats of the wrong revision, and packets without meaning here, do nothing.
+#[test]
+fn packets_without_meaning() {
+    let (mut world, _) = World::websocket(config(WEBSOCKET));
+    for text in ["3", "3probe", "5", "6", "40{\"sid\":\"again\"}", "44{\"message\":\"late\"}", "431[]"] {
+        world.say(text);
+    }
+    assert_eq!((world.told(), world.said()), (vec![], vec![]));
+}
+
+#[test]
+fn answers_to_connect_that_are_none() {
+    for data in ["", "{}", "[]", "{\"sid\":7}", "{\"sid\":null}", "\"x\""] {
+        let mut world = World::new(config(WEBSOCKET));
+        world.connect("/");
+        world.say(OPEN);
+        world.say(&format!("40{data}"));
+        assert_eq!(world.told(), ["opened", "closed: SocketIo(Payload), try 1 in 1s"], "{data}");
+    }
+    let mut world = World::new(config(WEBSOCKET));
+    world.connect("/");
+    world.say(OPEN);
+    world.say(&format!(r#"40{{"sid":"{}"}}"#, "x".repeat(257)));
+    assert_eq!(world.told(), ["opened", "closed: SocketIo(Payload), try 1 in 1s"]);
+}
+
+/// Requests stay requests: a server cannot make the client believe that a stream speaks WebSocket, or the reverse.
+#[test]
+fn a12_answers_of_the_wrong_kind() {
+    let mut world = World::new(config(POLLING));
+    world.connect("/");
+    let get = world.get();
+    world.feed(get.stream, b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\n\r\n\x81\x0240");
+    world.turn();
+    assert_eq!(world.told(), ["closed: Http(MalformedHead), try 1 in 1s"]);
+}

@@ -1,0 +1,151 @@
+//! Every wait has an end, at its very instant.
+
+use std::time::Duration;
+
+use crate::world::{OPEN, OPEN_3, OPEN_UPGRADE, POLLING, WEBSOCKET, World, config, config_4};
+
+/// It is not over one millisecond before, and over then.
+fn ends_after(world: &mut World, seconds: u64, expected: &[&str]) {
+    world.told();
+    world.pass_time(Duration::from_millis(seconds * 1000 - 1));
+    assert_eq!(world.told(), [""; 0], "before {seconds} s");
+    world.pass_time(Duration::from_millis(1));
+    assert_eq!(world.told(), expected);
+}
+
+#[test]
+fn a_stream_is_not_opened() {
+    let mut world = World::new(config(WEBSOCKET));
+    world.opens = false;
+    world.connect("/");
+    ends_after(&mut world, 20, &["closed: Unreachable, try 1 in 1s"]);
+    // The driver hears of it, and what it says too late does nothing.
+    assert_eq!(world.streams(), 0);
+    let stream = world.opening.pop_front().unwrap();
+    world.client.opened(world.now, stream);
+    world.turn();
+    assert_eq!(world.client.stream(stream), roomwire::Stream::Closed);
+}
+
+#[test]
+fn a_session_is_not_opened() {
+    let mut world = World::new(config(POLLING));
+    world.connect("/");
+    world.get();
+    ends_after(&mut world, 20, &["closed: Http(Timeout), try 1 in 1s"]);
+    let mut world = World::new(config(WEBSOCKET));
+    world.connect("/");
+    ends_after(&mut world, 20, &["closed: ConnectTimeout, try 1 in 1s"]);
+}
+
+#[test]
+fn a09_heartbeats() {
+    let lost = ["disconnected 1: PingTimeout", "closed: PingTimeout, try 1 in 1s"];
+    let (mut world, _) = World::websocket(config(WEBSOCKET));
+    ends_after(&mut world, 45, &lost);
+
+    let (mut world, _) = World::websocket(config(WEBSOCKET));
+    world.pass_seconds(25);
+    world.say("2");
+    world.pass_seconds(25);
+    world.say(r#"42["no heartbeat"]"#);
+    ends_after(&mut world, 20, &lost);
+
+    // In revision 3 the client asks.
+    let mut world = World::new(config_4(WEBSOCKET));
+    world.connect("/");
+    world.say(OPEN_3);
+    world.say("40");
+    world.said();
+    world.pass_seconds(25);
+    assert_eq!(world.said(), ["2"]);
+    world.say("3");
+    world.pass_seconds(25);
+    assert_eq!(world.said(), ["2"], "one interval after the pong");
+    world.say(r#"42["a sign of life"]"#);
+    world.pass_seconds(19);
+    world.say("3");
+    world.pass_seconds(24);
+    world.say(r#"42["another"]"#);
+    world.pass_seconds(1);
+    assert_eq!(world.said(), ["2"]);
+    ends_after(&mut world, 20, &lost);
+}
+
+/// Who has nothing to say by polling still has to ping.
+#[test]
+fn a_poll_without_an_answer() {
+    let (mut world, _, _get) = World::polling(config(POLLING), OPEN);
+    world.told();
+    world.pass_seconds(45);
+    let told = world.told();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!(world.streams(), 0);
+}
+
+#[test]
+fn a_post_without_an_answer() {
+    let (mut world, socket, _get) = World::polling(config(POLLING), OPEN);
+    world.emit(socket, "e", ());
+    ends_after(&mut world, 20, &["disconnected 1: TransportError", "closed: Http(Timeout), try 1 in 1s"]);
+}
+
+#[test]
+fn an_upgrade_without_an_answer() {
+    let mut world = World::new(config(roomwire::engineio::Transports::ALL));
+    world.connect("/");
+    let get = world.get();
+    world.answer(&get, OPEN_UPGRADE);
+    let (post, _get) = (world.post(), world.get());
+    world.answer(&post, "ok");
+    ends_after(&mut world, 10, &["upgrade failed: UpgradeTimeout"]);
+}
+
+#[test]
+fn s07_attachments_that_do_not_come() {
+    let (mut world, _) = World::websocket(config(WEBSOCKET));
+    world.say(r#"451-["e",{"_placeholder":true,"num":0}]"#);
+    let told = ["disconnected 1: ProtocolError", "closed: SocketIo(AttachmentsTimeout), try 1 in 1s"];
+    ends_after(&mut world, 30, &told);
+}
+
+/// A server that does not end a closed WebSocket does not hold the client up.
+#[test]
+fn c09_closing_without_an_answer() {
+    let (mut world, _) = World::websocket(config(WEBSOCKET));
+    let stream = world.socket();
+    world.deaf = true;
+    world.client.close(world.now);
+    world.turn();
+    assert!(!world.client.is_finished());
+    world.pass_seconds(5);
+    assert!(world.client.is_finished() && world.client.poll_timeout().is_none());
+    assert_eq!(world.client.stream(stream), roomwire::Stream::Closed);
+}
+
+/// Nothing is written to a stream whose server does not read, for longer than the write time-out.
+#[test]
+fn c14_a_server_that_stops_reading() {
+    let (mut world, socket) = World::websocket(config(WEBSOCKET));
+    world.client.emit(world.now, socket, "e", ("x".repeat(1000),)).unwrap();
+    let stream = world.client.poll_transmit().unwrap();
+    world.client.sent(world.now, stream, 10);
+    assert_eq!(world.client.poll_transmit(), None, "what is left is the driver's to remember");
+    world.told();
+    world.now = world.now.saturating_add(Duration::from_secs(30));
+    world.client.handle_timeout(world.now);
+    world.turn();
+    assert_eq!(world.told(), ["disconnected 1: TransportError", "closed: WebSocket(WriteTimeout), try 1 in 1s"]);
+}
+
+/// Time that goes backwards stands still.
+#[test]
+fn clocks_that_go_back() {
+    let (mut world, _) = World::websocket(config(WEBSOCKET));
+    let later = world.now.saturating_add(Duration::from_secs(10));
+    world.client.handle_timeout(later);
+    world.now = roomwire::Instant::ORIGIN;
+    world.say("2");
+    world.now = later;
+    ends_after(&mut world, 45, &["disconnected 1: PingTimeout", "closed: PingTimeout, try 1 in 1s"]);
+}

@@ -1,0 +1,149 @@
+//! Requests that another HTTP server has read.
+
+use roomwire::http::Request;
+use roomwire::hub::{Answer, DisconnectReason, Peer, RequestId, Target};
+use roomwire::ws::Opcode;
+
+use crate::fuzz_hub::Told;
+use crate::support::ws::masked;
+use crate::world::{World, config};
+
+fn request(method: &str, query: &str, body: &str) -> Request {
+    let headers = [("host", &b"a"[..])];
+    Request::from_parts(method, &format!("/socket.io/?EIO=4&{query}"), 1, headers).unwrap().with_body(body)
+}
+
+fn upgrade(query: &str) -> Request {
+    let headers = [
+        ("host", &b"a"[..]),
+        ("upgrade", b"websocket"),
+        ("connection", b"Upgrade"),
+        ("sec-websocket-version", b"13"),
+        ("sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ=="),
+    ];
+    Request::from_parts("GET", &format!("/socket.io/?EIO=4&transport=websocket{query}"), 1, headers).unwrap()
+}
+
+fn parked(world: &mut World, request: Request) -> RequestId {
+    match world.hub.handle_request(world.now, Peer::default(), request) {
+        Answer::Parked(id) => id,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The body of the only response that there is now.
+fn body(world: &mut World, of: RequestId) -> String {
+    let (id, response) = world.hub.poll_response().expect("no response");
+    assert_eq!((id, response.status()), (of, 200));
+    assert!(world.hub.poll_response().is_none());
+    String::from_utf8(response.body_bytes().to_vec()).unwrap()
+}
+
+fn open(world: &mut World) -> String {
+    let id = parked(world, request("GET", "transport=polling", ""));
+    assert_eq!(world.told(), []);
+    let open = body(world, id);
+    format!("transport=polling&sid={}", &open[9..29])
+}
+
+#[test]
+fn polling_by_values() {
+    let mut world = World::new(config());
+    let session = open(&mut world);
+    let post = parked(&mut world, request("POST", &session, "40"));
+    let [Told::Connecting(socket, ..)] = world.told()[..] else { panic!() };
+    world.hub.accept(world.now, socket).unwrap();
+    assert_eq!(body(&mut world, post), "ok");
+    let poll = parked(&mut world, request("GET", &session, ""));
+    assert!(body(&mut world, poll).starts_with("40{\"sid\":"));
+    let poll = parked(&mut world, request("GET", &session, ""));
+    assert!(world.hub.poll_response().is_none());
+    world.hub.emit(world.now, Target::all(), "a", ()).unwrap();
+    world.hub.emit(world.now, Target::all(), "b", ()).unwrap();
+    assert_eq!(body(&mut world, poll), "42[\"a\"]\u{1e}42[\"b\"]", "gathered");
+    assert_eq!(world.hub.counts().connections, 0);
+}
+
+#[test]
+fn errors_are_answered_now() {
+    let mut world = World::new(config());
+    for (asked, status, text) in [
+        (request("GET", "transport=nothing", ""), 400, r#"{"code":0,"message":"Transport unknown"}"#),
+        (request("POST", "transport=polling", "40"), 400, r#"{"code":2,"message":"Bad handshake method"}"#),
+        (upgrade("&sid=aaaaaaaaaaaaaaaaaaaa"), 400, "Session ID unknown"),
+    ] {
+        match world.hub.handle_request(world.now, Peer::default(), asked) {
+            Answer::Now(response) => {
+                assert_eq!((response.status(), &response.body_bytes()[..]), (status, text.as_bytes()));
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(world.told()[..], [Told::Refused(..)]));
+    }
+    let elsewhere = Request::from_parts("GET", "/other", 1, [("host", &b"a"[..])]).unwrap();
+    assert!(matches!(world.hub.handle_request(world.now, Peer::default(), elsewhere), Answer::NotServed(_)));
+    assert_eq!(world.hub.counts().connections, 0);
+}
+
+#[test]
+fn a_request_that_is_cancelled_ends_its_session() {
+    let mut world = World::new(config());
+    let session = open(&mut world);
+    let post = parked(&mut world, request("POST", &session, "40"));
+    let [Told::Connecting(socket, ..)] = world.told()[..] else { panic!() };
+    world.hub.accept(world.now, socket).unwrap();
+    body(&mut world, post);
+    let poll = parked(&mut world, request("GET", &session, ""));
+    body(&mut world, poll);
+    let poll = parked(&mut world, request("GET", &session, ""));
+    world.told();
+    world.hub.cancel_request(world.now, poll);
+    world.hub.cancel_request(world.now, poll);
+    let told = world.told();
+    assert!(
+        matches!(told[..], [Told::Disconnected(lost, DisconnectReason::TransportClosed, Some(_))] if lost == socket)
+    );
+    assert!(world.hub.poll_response().is_none());
+    assert_eq!((world.hub.counts().sessions, world.hub.counts().connections), (0, 0));
+}
+
+#[test]
+fn an_upgrade_becomes_a_byte_stream() {
+    let mut world = World::new(config());
+    let Answer::Upgrade(conn, response) = world.hub.handle_request(world.now, Peer::default(), upgrade("")) else {
+        panic!()
+    };
+    assert_eq!(response.status(), 101);
+    assert!(response.headers().any(|line| line == ("sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")));
+    let heard = world.hears(conn);
+    assert!(heard[0].starts_with("0{\"sid\":"), "{heard:?}");
+    assert!(matches!(world.says(conn, "40")[..], [Told::Connecting(..)]));
+}
+
+/// One session over requests of another server and over a stream of this one's.
+#[test]
+fn polling_there_and_websocket_here() {
+    let mut world = World::new(config());
+    let session = open(&mut world);
+    let target = format!("/socket.io/?EIO=4&{}", session.replace("polling", "websocket"));
+    let conn = world.open(&target);
+    let poll = parked(&mut world, request("GET", &session, ""));
+    world.bytes(conn, &masked(Opcode::Text, b"2probe"));
+    assert_eq!(world.told(), []);
+    assert_eq!(body(&mut world, poll), "6");
+    assert_eq!(world.hears(conn), ["3probe"]);
+    world.bytes(conn, &masked(Opcode::Text, b"5"));
+    assert!(matches!(world.says(conn, "40")[..], [Told::Connecting(..)]));
+}
+
+#[test]
+fn shutdown_answers_what_is_parked() {
+    let mut world = World::new(config());
+    let session = open(&mut world);
+    let poll = parked(&mut world, request("GET", &session, ""));
+    world.hub.shutdown(world.now);
+    assert_eq!(body(&mut world, poll), "1");
+    assert!(world.hub.is_finished());
+    let refused = world.hub.handle_request(world.now, Peer::default(), request("GET", "transport=polling", ""));
+    assert!(matches!(refused, Answer::Now(response) if response.status() == 503));
+}

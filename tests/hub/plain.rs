@@ -1,0 +1,118 @@
+//! WebSockets without Socket.IO, in the same rooms as everybody else.
+
+use roomwire::Stream;
+use roomwire::hub::{Config, ConnId, EmitError, Origins, Plain, SocketId, Target};
+use roomwire::socketio::{Placeholder, attach};
+use roomwire::ws::{Message, Opcode};
+
+use crate::fuzz_hub::Told;
+use crate::support::ws::{masked, opening, opening_with};
+use crate::world::{World, config, millis};
+
+fn plain() -> Config {
+    Config { plain: vec![Plain { path: "/raw".into(), namespace: "/chat".into() }], ..config() }
+}
+
+fn connecting(world: &mut World) -> (ConnId, SocketId) {
+    let conn = world.open("/raw?room=red");
+    match &world.told()[..] {
+        [.., Told::Connecting(socket, namespace, auth)] => {
+            assert_eq!((namespace.as_str(), auth.as_str()), ("/chat", "?room=red"));
+            (conn, *socket)
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn connected(world: &mut World) -> (ConnId, SocketId) {
+    let (conn, socket) = connecting(world);
+    world.hub.accept(world.now, socket).unwrap();
+    assert_eq!(world.told(), [Told::Connected(socket, false)]);
+    assert!(world.hears(conn).is_empty(), "it knows nothing of namespaces");
+    (conn, socket)
+}
+
+#[test]
+fn messages_in_events_out() {
+    let mut world = World::new(plain());
+    let (conn, socket) = connected(&mut world);
+    let told = world.says(conn, "42[\"x\"]");
+    assert_eq!(told, [Told::Message(conn, Some(socket), Message::Text("42[\"x\"]".into()))], "whatever it looks like");
+    world.bytes(conn, &masked(Opcode::Binary, &[1, 2]));
+    assert_eq!(world.told(), [Told::Message(conn, Some(socket), Message::Binary(vec![1, 2].into()))]);
+    let (browser, _) = world.client();
+    let chat = world.ask(browser, "/chat");
+    world.hub.accept(world.now, chat).unwrap();
+    world.hears(browser);
+    for member in [socket, chat] {
+        world.hub.join(world.now, member, "red").unwrap();
+    }
+    world.hub.emit(world.now, Target::room("red").of("/chat"), "news", ("a", 1)).unwrap();
+    assert_eq!(world.hears(conn), [r#"["news","a",1]"#]);
+    assert_eq!(world.hears(browser), [r#"42/chat,["news","a",1]"#]);
+    world.hub.send_message(world.now, Target::room("red").of("/chat"), "raw").unwrap();
+    assert_eq!(world.hears(conn), ["raw"]);
+    assert_eq!(world.hears(browser), [r#"42/chat,["message","raw"]"#]);
+    world.hub.emit(world.now, socket, "file", attach((Placeholder(0),), [&b"x"[..]])).unwrap();
+    assert_eq!(world.hears(conn), [r#"["file",{"_placeholder":true,"num":0}]"#, "frame 82"]);
+    assert_eq!((world.hub.protocol(socket), world.hub.transport(socket)), (None, None));
+}
+
+#[test]
+fn it_cannot_acknowledge() {
+    let mut world = World::new(plain());
+    let (conn, socket) = connected(&mut world);
+    let asked = world.hub.emit_with_ack(world.now, socket, "ask", (), millis(9));
+    assert!(matches!(asked, Err(EmitError::NoAcks)));
+    let (ack, receipt) = world.hub.emit_with_acks(world.now, Target::all(), "ask", (), millis(9)).unwrap();
+    assert_eq!((receipt.dropped, world.told()), (1, vec![Told::Acks(ack, 0, vec![socket])]));
+    assert!(world.hears(conn).is_empty());
+}
+
+#[test]
+fn refused_disconnected_and_closed() {
+    let mut world = World::new(plain());
+    let (conn, socket) = connecting(&mut world);
+    world.hub.refuse(world.now, socket, &roomwire::hub::Refusal::new("no")).unwrap();
+    assert_eq!(world.hears(conn), ["close 1008"]);
+    let (conn, socket) = connected(&mut world);
+    world.hub.disconnect(world.now, socket).unwrap();
+    assert_eq!(world.hears(conn), ["close 1008"]);
+    let (conn, socket) = connecting(&mut world);
+    let told = world.says(conn, "too early");
+    assert!(matches!(told[..], [Told::Disconnected(lost, _, None)] if lost == socket), "{told:?}");
+    assert_eq!(world.hears(conn), ["close 1008"]);
+    let (conn, socket) = connected(&mut world);
+    world.gone(conn);
+    assert!(world.told().iter().any(|told| matches!(told, Told::Disconnected(lost, _, Some(_)) if *lost == socket)));
+    assert_eq!(world.hub.counts().sessions, 0);
+}
+
+#[test]
+fn only_upgrades_of_that_path_and_of_pages_that_may() {
+    let mut world = World::new(Config { origins: Origins::SameHost, ..plain() });
+    for request in ["GET /raw HTTP/1.1\r\nHost: a\r\n\r\n", "GET /raw/ HTTP/1.1\r\nHost: a\r\n\r\n"] {
+        let conn = world.hub.connect(world.now).unwrap();
+        world.bytes(conn, request.as_bytes());
+        assert!(matches!(&world.told()[..], [Told::Request(..)]), "the application's");
+    }
+    let conn = world.hub.connect(world.now).unwrap();
+    world.bytes(conn, &opening_with("/raw", "Origin: http://evil.example\r\n"));
+    assert_eq!(world.told(), [Told::Refused(conn, 4)]);
+    assert!(world.read(conn, 100).starts_with(b"HTTP/1.1 403 "));
+    let conn = world.hub.connect(world.now).unwrap();
+    world.bytes(conn, &opening("/other"));
+    assert!(matches!(&world.told()[..], [Told::Request(..)]));
+}
+
+/// It has a heartbeat of its own, that of WebSocket.
+#[test]
+fn silence_is_noticed() {
+    let mut world = World::new(plain());
+    let (conn, _) = connected(&mut world);
+    world.pass(millis(25_000));
+    assert_eq!(world.hears(conn), ["frame 89"]);
+    world.pass(millis(20_000));
+    assert!(world.told().iter().any(|told| matches!(told, Told::Closed(closed, Some(_)) if *closed == conn)));
+    assert_ne!(world.hub.stream(conn), Stream::Open);
+}
