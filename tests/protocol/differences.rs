@@ -23,7 +23,6 @@ const LATE: &str = "the official server accepts the upgrade before it refuses th
 const TOGETHER: &str = "what one turn of the application says, and an event and its attachments, go in one answer";
 const CHECK: &str = "a GET behind the probe is answered at once, where the official server looks every 100 ms";
 const PUT: &str = "the official server fails";
-const GONE: &str = "a session that broke the protocol is not kept to say so";
 const PAGES: &str = "a page that may not is refused, where the official server leaves it to the browser";
 const METHODS: &str = "these two are all that there are, and a preflight is not cached by what it asks for";
 
@@ -222,12 +221,6 @@ pub const DIFFERENCES: &[Difference] = &[
         TOGETHER,
     ),
     differs("PUT", r#"< 500"#, r#"< 400 application/json {"code":3,"message":"Bad request"}"#, PUT),
-    differs(
-        "no CONNECT first",
-        r#"< 200 text/plain; charset=UTF-8 6\x1e1"#,
-        r#"< 400 application/json {"code":1,"message":"Session ID unknown"}"#,
-        GONE,
-    ),
     differs(
         "a page that may not",
         r#"< 200 text/plain; charset=UTF-8 0{"sid":"<sid>","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}"#,

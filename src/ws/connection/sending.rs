@@ -272,6 +272,8 @@ impl Connection {
             self.pong_bytes = self.pong_bytes.saturating_add(size);
             return self.write_pong(payload);
         }
+        // Shorter pings behind this one must not be answered before it.
+        self.pong_bytes = PONG_BYTES_MAX;
         let mut pong = Pong { payload: [0; CONTROL_BYTES_MAX], len: payload.len() };
         for (to, from) in pong.payload.iter_mut().zip(payload) {
             *to = *from;
