@@ -316,6 +316,7 @@ fn pieces_out_of_turn() {
     refused(&mut conn, Piece::end("x".repeat(1010)), SendError::OutboxFull);
     assert_eq!(conn.send(START, "x"), Err(SendError::UnfinishedMessage));
     assert_eq!(conn.send_plain(START, "x"), Err(SendError::UnfinishedMessage));
+    assert_eq!(conn.send_shared(START, String::from("x")), Err(SendError::UnfinishedMessage));
     assert_eq!(conn.send_prepared(START, &roomwire::ws::Prepared::text("x")), Err(SendError::UnfinishedMessage));
     conn.send_piece(START, Piece::end("b")).unwrap();
     refused(&mut conn, Piece::end("x"), SendError::UnexpectedContinuation);
