@@ -8,4 +8,5 @@ pub mod cuts;
 pub mod fuzz;
 pub mod http;
 pub mod memory;
+pub mod pieces;
 pub mod ws;
