@@ -1,8 +1,8 @@
 //! Outgoing bytes: queued in order, gathered into few pieces, counted, and given up piece by piece.
 //!
-//! Small writes are copied behind each other into one growing tail. Bytes that are shared by many
-//! connections (a broadcast) and large owned buffers are queued as they are. A drained outbox owns
-//! no memory.
+//! Small writes are copied behind each other into a tail; one that is full and not small is closed, and another begun, so that
+//! nothing large is moved. Bytes that are shared by many connections (a broadcast) and large owned buffers are queued as they
+//! are. A drained outbox owns no memory.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -24,7 +24,7 @@ const SHORT_BYTES_MAX: usize = 22;
 /// A queue of bytes on their way out.
 #[derive(Default)]
 pub struct Outbox {
-    /// What stands before `tail`; absent unless something shared or large is queued.
+    /// What stands before `tail`; absent unless something shared or large is queued, or much.
     #[allow(clippy::box_collection, reason = "8 bytes in each idle connection instead of 32")]
     queue: Option<Box<VecDeque<Chunk>>>,
     tail: Vec<u8>,
@@ -106,7 +106,9 @@ impl Outbox {
         if len < TAIL_BYTES.start {
             return self.tail.reserve(size);
         }
-        let next = Vec::with_capacity(len.saturating_mul(2).min(TAIL_BYTES.end).max(size));
+        // What would take more than half of it gets no more than it needs.
+        let room = self.tail.capacity().saturating_mul(2).min(TAIL_BYTES.end);
+        let next = Vec::with_capacity(if size > room / 2 { size } else { room });
         let tail = core::mem::replace(&mut self.tail, next);
         // `written` goes along: if the tail was first, it is the first chunk now.
         self.queue.get_or_insert_default().push_back(Chunk::Owned(tail));

@@ -1,7 +1,7 @@
 //! The bodies of the fuzz targets. `cargo test` runs them over the seeds of `fuzz/corpus`.
 
 use super::cuts::Cuts;
-use super::{http, ws};
+use super::{http, pieces, ws};
 
 /// Requests on a kept-alive connection. The first byte chooses limits, answers and cut.
 pub fn http_head(data: &[u8]) {
@@ -47,6 +47,21 @@ pub fn ws_frames(data: &[u8]) {
     assert_eq!(run(Cuts::Bytes), whole);
     assert_eq!(run(Cuts::At(vec![usize::from(choice >> 5) * 7, 64])), whole);
     check_frames(end, &whole);
+    in_pieces(end, stream, eof);
+}
+
+/// Joined, the pieces are the messages of a connection that gathers them, and no cut shows.
+fn in_pieces(end: ws::End, stream: &[u8], eof: bool) {
+    let run = |config: &roomwire::ws::Config, cuts: Cuts| {
+        ws::run(end, config.clone(), &cuts.of(stream), ws::Answers::AtOnce, eof)
+    };
+    let mut config = pieces::in_pieces();
+    // The application closes when it is told so, whole.
+    config.limits.fragments_max = ws::small().limits.fragments_max;
+    let (whole, bytes) = (run(&config, Cuts::Whole), run(&config, Cuts::Bytes));
+    assert_eq!(bytes.outgoing, whole.outgoing);
+    assert_eq!(pieces::joined(bytes.seen.clone()).0, run(&ws::small(), Cuts::Whole).seen);
+    assert_eq!(pieces::merged(bytes.seen), pieces::merged(whole.seen));
 }
 
 /// What was written are whole frames with or without masks as the role demands, and nothing stands

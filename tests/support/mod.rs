@@ -8,5 +8,6 @@ pub mod cuts;
 pub mod fuzz;
 pub mod http;
 pub mod memory;
+pub mod pieces;
 pub mod polls;
 pub mod ws;

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use roomwire::http;
-use roomwire::ws::{Accept, CloseCode, Config, Connection, Event, Opcode};
+use roomwire::ws::{Accept, CloseCode, Config, Connection, Event, Opcode, Piece};
 
 use crate::clock::{START, client, server};
 use crate::support::memory::measure;
-use crate::support::ws::{End, flush, frame, key, masked, opening_with, receive};
+use crate::support::ws::{End, flush, frame, frames, key, masked, opening_with, receive};
 
 /// Feeds `bytes` from one buffer and answers nothing; how many events there were.
 fn swallow(conn: &mut Connection, bytes: &mut [u8]) -> usize {
@@ -80,6 +81,54 @@ fn a_ping_costs_no_more_than_room_for_its_answer() {
     assert_eq!((count, usage.allocations), (1, 0), "{usage:?}");
 }
 
+/// Payloads that are given up or shared stand in the outbox themselves.
+#[test]
+fn owned_and_shared_payloads_are_not_copied_by_a_server() {
+    let (shared, owned) = (Bytes::from(vec![1; 1 << 20]), vec![2; 1 << 20]);
+    let (text, piece) = ("x".repeat(1 << 20), vec![3; 1 << 20]);
+    let pointers = [shared.as_ptr(), owned.as_ptr(), text.as_ptr(), piece.as_ptr()];
+    let mut conn = server(Config::default());
+    let ((), usage) = measure(|| {
+        conn.send_shared(START, shared.clone()).unwrap();
+        conn.send(START, owned).unwrap();
+        conn.send_shared(START, text).unwrap();
+        conn.send_piece(START, Piece::begin(piece)).unwrap();
+    });
+    assert!(usage.requested < 2048, "{usage:?}");
+    let chunks: Vec<&[u8]> = conn.outgoing().collect();
+    assert_eq!(chunks.iter().map(|chunk| chunk.len()).collect::<Vec<_>>(), [10, 1 << 20].repeat(4));
+    assert!(pointers.iter().zip(chunks.iter().skip(1).step_by(2)).all(|(pointer, chunk)| *pointer == chunk.as_ptr()));
+    let headers: Vec<u8> = chunks.iter().step_by(2).map(|header| header[0]).collect();
+    assert_eq!(headers, [0x82, 0x82, 0x81, 0x02]);
+}
+
+/// A client masks a copy: what others hold too stays as it is.
+#[test]
+fn shared_payloads_are_not_changed_by_a_client() {
+    let payload = Bytes::from(vec![1; 10_000]);
+    let mut conn = client(Config::default());
+    conn.send_shared(START, payload.clone()).unwrap();
+    assert_eq!(payload, vec![1; 10_000]);
+    let written = frames(&flush(&mut conn, START));
+    assert!(written[0].mask.is_some() && written[0].payload == payload);
+}
+
+/// What waits is not moved when more comes behind it: what is asked for over all is little more than what is queued.
+#[test]
+fn m06_an_outbox_grows_without_moving_what_is_in_it() {
+    for make in [server, client] {
+        for size in [10, 100, 1000, 5000, 22_000, 40_000] {
+            let mut conn = make(Config::default());
+            let ((), usage) =
+                measure(|| (0..(4 << 20) / size).for_each(|_| conn.send(START, &vec![0; size][..]).unwrap()));
+            // The test's own vectors are as much again.
+            let queued = conn.outgoing_len();
+            assert!(usage.requested < queued * 5 / 2, "{size}: {usage:?} for {queued}");
+            assert!(usage.live < queued as isize * 3 / 2, "{size}: {usage:?} for {queued}");
+        }
+    }
+}
+
 /// Runs a connection through `life` and asserts that what it then holds is nothing.
 fn assert_holds_nothing(what: &str, life: impl FnOnce(Arc<Config>) -> Connection) {
     let config = Arc::new(Config::default());
@@ -133,6 +182,7 @@ fn m07_an_idle_open_connection_owns_no_heap() {
         for size in [1, 200, 300, 100_000] {
             conn.send(START, vec![0; size]).unwrap();
             conn.send_prepared(START, &roomwire::ws::Prepared::binary(&vec![0; size])).unwrap();
+            conn.send_shared(START, vec![0; size]).unwrap();
         }
         while conn.outgoing_len() > 0 {
             conn.sent(START, 777);

@@ -150,6 +150,8 @@ fn d08_thresholds_and_plain_messages() {
         conn.send(START, text).unwrap();
         assert_eq!(take(&mut conn)[0], first, "{text}");
     }
+    conn.send_shared(START, "hello hello hello he".to_owned()).unwrap();
+    assert_eq!(take(&mut conn)[0], 0xC1);
     conn.send_plain(START, "a secret beside what somebody else chose").unwrap();
     assert_eq!(take(&mut conn)[0], 0x81);
     conn.send(START, "").unwrap();

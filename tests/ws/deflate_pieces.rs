@@ -9,10 +9,11 @@ use roomwire::ws::{Config, Connection, DeflateConfig, Error, Limits, Message, Pi
 
 use crate::clock::START;
 use crate::deflate::{all, frame, pair_of, parameters, take};
-use crate::pieces::{exchange, expected, joined, merged};
+use crate::pieces::{exchange, expected};
 use crate::script::{cases, cuts};
 use crate::support::cuts::Cuts;
 use crate::support::memory::measure;
+use crate::support::pieces::{joined, merged};
 use crate::support::ws::{Seen, frames, receive};
 
 /// Holds messages of so many bytes whole, and takes so many in pieces.

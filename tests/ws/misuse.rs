@@ -130,6 +130,7 @@ fn m01_the_outbox_has_a_cap() {
     assert_eq!(unchanged(&mut conn, |conn| conn.send(START, &[0; 2000][..])), Err(SendError::TooLong));
     while conn.send(START, &[0; 100][..]).is_ok() {}
     assert_eq!(unchanged(&mut conn, |conn| conn.send(START, &[0; 100][..])), Err(SendError::OutboxFull));
+    assert_eq!(unchanged(&mut conn, |conn| conn.send_shared(START, vec![0; 900])), Err(SendError::OutboxFull));
     assert_eq!(
         unchanged(&mut conn, |conn| conn.send_prepared(START, &Prepared::binary(&[0; 900]))),
         Err(SendError::OutboxFull)

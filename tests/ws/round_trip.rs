@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use roomwire::Instant;
-use roomwire::ws::{Config, Connection, Message, Opcode, Prepared, Role};
+use roomwire::ws::{Config, Connection, Message, Opcode, Prepared, Role, Shared};
 
 use crate::script::{binaries, cases, controls, cuts, fragmented, texts};
 use crate::support::cuts::Cuts;
@@ -18,6 +18,7 @@ const NOW: Instant = Instant::ORIGIN;
 enum Sent {
     Message(Message<'static>),
     Prepared(Message<'static>),
+    Shared(Message<'static>),
     Ping(Vec<u8>),
 }
 
@@ -32,6 +33,7 @@ fn sent() -> impl Strategy<Value = Sent> {
     prop_oneof![
         3 => message().prop_map(Sent::Message),
         1 => message().prop_map(Sent::Prepared),
+        1 => message().prop_map(Sent::Shared),
         1 => vec(any::<u8>(), 0..126).prop_map(Sent::Ping),
     ]
 }
@@ -60,6 +62,14 @@ fn send(conn: &mut Connection, sent: &Sent) -> Seen {
                 Message::Binary(bytes) => Prepared::binary(bytes),
             };
             conn.send_prepared(NOW, &prepared).unwrap();
+            seen(message)
+        }
+        Sent::Shared(message) => {
+            let shared = match message {
+                Message::Text(text) => Shared::from(text.to_string()),
+                Message::Binary(bytes) => Shared::from(bytes.to_vec()),
+            };
+            conn.send_shared(NOW, shared).unwrap();
             seen(message)
         }
         Sent::Ping(payload) => {

@@ -264,12 +264,13 @@ impl Connection {
         }
         if let State::Open(reader) = &mut self.state
             && !self.peer_ended
-            && let Some(message) = reader.read_fragments(self.role, &self.config.limits, input)
         {
-            return match message {
-                Ok(message) => Some(Event::Message(message)),
-                Err(error) => self.failed(error),
-            };
+            if let Some(gathered) = reader.read_on(input) {
+                return gathered.err().and_then(|error| self.failed(error));
+            }
+            if let Some(message) = reader.read_fragments(self.role, &self.config.limits, input) {
+                return message.map_or_else(|error| self.failed(error), |message| Some(Event::Message(message)));
+            }
         }
         if let Some(event) = self.poll_event() {
             return Some(event);

@@ -126,6 +126,12 @@ impl Assembly {
         }
     }
 
+    /// Gathers what there is of a payload that goes on, unless there is more to do about it.
+    pub(super) fn gather_on(&mut self, payload: &mut Payload, input: &mut &mut [u8]) -> Option<Result<(), Error>> {
+        let gathers = matches!(self.way, Way::Whole) && self.inflating.is_none();
+        gathers.then(|| self.gather(payload, input).map(drop))
+    }
+
     fn gather(&mut self, payload: &mut Payload, input: &mut &mut [u8]) -> Result<Option<Inbound<'static>>, Error> {
         let (here, announced) = payload.arrived(input);
         self.content.reserve(here, announced);

@@ -203,6 +203,17 @@ impl MessageReader {
         None
     }
 
+    /// The way of most reads of a large message that is gathered: all of the input belongs to a payload that goes on behind
+    /// it. What this does not find is left to the others.
+    pub(super) fn read_on(&mut self, input: &mut &mut [u8]) -> Option<Result<(), Error>> {
+        let partial = self.partial.as_mut()?;
+        let payload = partial.payload.as_mut().filter(|payload| !payload.opcode.is_control())?;
+        if payload.arrived(input).1 == 0 || !partial.early.is_empty() {
+            return None;
+        }
+        partial.assembly.as_mut()?.gather_on(payload, input)
+    }
+
     pub(super) fn read_in<'a>(
         &mut self,
         context: &mut Context<'_>,

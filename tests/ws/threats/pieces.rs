@@ -3,9 +3,9 @@
 use roomwire::ws::{Config, Connection, Error, Event, Header, Limits, Opcode, PieceLimits};
 
 use crate::clock::{START, server};
-use crate::pieces::joined;
 use crate::support::cuts::Cuts;
 use crate::support::memory::{Usage, measure};
+use crate::support::pieces::joined;
 use crate::support::ws::{Answers, End, frame, frames, masked, run};
 
 const KEY: Option<[u8; 4]> = Some([0; 4]);
