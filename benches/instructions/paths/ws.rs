@@ -33,6 +33,7 @@ pub const HOT: &[Path] = &[
     Path { name: "ws: send 1 KiB, client", times: 1000, run: |times| send(times, KIB, client()) },
     Path { name: "ws: send 16 KiB, client", times: 100, run: |times| send(times, 16 * KIB, client()) },
     Path { name: "ws: send prepared 1 KiB, server", times: 1000, run: prepared },
+    Path { name: "ws: echo 125 B, one in a read", times: 1000, run: |times| echo(times, 1) },
     Path { name: "ws: echo 125 B, 16 of them in a read", times: 3200, run: |times| echo(times, 16) },
     Path { name: "ws: closing handshake, server", times: 500, run: closing },
 ];

@@ -67,7 +67,12 @@ fn serve(mut stream: TcpStream, tls: Arc<ServerConfig>, config: Arc<ws::Config>)
             Stream::HalfClosed => stream.shutdown(Shutdown::Write)?,
             Stream::Closed => return Ok(()),
         }
-        let patience = conn.poll_timeout().map(|at| at.saturating_since(now()).max(Duration::from_millis(1)));
+        let patience = conn.poll_timeout().map(|at| at.saturating_since(now()));
+        if patience == Some(Duration::ZERO) {
+            // Not left to the read: who never stops sending must not stop the time.
+            echo::time_passed(&mut conn, now());
+            continue;
+        }
         stream.set_read_timeout(patience)?;
         match stream.read(&mut wire) {
             Ok(0) => echo::ended(&mut conn, now()),

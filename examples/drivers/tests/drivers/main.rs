@@ -133,12 +133,22 @@ fn an_end_right_behind_a_message_is_seen() {
 
 #[test]
 fn who_does_not_end_is_borne_for_the_time_of_the_library() {
+    is_borne_for_the_close_timeout(&[0x8A, 0x80, 1, 2, 3, 4], Duration::from_millis(100), 1.8);
+}
+
+/// There is always more to read; time must go on nevertheless.
+#[test]
+fn who_floods_is_borne_no_longer() {
+    is_borne_for_the_close_timeout(&[0x8A; 1 << 16], Duration::ZERO, 4.0);
+}
+
+fn is_borne_for_the_close_timeout(bytes: &[u8], pause: Duration, most: f32) {
     std::thread::scope(|scope| {
         for server in each() {
             scope.spawn(move || {
-                let borne = Peer::connect(&server).outstay();
+                let borne = Peer::connect(&server).outstay(bytes, pause);
                 let close_timeout = Config::default().close_timeout;
-                let right = close_timeout.mul_f32(0.9)..close_timeout.mul_f32(1.8);
+                let right = close_timeout.mul_f32(0.9)..close_timeout.mul_f32(most);
                 assert!(right.contains(&borne), "{}: {borne:?}", server.name);
             });
         }

@@ -127,12 +127,12 @@ impl Peer {
         self.stuck = true;
     }
 
-    /// Breaks the protocol, and goes on writing without an end of its own; how long the server bears it.
-    pub fn outstay(&mut self) -> Duration {
+    /// Breaks the protocol, and goes on writing this without an end of its own; how long the server bears it.
+    pub fn outstay(&mut self, bytes: &[u8], pause: Duration) -> Duration {
         self.write(&[0x81, 0x01, b'x']); // not masked
         let began = Instant::now();
-        while self.try_write(&[0x8A, 0x80, 1, 2, 3, 4]) > 0 && began.elapsed() < PATIENCE {
-            thread::sleep(Duration::from_millis(100));
+        while self.try_write(bytes) == bytes.len() && began.elapsed() < PATIENCE {
+            thread::sleep(pause);
         }
         began.elapsed()
     }
