@@ -3,6 +3,9 @@ import { connect } from 'node:net';
 import { once } from 'node:events';
 import { within } from './within.mjs';
 
+// Counts what arrives, over all connections.
+let arrivals = 0;
+
 const NO_BODY = new Set([204, 304]);
 
 export class HttpConnection {
@@ -18,6 +21,7 @@ export class HttpConnection {
     connection.stream = stream;
     stream.setNoDelay(true);
     stream.on('data', (chunk) => {
+      connection.firstArrival ??= arrivals += 1;
       connection.#bytes = Buffer.concat([connection.#bytes, chunk]);
       connection.#wake?.();
     });

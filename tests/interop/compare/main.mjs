@@ -6,18 +6,23 @@ import { Verdict, differences } from './differences.mjs';
 
 const flags = process.argv.slice(2).filter((argument) => argument.startsWith('--'));
 const word = process.argv.slice(2).find((argument) => !argument.startsWith('--')) ?? '';
-const verdict = new Verdict(word === '');
+const verdict = new Verdict();
 
 for (const profile of profiles) {
   const chosen = profile.cases.filter(([title]) => `${profile.name}: ${title}`.includes(word));
   if (chosen.length === 0) continue;
   let pair = null;
-  for (const [title, play] of chosen) {
-    pair ??= await Promise.all([startNode(profile.options), startOurs(profile.options)]);
+  const compare = async ([title, play]) => {
     const sides = await Promise.all(pair.map((server) => perform(server, profile, play)));
     const name = `${profile.name}: ${title}`;
     if (flags.includes('--notes')) show(name, sides);
     verdict.add(name, sides, differences(...sides.map((side) => side.notes)));
+  };
+  // Those that wait for time do so together; the others must not meet.
+  const batches = profile.together ? [chosen] : chosen.map((one) => [one]);
+  for (const batch of batches) {
+    pair ??= await Promise.all([startNode(profile.options), startOurs(profile.options)]);
+    await Promise.all(batch.map(compare));
     if (pair.some((server) => server.fault)) {
       await Promise.all(pair.map(stop));
       pair = null;
@@ -25,7 +30,11 @@ for (const profile of profiles) {
   }
   if (pair) await Promise.all(pair.map(stop));
 }
-process.exit(verdict.tell(flags) ? 0 : 1);
+if (flags.includes('--accept')) {
+  if (word !== '') throw new Error('--accept takes the whole run');
+  verdict.accept();
+}
+process.exit(verdict.tell() ? 0 : 1);
 
 async function perform(server, profile, play) {
   const side = new Side(server, profile);

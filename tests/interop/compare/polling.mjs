@@ -68,7 +68,10 @@ export class Polling {
 
   // All that the server has to say by now: until a GET finds nothing and stays parked, or gets something else than packets.
   async heard(label) {
-    const { side } = this;
+    this.side.note(label, await this.hear());
+  }
+
+  async hear() {
     const packets = [];
     let end = 'open';
     for (;;) {
@@ -81,7 +84,6 @@ export class Polling {
       }
       packets.push(...this.packets(response));
     }
-    side.note(`${label}.packets`, packets.join('  '));
-    side.note(`${label}.end`, end);
+    return [...packets, end].join('  ');
   }
 }

@@ -6,7 +6,7 @@ import { Socket } from './socket.mjs';
 // What else a response carries is the server's own (Date, Keep-Alive), or says in another way where the body ends.
 const HEADERS = /^(content-type|cache-control|content-encoding|set-cookie|vary|allow|location|upgrade|access-control-.*|sec-websocket-(version|protocol|extensions)|x-.*)$/;
 const SESSION = /"(sid|pid)":"([^"]+)"/g;
-const LONGEST = 400;
+const LONGEST = 200;
 
 export class Side {
   notes = new Map();
@@ -79,12 +79,9 @@ export class Side {
   }
 
   describe(label, response) {
-    this.note(`${label}.status`, response ? response.status : 'none, connection ended');
-    if (!response) return;
-    for (const [name, values] of [...response.headers].sort()) {
-      if (HEADERS.test(name) && !this.unseen.test(name)) this.note(`${label}.${name}`, values.join(' | '));
-    }
-    this.note(`${label}.body`, response.body.toString());
+    if (!response) return this.note(label, 'none, connection ended');
+    const headers = [...response.headers].sort().filter(([name]) => HEADERS.test(name) && !this.unseen.test(name));
+    return this.note(label, [response.status, ...headers.map(([name, values]) => `${name}: ${values}`), response.body].join('; '));
   }
 
   async polling(extra, headers) {
@@ -107,7 +104,7 @@ export class Side {
     await socket.opened;
     if (label) {
       if (socket.refusal) this.describe(label, socket.refusal);
-      else this.note(`${label}.status`, socket.end === 'open' || socket.end.startsWith('close') ? 101 : 'none, connection ended');
+      else this.note(label, socket.end === 'open' || socket.end.startsWith('close') ? 101 : 'none, connection ended');
     }
     return socket;
   }
@@ -137,43 +134,44 @@ export class Side {
 
   // What the server has answered by now, and whether the connection still stands.
   async settled(label, socket) {
-    this.#told(label, socket, await socket.settled());
+    this.note(label, [...await socket.settled(), socket.end].join('  '));
   }
 
   async ended(label, socket) {
-    this.#told(label, socket, await socket.ended());
-  }
-
-  #told(label, socket, packets) {
-    this.note(`${label}.packets`, packets.join('  '));
-    this.note(`${label}.end`, socket.end);
+    this.note(label, [...await socket.ended(), socket.end].join('  '));
   }
 
   // --- sessions ---
 
+  // What came of a case, and where its session is then.
+  async outcome(label, text, sid) {
+    this.note(label, `${text}; session ${await this.#whereabouts(sid)}`);
+  }
+
   // Where a session is now: it is not changed by the question.
   async where(label, sid) {
+    this.note(label, await this.#whereabouts(sid));
+  }
+
+  async #whereabouts(sid) {
     const harmless = this.revision === 4 ? '6' : '1:6';
     const response = await this.request(null, {
       method: 'POST', path: this.path('polling', sid), headers: { 'Content-Type': 'text/plain;charset=UTF-8' }, body: harmless,
     });
     const found = `${response?.status} ${response?.body}`;
     const known = { '200 ok': 'alive', '400 {"code":1,"message":"Session ID unknown"}': 'gone', '400 {"code":3,"message":"Bad request"}': 'on WebSocket' };
-    this.note(`${label}.session`, known[found] ?? found);
+    return known[found] ?? found;
   }
 
   // The same for what happens only when the server notices that a connection has ended.
   async gone(label, sid) {
     const limit = performance.now() + 2000;
-    const probe = new Side({ port: this.port }, { revision: this.revision });
-    while (performance.now() < limit) {
-      probe.notes.clear();
-      await probe.where('probe', sid);
-      if (probe.notes.get('probe.session') === 'gone') break;
+    let found;
+    do {
       await new Promise((resolve) => { setTimeout(resolve, 20); });
-    }
-    probe.finish();
-    this.note(`${label}.session`, probe.notes.get('probe.session'));
+      found = await this.#whereabouts(sid);
+    } while (found !== 'gone' && performance.now() < limit);
+    this.note(label, found);
   }
 
   finish() {

@@ -28,6 +28,16 @@ class Kind:
         return "polling" if self.mode == "polling" else "websocket"
 
 
+def read_in_order(engine):
+    """The threaded client starts a thread for each message, which then overtake each other, attachments too."""
+    trigger = engine._trigger_event
+
+    def in_order(event, *args, run_async=False, **options):
+        return trigger(event, *args, run_async=run_async and event != "message", **options)
+
+    engine._trigger_event = in_order
+
+
 class Peer:
     def __init__(self, kind, namespaces=("/",), **options):
         self.kind = kind
@@ -39,6 +49,8 @@ class Peer:
         # Else both would catch signals that are this program's.
         self.client = client(**{"reconnection": False, "reconnection_delay": 0.1, "reconnection_delay_max": 0.4,
                                 "randomization_factor": 0, **({"handle_sigint": False} if kind.major == 5 else {}), **options})
+        if kind.threaded:
+            read_in_order(self.client.eio)
         for namespace in self.namespaces:
             self._listen(namespace)
 

@@ -229,9 +229,7 @@ const onWebSocket = (begin) => ([title, ...packets]) => [`WebSocket: ${title}`, 
     id = answer.map((found) => QUESTION.exec(found)?.[2]).find(Boolean) ?? id;
     answers.push(answer.map((found) => found.replace(QUESTION, '$1ID')).join('  '));
   }
-  side.note('answer.packets', answers.join(' / '));
-  side.note('answer.end', socket.end);
-  await side.where('after', socket.sid);
+  await side.outcome('answers', [...answers, socket.end].join(' / '), socket.sid);
 }];
 
 const onPolling = (begin) => ([title, ...packets]) => [`polling: ${title}`, async (side) => {
@@ -242,8 +240,7 @@ const onPolling = (begin) => ([title, ...packets]) => [`polling: ${title}`, asyn
     answers.push(`${status} ${body}`);
   }
   side.note('posts', answers.join('  '));
-  await session.heard('answer');
-  await side.where('after', session.sid);
+  await side.outcome('answers', await session.hear(), session.sid);
 }];
 
 const answersNothing = ([, ...list]) => !list.some((packet) => !Buffer.isBuffer(packet) && packet.includes('ID'));

@@ -95,6 +95,14 @@ const FLOW = [
     else side.note('get', 'parked');
     await side.where('after', session.sid);
   }],
+  ['POST is answered before the GET that tells of what it did', async (side) => {
+    const session = await side.joined();
+    const get = await session.getting();
+    const post = await session.posting(['42["echo",1]']);
+    side.describe('post', await post.response());
+    side.describe('get', await get.response());
+    side.note('first', post.firstArrival < get.firstArrival ? 'POST' : 'GET');
+  }],
   ['many packets in one payload', async (side) => {
     const session = await side.joined();
     await session.post('post', Array.from({ length: 50 }, (_, number) => `42["echo",${number}]`));
@@ -117,8 +125,8 @@ const FLOW = [
     const session = await side.joined();
     await session.post(null, [`42["echo","${'x'.repeat(3000)}"]`]);
     const response = await side.request(null, { path: session.path, headers: { 'Accept-Encoding': 'gzip' } });
-    side.note('get.status', response.status);
-    side.note('get.encoding', response.headers.get('content-encoding')?.[0] ?? 'none');
+    side.note('get status', response.status);
+    side.note('encoding', response.headers.get('content-encoding')?.[0] ?? 'none');
   }],
   ['text in several languages', async (side) => {
     const session = await side.joined();
@@ -131,10 +139,10 @@ const FLOW = [
     const connection = await side.connection();
     for (let number = 0; number < 3; number += 1) {
       connection.write(requestBytes({ method: 'POST', path: session.path, headers: TEXT, body: encode(side.revision, [`42["echo",${number}]`]) }), 'POST');
-      side.note('post.status', (await connection.response())?.status);
+      side.note('post status', (await connection.response())?.status);
       connection.write(requestBytes({ path: session.path }), 'GET');
       const response = await connection.response();
-      side.note('get.packets', response ? session.packets(response).join('  ') : 'none, connection ended');
+      side.note('get packets', response ? session.packets(response).join('  ') : 'none, connection ended');
     }
   }],
 ];

@@ -22,7 +22,7 @@ async function opening(side, label, request) {
   const { sid, ...settings } = JSON.parse(first.slice(1));
   side.learn(sid);
   const fit = /^[\w-]{20,}$/.test(sid) ? 'fit for a URL' : sid;
-  side.note(`${label}.opening`, `${script ? 'script, ' : ''}revision ${revision}, sid ${fit}, ${first[0]}${JSON.stringify(settings)}`);
+  side.note(`${label}, opening`, `${script ? 'script, ' : ''}revision ${revision}, sid ${fit}, ${first[0]}${JSON.stringify(settings)}`);
   return sid;
 }
 
@@ -106,7 +106,7 @@ const handshake = (title, path, headers, request = {}) => [`handshake: ${title}`
   const response = await side.response('answer', connection);
   if (response && response.status !== 101) {
     await side.fence();
-    side.note('answer.connection', connection.hasAnswered ? 'ended' : 'goes on');
+    side.note('connection', connection.hasAnswered ? 'ended' : 'goes on');
   }
 }];
 
@@ -138,13 +138,14 @@ const HANDSHAKE = [
 
 // The same connection goes on after an answer, whatever that was.
 const lasting = (title, first, second) => [`lasting: ${title}`, async (side) => {
-  const connection = await side.connection();
+  const stream = await side.connection();
   for (const [label, request] of [['first', first], ['second', second]]) {
     const { path } = request;
-    connection.write(requestBytes({ ...request, path: path.replace('EIO=R', `EIO=${side.revision}`) }), request.method ?? 'GET');
-    const response = await connection.response();
-    side.note(`${label}.status`, response ? response.status : 'none, connection ended');
-    side.note(`${label}.connection`, response?.headers.get('connection')?.[0].toLowerCase() ?? '-');
+    stream.write(requestBytes({ ...request, path: path.replace('EIO=R', `EIO=${side.revision}`) }), request.method ?? 'GET');
+    const response = await stream.response();
+    // Without the header a connection goes on too (RFC 9112 section 9.3).
+    const connection = response?.headers.get('connection')?.[0].toLowerCase() ?? 'keep-alive';
+    side.note(label, response ? `${response.status}, ${connection}` : 'none, connection ended');
   }
 }];
 
@@ -162,7 +163,7 @@ const PIPELINED = [
     const connection = await side.connection();
     const request = requestBytes({ path: side.path('polling') });
     connection.write(Buffer.concat([request, request]), 'GET', 'GET');
-    for (const label of ['first', 'second']) side.note(`${label}.status`, (await connection.response())?.status);
+    for (const label of ['first', 'second']) side.note(`${label} status`, (await connection.response())?.status);
   }],
   ['pipelined: POST and GET', async (side) => {
     const session = await side.joined();
@@ -172,7 +173,7 @@ const PIPELINED = [
       requestBytes({ method: 'POST', path: session.path, headers: TEXT, body }), requestBytes({ path: session.path }),
     ]), 'POST', 'GET');
     side.describe('post', await connection.response());
-    side.note('get.packets', session.packets(await connection.response()).join('  '));
+    side.note('get packets', session.packets(await connection.response()).join('  '));
   }],
   ['pipelined: GET and POST behind it', async (side) => {
     const session = await side.joined();
@@ -185,8 +186,8 @@ const PIPELINED = [
     side.note('get', connection.hasAnswered ? 'answered' : 'parked');
     // What frees the connection comes by another.
     if (!connection.hasAnswered) await session.post(null, ['42["echo",2]']);
-    side.note('get.packets', session.packets(await connection.response()).join('  '));
-    side.note('post.status', (await connection.response())?.status);
+    side.note('get packets', session.packets(await connection.response()).join('  '));
+    side.note('post status', (await connection.response())?.status);
   }],
 ];
 

@@ -103,7 +103,7 @@ const BOTH = [
     const begun = performance.now();
     const socket = await side.socket(null, { sid: session.sid });
     await alive(side, session, socket.ended());
-    side.note('socket.end', socket.end);
+    side.note('socket', socket.end);
     notBefore(side, 'end', begun, side.options.upgradeTimeout);
     await side.where('after', session.sid);
   }],
@@ -114,7 +114,7 @@ const BOTH = [
     socket.send('2probe');
     side.note('probe', await socket.next());
     await alive(side, session, socket.ended());
-    side.note('socket.end', socket.end);
+    side.note('socket', socket.end);
     notBefore(side, 'end', begun, side.options.upgradeTimeout);
     await side.where('after', session.sid);
   }],
