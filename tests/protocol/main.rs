@@ -1,4 +1,4 @@
-//! The Socket.IO server over the WebSocket transport, as its clients see it: bytes in virtual time through
+//! The Socket.IO server over both transports, as its clients see it: bytes in virtual time through
 //! a hub, no sockets.
 
 #[path = "../support/fuzz_packets.rs"]
@@ -29,6 +29,7 @@ mod msgpack;
 mod mutation;
 mod namespaces;
 mod origins;
+mod poll_ends;
 mod poller;
 mod polling;
 mod posts;

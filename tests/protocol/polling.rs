@@ -2,18 +2,18 @@
 
 use roomwire::Stream;
 use roomwire::engineio::{RequestError, Transport};
-use roomwire::hub::{Config, DisconnectReason, SocketId, Target};
+use roomwire::hub::{Config, DisconnectReason, SocketId};
 
 use crate::app::App;
-use crate::client::{Client, Frame, MAIN, get, text};
+use crate::client::{Client, MAIN, get, text};
 use crate::poller::{Answer, Poller};
-use crate::world::{Told, World, ms, open_config, secs};
+use crate::world::{Told, World, ms, open_config};
 
 pub fn accepting() -> World {
     World::new(open_config(), App::Accepting)
 }
 
-fn accepting_with(change: impl FnOnce(&mut Config)) -> World {
+pub fn accepting_with(change: impl FnOnce(&mut Config)) -> World {
     let mut config = open_config();
     change(&mut config);
     World::new(config, App::Accepting)
@@ -277,265 +277,6 @@ fn a_stream_for_each_request() {
     }
 }
 
-/// In revision 4 the server pings, an interval after the opening and after each pong; the ping waits for a GET.
-#[test]
-fn the_heartbeat_of_revision_4() {
-    let mut world = accepting();
-    let (mut poller, socket) = connected(&mut world, 4);
-    poller.park(&mut world);
-    world.pass(secs(25) - std::time::Duration::from_nanos(1));
-    assert_eq!(poller.heard(&mut world), None);
-    world.pass(std::time::Duration::from_nanos(1));
-    assert_eq!(poller.heard(&mut world).unwrap().texts(), ["2"]);
-    world.pass(secs(5));
-    poller.say(&mut world, &["3"]);
-    // No GET waits when the next is due.
-    world.pass(secs(25));
-    assert_eq!(poller.poll(&mut world).texts(), ["2"]);
-    poller.say(&mut world, &["3", "3"]);
-    poller.park(&mut world);
-    world.pass(secs(45) - std::time::Duration::from_nanos(1));
-    assert_eq!(poller.heard(&mut world).unwrap().texts(), ["2"]);
-    poller.park(&mut world);
-    world.news();
-    world.pass(std::time::Duration::from_nanos(1));
-    assert_eq!(poller.heard(&mut world).unwrap().text(), "1");
-    let away_until = Some(world.now.saturating_add(secs(30)));
-    assert_eq!(world.news(), [Told::Disconnected { socket, reason: DisconnectReason::PingTimeout, away_until }]);
-    assert!(poller.is_gone(&mut world));
-}
-
-/// In revision 3 the client pings, the answer comes with a GET; a message is no heartbeat.
-#[test]
-fn the_heartbeat_of_revision_3() {
-    let mut world = accepting();
-    let (mut poller, socket) = connected(&mut world, 3);
-    poller.park(&mut world);
-    world.pass(secs(25));
-    poller.say(&mut world, &["2"]);
-    assert_eq!(poller.heard(&mut world).unwrap().text(), "1:3");
-    poller.park(&mut world);
-    world.pass(secs(30));
-    poller.say(&mut world, &[r#"42["e"]"#]);
-    world.pass(secs(15) - std::time::Duration::from_nanos(1));
-    assert_eq!(poller.heard(&mut world), None, "never pinged");
-    world.news();
-    world.pass(std::time::Duration::from_nanos(1));
-    assert_eq!(poller.heard(&mut world).unwrap().text(), "1:1");
-    let away_until = Some(world.now.saturating_add(secs(30)));
-    assert_eq!(world.news(), [Told::Disconnected { socket, reason: DisconnectReason::PingTimeout, away_until }]);
-    assert!(poller.is_gone(&mut world));
-}
-
-/// Where no GET waits nobody hears of the end, and the session is as gone.
-#[test]
-fn a_heartbeat_that_fails_unheard() {
-    for revision in [3, 4] {
-        let mut world = accepting();
-        let (mut poller, _) = connected(&mut world, revision);
-        world.pass(secs(45));
-        assert_eq!(world.hub.counts().sessions, 0);
-        assert!(poller.is_gone(&mut world));
-    }
-}
-
-/// A poll whose stream ends or breaks may have lost what was on its way: the session is over, its socket is away.
-#[test]
-fn a_lost_poll() {
-    for revision in [3, 4] {
-        for (eof, away) in [(true, true), (false, true), (true, false)] {
-            let mut world = accepting_with(|config| {
-                if !away {
-                    config.away_timeout = std::time::Duration::ZERO;
-                }
-            });
-            let (mut poller, socket) = connected(&mut world, revision);
-            let conn = poller.park(&mut world);
-            if eof {
-                world.eof(conn);
-            } else {
-                world.abort(conn);
-            }
-            let away_until = away.then(|| world.now.saturating_add(secs(30)));
-            let disconnected = Told::Disconnected { socket, reason: DisconnectReason::TransportClosed, away_until };
-            let mut news = world.news();
-            news.retain(|told| !matches!(told, Told::Closed { .. }));
-            assert_eq!(news, [disconnected]);
-            assert_eq!(world.hub.counts().sessions, 0);
-            assert!(poller.is_gone(&mut world));
-            if away {
-                world.news();
-                world.pass(secs(30));
-                assert!(world.news().contains(&Told::Left { socket }));
-            }
-        }
-    }
-}
-
-/// Streams without a GET in waiting come and go.
-#[test]
-fn other_streams_may_end() {
-    let mut world = accepting();
-    let (mut poller, socket) = connected(&mut world, 4);
-    for stream in [poller.get.take(), poller.post.take()].into_iter().flatten() {
-        world.eof(stream);
-    }
-    let conn = world.stream();
-    world.feed(conn, &poller.post_bytes("text/plain", b"42[\"e\"]")[..100]);
-    world.abort(conn);
-    assert!(world.hub.is_live(socket));
-    poller.park(&mut world);
-    world.abort(poller.post.unwrap_or(conn));
-    emit(&mut world, socket, 0..1);
-    assert_eq!(poller.heard(&mut world).unwrap().texts(), numbers(0..1));
-    // Nor is one that was answered.
-    world.abort(poller.get.take().unwrap());
-    assert!(world.hub.is_live(socket));
-}
-
-/// A session that the application closes tells its client with the next GET, behind all that waits; it is remembered for 30 s.
-#[test]
-fn the_farewell() {
-    for revision in [3, 4] {
-        let mut world = accepting();
-        let (mut poller, socket) = connected(&mut world, revision);
-        emit(&mut world, socket, 0..20);
-        world.hub.close(world.now, socket).unwrap();
-        world.settle();
-        let away_until = Some(world.now.saturating_add(secs(30)));
-        assert_eq!(world.news(), [Told::Disconnected { socket, reason: DisconnectReason::Closed, away_until }]);
-        // It can do nothing any more.
-        poller.say(&mut world, &[r#"42["e"]"#, "40/other,", "2"]);
-        let mut client = Client::open(&mut world, &poller.target("websocket"));
-        assert_eq!(client.frames(&mut world), [Frame::Close(1005, String::new())]);
-        assert_eq!(world.news(), []);
-        assert_eq!(poller.poll(&mut world).texts(), numbers(0..16));
-        world.pass(secs(30) - std::time::Duration::from_nanos(1));
-        // Clients look at packets of Socket.IO later than at the end of their transport: that gets an answer of its own.
-        assert_eq!(poller.poll(&mut world).texts(), numbers(16..20));
-        assert_eq!(poller.poll(&mut world).texts(), ["6", "1"]);
-        assert!(poller.is_gone(&mut world));
-        // Another one is not fetched in time.
-        let (mut poller, socket) = connected(&mut world, revision);
-        world.hub.close(world.now, socket).unwrap();
-        world.pass(secs(30));
-        assert_eq!(world.hub.counts().sessions, 0);
-        assert!(poller.is_gone(&mut world));
-        // Where a GET waits, and nothing else is to be said, it hears at once.
-        let (mut poller, socket) = connected(&mut world, revision);
-        poller.park(&mut world);
-        world.hub.close(world.now, socket).unwrap();
-        world.settle();
-        assert_eq!(poller.heard(&mut world).unwrap().texts(), ["1"]);
-        assert!(poller.is_gone(&mut world));
-        let (mut poller, socket) = connected(&mut world, revision);
-        poller.park(&mut world);
-        world.hub.emit(world.now, socket, "n", (0,)).unwrap();
-        world.hub.close(world.now, socket).unwrap();
-        world.settle();
-        assert_eq!(poller.heard(&mut world).unwrap().texts(), numbers(0..1));
-        assert_eq!(poller.poll(&mut world).texts(), ["6", "1"]);
-        assert!(poller.is_gone(&mut world));
-    }
-}
-
-/// To be disconnected from a namespace is a packet like any other; the session goes on.
-#[test]
-fn disconnected_by_the_application() {
-    for revision in [3, 4] {
-        let mut world = accepting();
-        let (mut poller, socket) = connected(&mut world, revision);
-        poller.park(&mut world);
-        world.hub.disconnect(world.now, socket).unwrap();
-        world.settle();
-        assert_eq!(poller.heard(&mut world).unwrap().texts(), ["41"]);
-        poller.say(&mut world, &["40/other,"]);
-        assert!(poller.poll(&mut world).texts()[0].starts_with("40/other,"));
-    }
-}
-
-/// At a shutdown a GET that waits hears of it, everybody else finds nobody.
-#[test]
-fn shutdown() {
-    let mut world = accepting();
-    let (mut waits, first) = connected(&mut world, 4);
-    let (_, second) = connected(&mut world, 3);
-    waits.park(&mut world);
-    world.hub.shutdown(world.now);
-    world.settle();
-    let answer = waits.heard(&mut world).unwrap();
-    assert_eq!(answer.text(), "1");
-    let away_until = Some(world.now.saturating_add(secs(30)));
-    for socket in [first, second] {
-        let told = Told::Disconnected { socket, reason: DisconnectReason::Shutdown, away_until };
-        assert!(world.ear.told.contains(&told));
-    }
-    world.pass(secs(10));
-    assert!(world.hub.is_finished());
-}
-
-/// Who fetches nothing is cut off when more waits than may: by bytes, and by count where packets are small.
-#[test]
-fn a_slow_consumer() {
-    for (size, least, most) in [(400, 20, 60), (0, 50, 1024)] {
-        let mut world = accepting_with(|config| {
-            config.limits.outbox_bytes_max = 16_384;
-            config.limits.congested_bytes = 8_192;
-        });
-        let (mut poller, socket) = connected(&mut world, 4);
-        let (mut other, _) = connected(&mut world, 4);
-        other.park(&mut world);
-        let mut queued = 0_u64;
-        loop {
-            let receipt = world.hub.emit(world.now, Target::all(), "x", ("x".repeat(size),)).unwrap();
-            if receipt.cut_off > 0 {
-                assert_eq!((receipt.cut_off, receipt.queued), (1, 1));
-                break;
-            }
-            world.settle();
-            assert!(other.heard(&mut world).is_some());
-            other.park(&mut world);
-            queued += 1;
-        }
-        world.settle();
-        assert!((least..=most).contains(&queued), "{queued}");
-        let away_until = Some(world.now.saturating_add(secs(30)));
-        assert_eq!(world.news(), [Told::Disconnected { socket, reason: DisconnectReason::SlowConsumer, away_until }]);
-        assert!(poller.is_gone(&mut world));
-        assert!(other.heard(&mut world).is_some());
-    }
-}
-
-/// Volatile events are dropped while more than the threshold waits, and never cut anybody off.
-#[test]
-fn volatile_events() {
-    let mut world = accepting_with(|config| {
-        config.limits.outbox_bytes_max = 4096;
-        config.limits.congested_bytes = 1000;
-    });
-    let (mut poller, socket) = connected(&mut world, 4);
-    world.hub.emit(world.now, socket, "x", ("x".repeat(991),)).unwrap();
-    let waiting = r#"42["x",""]"#.len() + 991;
-    assert_eq!(waiting, 1001);
-    let volatile = |world: &mut World, size: usize| {
-        world.hub.emit(world.now, Target::socket(socket).volatile(), "v", ("x".repeat(size),)).unwrap()
-    };
-    let receipt = volatile(&mut world, 1);
-    assert_eq!((receipt.queued, receipt.dropped), (0, 1));
-    assert_eq!(poller.poll(&mut world).texts().len(), 1);
-    world.hub.emit(world.now, socket, "x", ("x".repeat(990),)).unwrap();
-    let receipt = volatile(&mut world, 1);
-    assert_eq!((receipt.queued, receipt.dropped), (1, 0), "just as much as may wait");
-    let receipt = world.hub.emit(world.now, Target::all().volatile(), "v", ("x".repeat(3500),)).unwrap();
-    assert_eq!((receipt.queued, receipt.dropped, receipt.cut_off), (0, 1, 0));
-    assert_eq!(poller.poll(&mut world).texts().len(), 2);
-    // What alone is too much for the rest of the room is dropped too.
-    world.hub.emit(world.now, socket, "x", ("x".repeat(900),)).unwrap();
-    let receipt = volatile(&mut world, 3400);
-    assert_eq!((receipt.queued, receipt.dropped, receipt.cut_off), (0, 1, 0));
-    assert!(world.hub.is_live(socket));
-}
-
 /// Sessions have a limit of their own; those that are there go on, and one that ends makes room.
 #[test]
 fn sessions_max() {
@@ -615,25 +356,6 @@ fn requests_that_do_not_fit() {
         emit(&mut world, socket, 0..1);
         assert_eq!(poller.heard(&mut world).unwrap().texts(), numbers(0..1));
     }
-}
-
-/// Sessions on long polling have their times even where no stream is left.
-#[test]
-fn no_connect_in_time() {
-    let mut world = accepting();
-    let (mut poller, _) = Poller::open(&mut world, 4);
-    poller.park(&mut world);
-    world.pass(secs(25));
-    assert_eq!(poller.heard(&mut world).unwrap().texts(), ["2"]);
-    poller.say(&mut world, &["3"]);
-    poller.park(&mut world);
-    world.pass(secs(20));
-    assert_eq!(poller.heard(&mut world).unwrap().text(), "1");
-    assert!(poller.is_gone(&mut world));
-    assert_eq!(
-        world.hub.counts(),
-        roomwire::hub::Counts { connections: world.hub.counts().connections, ..Default::default() }
-    );
 }
 
 /// A stranger on the stream of a parked GET: bytes of another protocol.

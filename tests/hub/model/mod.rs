@@ -6,6 +6,7 @@
 
 mod assertions;
 mod broadcast;
+mod poll;
 mod reference;
 mod rooms;
 mod sut;
@@ -22,7 +23,7 @@ use sut::Sut;
 use transition::{Transition, scripts};
 
 /// What all runs together must have met.
-const MET: [&str; 20] = [
+const MET: [&str; 21] = [
     "connecting",
     "connected",
     "resumed",
@@ -43,6 +44,7 @@ const MET: [&str; 20] = [
     "closed",
     "gone by NotAccepted",
     "cut off",
+    "upgraded",
 ];
 
 fn run(script: &[Transition], met: &mut BTreeMap<String, usize>) {

@@ -34,6 +34,8 @@ pub struct Reference {
 #[derive(Default)]
 pub struct Client {
     pub v3: bool,
+    /// Whether it is on long polling, where it always has a GET in waiting.
+    pub polling: bool,
     /// Whether it has a session.
     pub open: bool,
     /// Whether the hub has sent its close frame.
@@ -108,7 +110,13 @@ impl Reference {
     fn step(&mut self, step: &Transition) -> String {
         use Transition as T;
         match *step {
-            T::Open { v3 } => return self.open(v3),
+            T::Open { v3, polling } => return self.open(v3, polling),
+            T::Upgrade(client) => {
+                if let Some(client) = self.client(client).filter(|client| self.clients[*client].polling) {
+                    self.clients[client].polling = false;
+                    self.told.push("upgraded".into());
+                }
+            }
             T::Connect { client, namespace } => {
                 self.client(client).into_iter().for_each(|client| self.connect(client, namespace));
             }
@@ -174,7 +182,8 @@ impl Reference {
                 }
             }
             T::Pause { client, paused } => {
-                self.client(client).into_iter().for_each(|client| self.clients[client].paused = paused);
+                let client = self.client(client).filter(|client| !self.clients[*client].polling);
+                client.into_iter().for_each(|client| self.clients[client].paused = paused);
             }
             T::Mute(client) => self.client(client).into_iter().for_each(|client| self.clients[client].mute = true),
             T::Advance(span) => self.advance(self.now + span),
@@ -187,12 +196,13 @@ impl Reference {
         ok()
     }
 
-    fn open(&mut self, v3: bool) -> String {
+    fn open(&mut self, v3: bool, polling: bool) -> String {
         if self.shut {
             return "ShuttingDown".into();
         }
         let client = self.clients.len();
-        self.clients.push(Client { v3, open: true, connect_by: Some(self.now + CONNECT_TIMEOUT), ..Client::default() });
+        let connect_by = Some(self.now + CONNECT_TIMEOUT);
+        self.clients.push(Client { v3, polling, open: true, connect_by, ..Client::default() });
         self.alive(client);
         if v3 {
             self.connecting(client, "/");
@@ -347,7 +357,9 @@ impl Reference {
     /// The transport is gone, and with it what was not read.
     pub fn dead(&mut self, client: usize, reason: &str) {
         self.end_session(client, reason);
-        self.told.push(format!("closed {client}"));
+        if !self.clients[client].polling {
+            self.told.push(format!("closed {client}"));
+        }
         let entry = &mut self.clients[client];
         (entry.congested, entry.closing, entry.stalled, entry.bytes) = (false, false, None, 0);
         entry.queue.clear();
@@ -357,7 +369,12 @@ impl Reference {
     fn end(&mut self, client: usize, reason: &str, code: u16) {
         self.end_session(client, reason);
         let entry = &mut self.clients[client];
-        entry.queue.push(format!("close {code}"));
+        match (entry.polling, reason) {
+            (false, _) => entry.queue.push(format!("close {code}")),
+            // Who closes it itself is not told.
+            (true, "Client") => {}
+            (true, _) => entry.queue.push("1".into()),
+        }
         (entry.closing, entry.paused) = (true, false);
     }
 
@@ -454,6 +471,9 @@ impl Reference {
         }
         entry.bytes += packet.len() + if packet.len() < 126 { 2 } else { 4 };
         entry.queue.push(packet);
+        if entry.polling {
+            return true;
+        }
         entry.stalled.get_or_insert(now + WRITE_TIMEOUT);
         if entry.bytes > CONGESTED && !std::mem::replace(&mut entry.congested, true) {
             self.told.push(format!("congested {client}"));
@@ -481,7 +501,7 @@ impl Reference {
             }
             let pinged = read.iter().any(|packet| packet == "2");
             entry.heard.extend(read);
-            if std::mem::take(&mut entry.closing) {
+            if std::mem::take(&mut entry.closing) && !entry.polling {
                 self.told.push(format!("closed {client}"));
             } else if pinged && !entry.mute {
                 self.alive(client);

@@ -9,6 +9,7 @@ use roomwire::ws::Opcode;
 use roomwire::{Instant, Stream};
 
 use super::broadcast::text;
+use super::poll::Poll;
 use super::reference::{
     ACKS_MAX, AWAY_TIMEOUT, CONGESTED, CONNECT_TIMEOUT, NAMESPACES_MAX, OUTBOX_MAX, PING_INTERVAL, PING_TIMEOUT,
     ROOMS_MAX, SID, WINDOW, WRITE_TIMEOUT, prefix,
@@ -20,7 +21,7 @@ use crate::world::{V3, V4, millis, packets};
 
 pub struct Sut {
     pub hub: Hub,
-    now: Instant,
+    pub now: Instant,
     pub clients: Vec<Client>,
     pub sockets: Vec<SocketId>,
     pub told: Vec<String>,
@@ -28,15 +29,28 @@ pub struct Sut {
     questions: BTreeMap<AckId, (usize, usize)>,
     tokens: BTreeMap<usize, (Token, Option<Token>)>,
     named: BTreeSet<ConnId>,
+    /// The client that says something at this moment.
+    pub speaking: usize,
+    /// The clients of sockets.
+    owners: BTreeMap<usize, usize>,
 }
 
 pub struct Client {
-    pub conn: ConnId,
-    v3: bool,
+    /// The stream of its WebSocket, if it has one.
+    pub conn: Option<ConnId>,
+    /// Its session on long polling, until it changes.
+    pub poll: Option<Poll>,
+    pub v3: bool,
     paused: bool,
-    mute: bool,
-    ended: bool,
+    pub mute: bool,
+    pub ended: bool,
     pub heard: Vec<String>,
+}
+
+impl Client {
+    pub const fn new(v3: bool, conn: Option<ConnId>, poll: Option<Poll>) -> Self {
+        Self { conn, poll, v3, paused: false, mute: false, ended: false, heard: Vec::new() }
+    }
 }
 
 fn config() -> Config {
@@ -72,6 +86,8 @@ impl Sut {
             questions: BTreeMap::new(),
             tokens: BTreeMap::new(),
             named: BTreeSet::new(),
+            speaking: 0,
+            owners: BTreeMap::new(),
         }
     }
 
@@ -94,10 +110,11 @@ impl Sut {
             }};
         }
         match *step {
-            T::Open { v3 } => match self.hub.connect(now) {
+            T::Open { v3, polling: true } => self.open_poll(v3),
+            T::Upgrade(client) => self.upgrade(client),
+            T::Open { v3, polling: false } => match self.hub.connect(now) {
                 Ok(conn) => {
-                    let client = Client { conn, v3, paused: false, mute: false, ended: false, heard: Vec::new() };
-                    self.clients.push(client);
+                    self.clients.push(Client::new(v3, Some(conn), None));
                     self.feed(self.clients.len() - 1, &opening(if v3 { V3 } else { V4 }));
                     let head: Vec<u8> = self.hub.outgoing(conn).flatten().copied().collect();
                     self.hub.sent(now, conn, head.len());
@@ -133,13 +150,14 @@ impl Sut {
                 let asked = self.questions.iter().filter(|(_, (owner, _))| *owner == nth);
                 let mut asked: Vec<_> = asked.map(|(ack, (_, number))| (*number, *ack)).collect();
                 asked.sort_unstable();
-                let conn = self.hub.connection(id).filter(|_| self.hub.is_live(id));
-                let (Some(question), Some(conn)) = (resolve(question, asked.len()), conn) else { return "Ok".into() };
+                let client = self.owners.get(&nth).copied().filter(|_| self.hub.is_live(id));
+                let (Some(question), Some(client)) = (resolve(question, asked.len()), client) else {
+                    return "Ok".into();
+                };
                 let shown = format!("{:?}", asked[question].1);
                 let wire: String = shown.chars().filter(char::is_ascii_digit).collect();
-                let client = self.clients.iter().position(|client| client.conn == conn).unwrap();
                 let namespace = prefix(self.hub.namespace(id).unwrap());
-                self.feed(client, &masked(Opcode::Text, format!("43{namespace}{wire}[]").as_bytes()));
+                self.send(client, &format!("43{namespace}{wire}[]"));
             }
             T::Say { client, namespace, ack } => {
                 self.say(client, &format!("42{}{}[\"say\"]", prefix(namespace), if ack { "7" } else { "" }));
@@ -149,7 +167,8 @@ impl Sut {
             T::Disconnect(number) => call!(number, |hub, id| hub.disconnect(now, id)),
             T::Close(number) => call!(number, |hub, id| hub.close(now, id)),
             T::Pause { client, paused } => {
-                self.open(client).into_iter().for_each(|client| self.clients[client].paused = paused);
+                let client = self.open(client).filter(|client| self.clients[*client].poll.is_none());
+                client.into_iter().for_each(|client| self.clients[client].paused = paused);
             }
             T::Mute(client) => self.open(client).into_iter().for_each(|client| self.clients[client].mute = true),
             T::Advance(span) => self.advance(span),
@@ -169,7 +188,11 @@ impl Sut {
             Secret::Forged => None,
         };
         match self.hub.resume(self.now, self.sockets[nth], &token.unwrap_or(forged)) {
-            Ok(id) => format!("Ok {}", self.nth(id)),
+            Ok(id) => {
+                let (old, client) = (self.nth(id), self.owners[&nth]);
+                self.owners.insert(old, client);
+                format!("Ok {old}")
+            }
             Err(error) => format!("{error:?}"),
         }
     }
@@ -212,25 +235,43 @@ impl Sut {
     }
 
     /// A client whose session is open.
-    fn open(&self, number: usize) -> Option<usize> {
+    pub fn open(&self, number: usize) -> Option<usize> {
         resolve(number, self.clients.len()).filter(|client| !self.clients[*client].ended)
     }
 
     fn say(&mut self, number: usize, packet: &str) {
         if let Some(client) = self.open(number) {
-            self.feed(client, &masked(Opcode::Text, packet.as_bytes()));
+            self.send(client, packet);
+        }
+    }
+
+    /// A client sends a packet, on what it has.
+    fn send(&mut self, client: usize, packet: &str) {
+        match &self.clients[client].poll {
+            Some(_) => self.post(client, packet),
+            None => self.feed(client, &masked(Opcode::Text, packet.as_bytes())),
         }
     }
 
     fn kill(&mut self, number: usize, how: Kill) {
         let Some(client) = self.open(number) else { return };
-        let conn = self.clients[client].conn;
         match how {
-            Kill::EngineClose => return self.feed(client, &masked(Opcode::Text, b"1")),
-            Kill::Nonsense => return self.feed(client, &masked(Opcode::Text, b"nonsense")),
+            Kill::EngineClose => {
+                // Nobody tells it that it closed it.
+                self.clients[client].ended = self.clients[client].poll.is_some();
+                return self.send(client, "1");
+            }
+            Kill::Nonsense => return self.send(client, "nonsense"),
+            Kill::Eof | Kill::Abort | Kill::CloseFrame if self.clients[client].poll.is_some() => {
+                return self.lose(client);
+            }
+            Kill::Eof | Kill::Abort | Kill::CloseFrame => {}
+        }
+        let conn = self.clients[client].conn.unwrap();
+        match how {
             Kill::Eof => self.hub.receive_eof(self.now, conn),
             Kill::Abort => self.hub.abort(self.now, conn),
-            Kill::CloseFrame => self.feed(client, &masked(Opcode::Close, &[3, 232])),
+            _ => self.feed(client, &masked(Opcode::Close, &[3, 232])),
         }
         self.clients[client].ended = true;
         self.tell();
@@ -243,7 +284,7 @@ impl Sut {
         for client in 0..self.clients.len() {
             let entry = &self.clients[client];
             if entry.v3 && !entry.ended && !entry.mute {
-                self.feed(client, &masked(Opcode::Text, b"2"));
+                self.send(client, "2");
             }
         }
         self.pump();
@@ -258,10 +299,12 @@ impl Sut {
         self.hub.handle_timeout(until);
     }
 
-    fn feed(&mut self, client: usize, bytes: &[u8]) {
+    pub fn feed(&mut self, client: usize, bytes: &[u8]) {
+        self.speaking = client;
+        let conn = self.clients[client].conn.unwrap();
         let mut bytes = bytes.to_vec();
         let mut input = &mut bytes[..];
-        while let Some(event) = self.hub.receive(self.now, self.clients[client].conn, &mut input) {
+        while let Some(event) = self.hub.receive(self.now, conn, &mut input) {
             self.event(event);
         }
     }
@@ -273,9 +316,12 @@ impl Sut {
             while let Some(conn) = self.hub.poll_transmit() {
                 self.named.insert(conn);
             }
-            for client in &self.clients {
-                let owed = self.hub.outgoing_len(client.conn) > 0;
-                assert!(!owed || self.named.contains(&client.conn), "{:?} is not named", client.conn);
+            for conn in self.clients.iter().filter_map(|client| client.conn) {
+                let owed = self.hub.outgoing_len(conn) > 0;
+                assert!(!owed || self.named.contains(&conn), "{conn:?} is not named");
+            }
+            if self.read_polls() {
+                continue;
             }
             let Some(client) = (0..self.clients.len()).find(|client| self.reads(*client)) else { return };
             self.read(client);
@@ -284,18 +330,19 @@ impl Sut {
 
     fn reads(&mut self, client: usize) -> bool {
         let entry = &mut self.clients[client];
-        let waiting: Vec<u8> = self.hub.outgoing(entry.conn).flatten().copied().collect();
+        let Some(conn) = entry.conn else { return false };
+        let waiting: Vec<u8> = self.hub.outgoing(conn).flatten().copied().collect();
         // Who is closed comes to read that at last.
         entry.paused &= !packets(&waiting).last().is_some_and(|last| last.starts_with("close"));
         if entry.paused || waiting.is_empty() {
-            entry.ended |= self.hub.stream(entry.conn) == Stream::Closed;
+            entry.ended |= self.hub.stream(conn) == Stream::Closed;
             return false;
         }
         true
     }
 
     fn read(&mut self, client: usize) {
-        let (conn, mute) = (self.clients[client].conn, self.clients[client].mute);
+        let (conn, mute) = (self.clients[client].conn.unwrap(), self.clients[client].mute);
         let bytes: Vec<u8> = self.hub.outgoing(conn).flatten().copied().collect();
         self.named.remove(&conn);
         self.hub.sent(self.now, conn, bytes.len());
@@ -312,7 +359,7 @@ impl Sut {
         self.clients[client].heard.extend(heard.into_iter().map(|packet| plain(&packet)));
     }
 
-    fn tell(&mut self) {
+    pub fn tell(&mut self) {
         while let Some(event) = self.hub.poll_event() {
             self.event(event);
         }
@@ -322,12 +369,13 @@ impl Sut {
         self.sockets.iter().position(|own| *own == id).expect("a socket that nobody knows")
     }
 
-    fn event(&mut self, event: Event<'_>) {
+    pub fn event(&mut self, event: Event<'_>) {
         let told = Told::from(&event);
-        let client = |conn: &ConnId| self.clients.iter().position(|client| client.conn == *conn).unwrap();
+        let client = |conn: &ConnId| self.clients.iter().position(|client| client.conn == Some(*conn)).unwrap();
         let text = match &told {
             Told::Connecting(socket, namespace, _) => {
                 assert!(!self.sockets.contains(socket), "an id is given twice");
+                self.owners.insert(self.sockets.len(), self.speaking);
                 self.sockets.push(*socket);
                 format!("connecting {} {namespace}", self.sockets.len() - 1)
             }
@@ -376,7 +424,7 @@ impl Sut {
 }
 
 /// A packet without what is random in it or the hub's own choice: session ids and the numbers of questions.
-fn plain(packet: &str) -> String {
+pub fn plain(packet: &str) -> String {
     if let Some((head, rest)) = packet.split_once("{\"sid\":\"") {
         assert!(rest.len() == 22, "{packet}");
         return format!("{head}{{\"sid\":\"{SID}\"}}");

@@ -8,10 +8,13 @@ use proptest::sample::select;
 /// named too.
 #[derive(Clone, Debug)]
 pub enum Transition {
-    /// A WebSocket opens.
+    /// A session opens, on a WebSocket or on long polling.
     Open {
         v3: bool,
+        polling: bool,
     },
+    /// A client on long polling changes to WebSocket.
+    Upgrade(usize),
     /// A client asks for a namespace.
     Connect {
         client: usize,
@@ -165,7 +168,8 @@ fn transitions() -> impl Strategy<Value = Transition> {
         8 => (0usize..40).prop_map(Secret::Of), 1 => (0usize..40).prop_map(Secret::Used), 1 => Just(Secret::Forged),
     ];
     prop_oneof![
-        5 => prop::bool::weighted(0.2).prop_map(|v3| T::Open { v3 }),
+        5 => (prop::bool::weighted(0.2), prop::bool::weighted(0.4)).prop_map(|(v3, polling)| T::Open { v3, polling }),
+        3 => client.clone().prop_map(T::Upgrade),
         6 => (client.clone(), namespace).prop_map(|(client, namespace)| T::Connect { client, namespace }),
         14 => socket.clone().prop_map(T::Accept),
         1 => socket.clone().prop_map(T::Refuse),
@@ -193,11 +197,12 @@ fn transitions() -> impl Strategy<Value = Transition> {
 
 /// Some clients that are in, and what happens then.
 pub fn scripts() -> impl Strategy<Value = Vec<Transition>> {
-    let clients = vec((prop::bool::weighted(0.2), users(), prop::option::weighted(0.8, rooms())), 1..5);
+    let open = (prop::bool::weighted(0.2), prop::bool::weighted(0.4));
+    let clients = vec((open, users(), prop::option::weighted(0.8, rooms())), 1..5);
     let first = clients.prop_map(|clients| {
         let mut steps = Vec::new();
-        for (socket, (v3, user, room)) in clients.into_iter().enumerate() {
-            steps.push(Transition::Open { v3 });
+        for (socket, ((v3, polling), user, room)) in clients.into_iter().enumerate() {
+            steps.push(Transition::Open { v3, polling });
             if !v3 {
                 steps.push(Transition::Connect { client: socket, namespace: "/" });
             }
@@ -207,11 +212,12 @@ pub fn scripts() -> impl Strategy<Value = Vec<Transition>> {
         steps
     });
     // A client that comes back: killed, gone for a while, and in again with the token of its socket.
-    let back = (0usize..40, 0usize..40, select(vec![1u64, 60, 7000])).prop_map(|(client, socket, away)| {
+    let back = (0usize..40, 0usize..40, select(vec![1u64, 60, 7000]), prop::bool::weighted(0.4));
+    let back = back.prop_map(|(client, socket, away, polling)| {
         vec![
             Transition::Kill { client, how: Kill::Eof },
             Transition::Advance(away),
-            Transition::Open { v3: false },
+            Transition::Open { v3: false, polling },
             Transition::Connect { client: NEWEST, namespace: "/" },
             Transition::Resume { socket: NEWEST, token: Secret::Of(socket) },
             Transition::Advance(60),
