@@ -19,6 +19,8 @@ pub struct Limits {
     /// Bytes of the body of a POST; less if the server says so. Default 1,000,000, the official server's `maxHttpBufferSize`.
     /// A packet that alone is longer goes alone.
     pub post_bytes_max: usize,
+    /// Packets in the body of a POST. Default 16: the Python servers take no more, and drop all of them without a word.
+    pub post_packets_max: usize,
     /// Bytes of what is emitted while connected and not yet handed over to a stream. Default 1 MiB, as for the hub.
     pub outbox_bytes_max: usize,
     /// Bytes on their way above which volatile events are dropped. Default 65,536.
@@ -50,6 +52,7 @@ impl Default for Limits {
             message_bytes_max: 16 << 20,
             payload_packets_max: 65_536,
             post_bytes_max: 1_000_000,
+            post_packets_max: 16,
             outbox_bytes_max: 1 << 20,
             congested_bytes: 65_536,
             offline_events_max: 1000,
@@ -241,6 +244,7 @@ impl Config {
         LimitsError::check("message_bytes_max", limits.message_bytes_max, 128, most)?;
         LimitsError::check("payload_packets_max", limits.payload_packets_max, 1, most)?;
         LimitsError::check("post_bytes_max", limits.post_bytes_max, 128, most)?;
+        LimitsError::check("post_packets_max", limits.post_packets_max, 1, most)?;
         LimitsError::check("outbox_bytes_max", limits.outbox_bytes_max, 1024, most / 2)?;
         LimitsError::check("congested_bytes", limits.congested_bytes, 1, limits.outbox_bytes_max)?;
         LimitsError::check("packet_bytes_max", limits.packet_bytes_max, 128, most)?;

@@ -89,7 +89,8 @@ impl Slot {
     pub(super) const ALL: [Self; 4] = [Self::Poll, Self::Post, Self::Socket, Self::Leaving];
 }
 
-/// No server needs a longer heartbeat.
+/// No server needs a heartbeat beyond these.
+const INTERVAL_MIN: Duration = Duration::from_millis(1);
 const INTERVAL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 const OPEN_BYTES_MAX: usize = 4096;
 
@@ -400,13 +401,18 @@ impl Engine {
         }
         let names = ["sid", "upgrades", "pingInterval", "pingTimeout", "maxPayload"];
         let [sid, upgrades, interval, timeout, max_payload] = fields(data, names).ok_or(Error::Open)?;
-        let span = |json: Option<&str>| {
-            let span = Duration::from_millis(json.and_then(|json| json.parse().ok()).ok_or(Error::Open)?);
-            if span.is_zero() || span > INTERVAL_MAX { Err(Error::Open) } else { Ok(span) }
+        // Milliseconds, which some servers write with a fraction.
+        let span = |json: Option<&str>, least: Duration| {
+            let millis: f64 = json.and_then(|json| json.parse().ok()).ok_or(Error::Open)?;
+            let span = Duration::try_from_secs_f64(millis / 1000.0).map_err(|_| Error::Open)?;
+            if span < least || span > INTERVAL_MAX { Err(Error::Open) } else { Ok(span) }
         };
+        // Where it is the server that pings, some write zero for less than a second.
+        let least = if self.revision == Revision::V4 { Duration::ZERO } else { INTERVAL_MIN };
+        let (interval, timeout) = (span(interval, least)?, span(timeout, INTERVAL_MIN)?);
         let fits = |sid: &String| (1..=shared.config.limits.offset_bytes_max).contains(&sid.len());
         self.sid = string(sid).filter(fits).ok_or(Error::Open)?;
-        self.heartbeat = Some(Heartbeat::new(self.revision, span(interval)?, span(timeout)?, shared.now));
+        self.heartbeat = Some(Heartbeat::new(self.revision, interval, timeout, shared.now));
         if let Some(most) = max_payload.and_then(|most| most.parse().ok()) {
             self.post_bytes_max = self.post_bytes_max.min(most);
         }

@@ -50,7 +50,8 @@ impl Engine {
         let mut size = 0_usize;
         while let Some(next) = self.queue.front() {
             size = size.saturating_add(next.payload_len());
-            if size > self.post_bytes_max && !packets.is_empty() {
+            let full = packets.len() >= shared.config.limits.post_packets_max;
+            if (size > self.post_bytes_max || full) && !packets.is_empty() {
                 break;
             }
             packets.extend(self.queue.pop());

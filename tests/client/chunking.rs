@@ -164,7 +164,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn cases() -> Config {
-    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { Config::default().cases } else { 400 };
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { Config::default().cases } else { 200 };
     Config { cases, failure_persistence: None, ..Config::default() }
 }
 
@@ -186,7 +186,7 @@ proptest! {
 fn the_scripts_reach_every_kind_of_event() {
     let mut runner = TestRunner::deterministic();
     let mut found = BTreeMap::<String, u32>::new();
-    for _ in 0..1500 {
+    for _ in 0..800 {
         let script = (steps(), transports(), any::<bool>()).new_tree(&mut runner).unwrap().current();
         let (told, _, _) = run(&script.0, script.1, script.2, &[]);
         for told in told {

@@ -64,6 +64,20 @@ fn bodies_are_no_longer_than_the_server_takes() {
 }
 
 #[test]
+fn bodies_have_no_more_packets_than_servers_take() {
+    let (mut world, socket, _get) = World::polling(config(POLLING), OPEN);
+    for nth in 0..40 {
+        world.client.emit(world.now, socket, "e", (nth,)).unwrap();
+    }
+    world.turn();
+    for count in [16, 16, 8] {
+        let post = world.post();
+        assert_eq!(post.body().split('\u{1e}').count(), count);
+        world.answer(&post, "ok");
+    }
+}
+
+#[test]
 fn attachments_both_ways() {
     let (mut world, socket, get) = World::polling(config(POLLING), OPEN);
     world.emit(socket, "photo", attach((Placeholder(0), "x"), [&[0xde_u8, 0xad][..]]));

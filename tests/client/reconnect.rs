@@ -143,9 +143,12 @@ fn faults_while_opening() {
         ("200 OK", b"0{}", "Open"),
         ("200 OK", b"0", "Open"),
         ("200 OK", br#"0{"sid":"","upgrades":[],"pingInterval":1,"pingTimeout":1}"#, "Open"),
-        ("200 OK", br#"0{"sid":"x","upgrades":[],"pingInterval":0,"pingTimeout":1}"#, "Open"),
-        ("200 OK", br#"0{"sid":"x","upgrades":[],"pingInterval":1,"pingTimeout":1e3}"#, "Open"),
+        ("200 OK", br#"0{"sid":"x","upgrades":[],"pingInterval":0,"pingTimeout":0}"#, "Open"),
+        ("200 OK", br#"0{"sid":"x","upgrades":[],"pingInterval":1,"pingTimeout":"1"}"#, "Open"),
         ("200 OK", br#"0{"sid":"x","upgrades":[],"pingInterval":1,"pingTimeout":99999999999}"#, "Open"),
+        ("200 OK", br#"0{"sid":"x","upgrades":[],"pingInterval":1,"pingTimeout":1e400}"#, "Open"),
+        ("200 OK", br#"0{"sid":"x","upgrades":[],"pingInterval":-1,"pingTimeout":1}"#, "Open"),
+        ("200 OK", br#"0{"sid":"x","upgrades":[],"pingInterval":1,"pingTimeout":1e-9}"#, "Open"),
     ] {
         let mut world = World::new(config(POLLING));
         world.connect("/");
@@ -156,6 +159,24 @@ fn faults_while_opening() {
         world.pass_seconds(1);
         assert_eq!(world.get().line, "GET /socket.io/?EIO=4&transport=polling");
     }
+}
+
+/// Some servers write numbers with a fraction, or zero for less than a second.
+#[test]
+fn the_open_packet_of_other_servers() {
+    let (mut world, _, _get) = World::polling(config(POLLING), r#"0{"sid":"SID","pingInterval":0,"pingTimeout":5000}"#);
+    world.pass_seconds(6);
+    assert!(world.told()[0].starts_with("disconnected 1: "));
+    let mut world = World::new(config_4(POLLING));
+    world.connect("/");
+    let get = world.get();
+    world.answer(&get, r#"50:0{"sid":"SID","pingInterval":0,"pingTimeout":5000}"#);
+    assert_eq!(world.told(), ["closed: Open, try 1 in 1s"], "who pings needs a pace");
+
+    let open = r#"0{"sid": "SID", "pingInterval": 400.0, "pingTimeout": 5000.5, "more": [{}]}"#;
+    let (mut world, _, _get) = World::polling(config(POLLING), open);
+    world.pass_seconds(6);
+    assert!(world.told()[0].starts_with("disconnected 1: "));
 }
 
 /// Requests that fail end the session.
