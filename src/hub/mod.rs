@@ -1,7 +1,7 @@
 //! The whole server but for the bytes' way in and out: connections, rooms, users, presence.
 //!
-//! One [`Hub`] serves any number of byte streams. Each may speak HTTP, to which the application
-//! answers, or Socket.IO over WebSocket, in either protocol.
+//! One [`Hub`] serves any number of byte streams. Each may speak HTTP, to which the application answers, or Socket.IO by long
+//! polling or WebSocket, in either protocol; or messages and lines of the application's own.
 //!
 //! ```
 //! use roomwire::hub::{Config, Event, Hub, Origins, Target};
@@ -44,10 +44,28 @@
 //! 4. Call [`handle_timeout`](Hub::handle_timeout) when [`poll_timeout`](Hub::poll_timeout) has come.
 //!
 //! # What clients send
-//! Socket.IO clients need the option `{ transports: ["websocket"] }`: there is no long polling yet. Without a client, a bare
-//! WebSocket opens `ws://HOST/socket.io/?EIO=4&transport=websocket` and gets `0{"sid":…}`. It sends `40` to connect (with
-//! an object for authentication behind it, if it likes) and gets `40{"sid":…}`. From then on `42["name",arg,…]` is an event,
-//! either way, and the server's `2` wants a `3`.
+//! Socket.IO clients of protocol 4 and 5 come with their default settings: by long polling, which they leave for WebSocket, or by
+//! either alone. Both are served on the streams of [`connect`](Hub::connect); requests that another HTTP server has read go
+//! to [`handle_request`](Hub::handle_request).
+//!
+//! Without a client, a bare WebSocket opens `ws://HOST/socket.io/?EIO=4&transport=websocket` and gets `0{"sid":…}`. It sends
+//! `40` to connect (with an object for authentication behind it, if it likes) and gets `40{"sid":…}`. From then on
+//! `42["name",arg,…]` is an event, either way, and the server's `2` wants a `3`.
+//!
+//! Without HTTP, [`connect_lines`](Hub::connect_lines) takes the same packets as lines: `0` connects, `2["name",arg,…]` is an
+//! event, and there is no heartbeat to answer. Without Socket.IO, [`Config::plain`] names paths whose WebSockets carry messages
+//! of the application's own.
+//!
+//! What middleware, adapters and catch-all listeners do elsewhere is plain code here: the application sees each event before
+//! anybody else does, and sends what it passes on.
+//!
+//! # On long polling
+//! - What is emitted is gathered until the application has nothing more to say, which is when [`poll_event`](Hub::poll_event) or
+//!   [`poll_transmit`](Hub::poll_transmit) has nothing either: one response for all of it.
+//! - The packets of a POST are looked at one by one, so that the application can answer between them.
+//! - A session that is closed waits up to 30 s for its client to fetch what is queued, and to hear of it.
+//! - There is no connection that is the socket's: [`Event::Congested`] is not told, and [`Hub::connection`] is `None`. The limits are
+//!   the same.
 //!
 //! # Presence on the wire
 //! Members of a room that somebody has [entered](Hub::enter) get two events of the hub's own:
@@ -67,7 +85,8 @@
 //!   [`Event::Connecting`] is told by exactly one end: [`Event::Disconnected`] without `away_until`,
 //!   or [`Event::Left`] (or the application refused it).
 //! - A connection's bytes go out in the order of the calls that queued them.
-//! - An event is encoded once for each namespace, however many sockets it is for.
+//! - An event is encoded once for each namespace and form, however many sockets it is for.
+//! - A session that changes its transport loses, repeats and reorders nothing.
 //! - What a peer does ends at most its own connection.
 
 mod acks;
