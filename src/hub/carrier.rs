@@ -141,7 +141,17 @@ impl Hub {
             // A poll that breaks may have lost what was on its way: the session is over, as in the official server.
             Tie::Carries(session) | Tie::Polls(session) => self.end_session(session, reason),
             Tie::Upgrades(session) => self.upgrade_failed(session),
+            Tie::Posts(session) => self.posted(session),
             Tie::None => {}
+        }
+    }
+
+    /// Makes a connection something else to a session than it was.
+    pub(super) fn tie(&mut self, conn: ConnId, tie: Tie) {
+        let Some(entry) = self.conns.get_mut(conn) else { return };
+        if let Tie::Posts(session) = core::mem::replace(&mut entry.tie, tie) {
+            // What follows on the same stream is in order anyway.
+            self.posted(session);
         }
     }
 }

@@ -42,6 +42,8 @@ pub(super) enum Tie {
     Carries(SessionId),
     /// Its request waits for packets.
     Polls(SessionId),
+    /// The answer to its POST is not written yet.
+    Posts(SessionId),
     /// It is a WebSocket that will carry them.
     Upgrades(SessionId),
 }

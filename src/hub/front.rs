@@ -283,7 +283,11 @@ impl Hub {
     /// The next connection that has something new to write, or whose stream is to be ended. Each is named once; what of it
     /// could not be written is not named again, see the run loop of the [module](super).
     pub fn poll_transmit(&mut self) -> Option<ConnId> {
+        // A poll may have waited for the answer that was written last.
         self.answer_polls();
+        while let Some(conn) = next(&mut self.unsettled) {
+            self.settle(conn);
+        }
         let id = next(&mut self.transmit)?;
         if let Some(conn) = self.conns.get_mut(id) {
             conn.queued = false;
@@ -334,13 +338,15 @@ impl Hub {
         }
         // The driver is at it: of what it has left it need not be told, of what has come to it it must.
         let known = entry.outgoing_len() <= expected && !core::mem::replace(&mut entry.queued, true);
-        let session = match entry.tie {
-            Tie::Carries(session) if paused && count > 0 => self.sessions.get_mut(session),
-            _ => None,
-        };
-        if let Some(engine) = session.and_then(Session::engine_mut) {
-            // Its answer to a ping may stand behind what is not read from it; that it reads is a sign of life.
-            engine.reads(now, &self.config.engine);
+        match entry.tie {
+            Tie::Carries(session) if paused && count > 0 => {
+                if let Some(engine) = self.sessions.get_mut(session).and_then(Session::engine_mut) {
+                    // Its answer to a ping may stand behind what is not read from it; that it reads is a sign of life.
+                    engine.reads(now, &self.config.engine);
+                }
+            }
+            Tie::Posts(_) if entry.outgoing_len() == 0 => self.tie(conn, Tie::None),
+            _ => {}
         }
         self.touch(conn);
         if known && let Some(entry) = self.conns.get_mut(conn) {

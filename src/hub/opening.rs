@@ -38,9 +38,7 @@ impl Hub {
         let conn = self.register(Conn::over(Link::Lines(Box::new(lines)), peer))?;
         let opened = self.open_session(conn, Carrier::Stream(conn), None, Speech::Lines);
         let session = opened.ok_or(ConnectError::Full)?;
-        if let Some(entry) = self.conns.get_mut(conn) {
-            entry.tie = Tie::Carries(session);
-        }
+        self.tie(conn, Tie::Carries(session));
         self.touch_session(session);
         Ok(conn)
     }
@@ -66,9 +64,7 @@ impl Hub {
     ) -> Option<Event<'static>> {
         let speech = self.engine(revision);
         let id = self.open_session(conn, Carrier::Stream(conn), Some(request), speech)?;
-        if let Some(entry) = self.conns.get_mut(conn) {
-            entry.tie = Tie::Carries(id);
-        }
+        self.tie(conn, Tie::Carries(id));
         self.begin_session(id)
     }
 
@@ -80,9 +76,7 @@ impl Hub {
         namespace: &str,
     ) -> Option<Event<'static>> {
         let id = self.open_session(conn, Carrier::Stream(conn), Some(request.clone()), Speech::Plain)?;
-        if let Some(entry) = self.conns.get_mut(conn) {
-            entry.tie = Tie::Carries(id);
-        }
+        self.tie(conn, Tie::Carries(id));
         self.touch_session(id);
         self.connecting(id, namespace, "".into(), request.query().to_owned().into())
     }

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::carrier::Carrier;
-use super::connection::Tie;
+use super::connection::{Conn, Tie};
 use super::event::{DisconnectReason, Error};
 use super::front::Hub;
 use super::ids::{ConnId, SessionId};
@@ -32,6 +32,8 @@ pub(super) struct Polling {
     parked: Option<Parked>,
     /// Whether it stands in the hub's queue of polls to be answered.
     due: bool,
+    /// POSTs whose answers are not written yet. Clients take it ill if what a POST has caused comes before its answer.
+    posting: u32,
     /// The WebSocket that is to carry the session from now on.
     pub(super) upgrade: Option<Upgrading>,
     /// It is over, and the next GET is told so; until then it is remembered.
@@ -153,7 +155,16 @@ fn is_octet_stream(request: &Request) -> bool {
 
 impl Polling {
     pub(super) const fn new(form: Form) -> Self {
-        Self { form, queue: VecDeque::new(), bytes: 0, parked: None, due: false, upgrade: None, farewell_until: None }
+        Self {
+            form,
+            queue: VecDeque::new(),
+            bytes: 0,
+            parked: None,
+            due: false,
+            posting: 0,
+            upgrade: None,
+            farewell_until: None,
+        }
     }
 
     /// Bytes that wait for a GET.
@@ -230,8 +241,8 @@ impl Hub {
             );
         }
         polling.parked = Some(Parked { conn, response, compression });
+        self.tie(conn, Tie::Polls(session));
         if let Some(entry) = self.conns.get_mut(conn) {
-            entry.tie = Tie::Polls(session);
             entry.park();
         }
         self.poll_due(session);
@@ -243,16 +254,26 @@ impl Hub {
         let Some(parked) = &polling.parked else { return };
         let conn = parked.conn;
         let probed = polling.upgrade.is_some_and(|upgrade| upgrade.probed);
-        let urgent = !polling.queue.is_empty() || probed || polling.is_leaving();
+        let urgent = (!polling.queue.is_empty() || probed || polling.is_leaving()) && polling.posting == 0;
         let due = polling.due;
         // What the client sends behind the poll on the same stream cannot be answered before it.
-        let followed = self.conns.get(conn).is_some_and(super::connection::Conn::is_followed);
-        if (urgent || followed) && !due {
+        if (urgent || self.is_followed(conn)) && !due {
             if let Some(polling) = self.polling(session) {
                 polling.due = true;
             }
             self.polls.push_back(session);
         }
+    }
+
+    fn is_followed(&self, conn: ConnId) -> bool {
+        self.conns.get(conn).is_some_and(Conn::is_followed)
+    }
+
+    /// The answer to a POST is written.
+    pub(super) fn posted(&mut self, session: SessionId) {
+        let Some(polling) = self.polling(session) else { return };
+        polling.posting = polling.posting.saturating_sub(1);
+        self.poll_due(session);
     }
 
     /// Answers the GETs for which there is something. Until now everything for them was gathered.
@@ -266,6 +287,12 @@ impl Hub {
         let packets_max = self.config.engine.poll_packets_max;
         let Some(polling) = self.polling(session) else { return };
         polling.due = false;
+        let waits = polling.posting > 0;
+        let parked = polling.parked.as_ref().map(|parked| parked.conn);
+        if waits && !parked.is_some_and(|conn| self.is_followed(conn)) {
+            return;
+        }
+        let Some(polling) = self.polling(session) else { return };
         let Some(parked) = polling.parked.take() else { return };
         let (form, mut packets) = (polling.form, polling.take(packets_max));
         // Not behind packets of Socket.IO: clients look at these later, and would see their transport end before.
@@ -375,6 +402,12 @@ impl Hub {
             None => {
                 let Some(payload) = self.payloads.pop_front() else { return false };
                 self.respond_to(conn, payload.response);
+                if self.outgoing_len(conn) > 0
+                    && let Some(polling) = self.polling(session)
+                {
+                    polling.posting = polling.posting.saturating_add(1);
+                    self.tie(conn, Tie::Posts(session));
+                }
                 payload.error.map_or(Ok(None), Err)
             }
         };

@@ -27,9 +27,7 @@ impl Hub {
             return self.drop_connection(conn);
         };
         polling.upgrade = Some(Upgrading { conn, probed: false, until });
-        if let Some(entry) = self.conns.get_mut(conn) {
-            entry.tie = Tie::Upgrades(session);
-        }
+        self.tie(conn, Tie::Upgrades(session));
         self.touch_session(session);
     }
 
@@ -58,9 +56,7 @@ impl Hub {
             return;
         };
         polling.upgrade = None;
-        if let Some(entry) = self.conns.get_mut(conn) {
-            entry.tie = Tie::Carries(id);
-        }
+        self.tie(conn, Tie::Carries(id));
         let queued = polling.take_all();
         // A GET that still waits, against the rules, must not hang.
         self.abandon_polling(*polling, super::event::DisconnectReason::Client);

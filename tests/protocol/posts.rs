@@ -406,3 +406,31 @@ fn attachments_over_several_posts() {
         }
     }
 }
+
+/// What a POST has caused comes behind its answer, on whatever stream: python-engineio stumbles over the reverse.
+#[test]
+fn the_answer_of_a_post_is_written_before_a_poll_is_answered() {
+    for lost in [false, true] {
+        let mut world = World::captured();
+        let (mut poller, _) = connected(&mut world, 4);
+        poller.say(&mut world, &["2"]);
+        let (mut poller, _) = connected(&mut world, 4);
+        poller.say(&mut world, &[r#"42["msg",0]"#]);
+        poller.poll(&mut world);
+        poller.park(&mut world);
+        let conn = poller.post.unwrap();
+        world.stalled.push(conn);
+        let post = poller.post_bytes(PLAIN, r#"42["msg",1]"#.as_bytes());
+        world.feed(conn, &post);
+        world.pass(secs(1));
+        assert_eq!(poller.heard(&mut world), None);
+        world.stalled.clear();
+        if lost {
+            world.abort(conn);
+        } else {
+            world.write(conn);
+            world.settle();
+        }
+        assert_eq!(poller.heard(&mut world).unwrap().texts(), [r#"42["msg-back",1]"#]);
+    }
+}
