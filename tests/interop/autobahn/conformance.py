@@ -64,21 +64,27 @@ class Servers:
     subject = SERVER
 
     def __init__(self, args, log):
-        self._plain, self._deflate = (Echo(path, log) for path in (args.echo, args.echo_deflate))
+        self._echoes = []
+        try:
+            for path in (args.echo, args.echo_deflate):
+                self._echoes.append(Echo(path, log))
+        except SystemExit:
+            self.stop()
+            raise
 
     def path(self, case):
         return f"/case/{case}"
 
     async def run(self, case, proxy):
-        proxy.upstream = (self._deflate if verdict.is_compression(case) else self._plain).address
+        proxy.upstream = self._echoes[verdict.is_compression(case)].address
         return await kosoku.run_fuzzingclient(f"ws://{LOOPBACK}:{proxy.port}{self.path(case)}", [case])
 
     def died(self):
-        return self._plain.died() or self._deflate.died()
+        return next(filter(None, (echo.died() for echo in self._echoes)), None)
 
     def stop(self):
-        self._plain.stop()
-        self._deflate.stop()
+        for echo in self._echoes:
+            echo.stop()
 
 
 class Clients:
