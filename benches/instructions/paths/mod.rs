@@ -1,6 +1,7 @@
 //! What is counted: each path by name, and what grows with its input.
 
 mod deflate;
+mod engineio;
 mod http;
 mod hub;
 mod socketio;
@@ -29,11 +30,11 @@ pub struct Linear {
 pub const LINEAR_MAX: f64 = 2.2;
 
 pub fn hot() -> impl Iterator<Item = &'static Path> {
-    [http::HOT, ws::HOT, deflate::HOT, socketio::HOT, hub::HOT].into_iter().flatten()
+    [http::HOT, ws::HOT, deflate::HOT, engineio::HOT, socketio::HOT, hub::HOT].into_iter().flatten()
 }
 
 pub fn linear() -> impl Iterator<Item = &'static Linear> {
-    [http::LINEAR, ws::LINEAR, deflate::LINEAR, socketio::LINEAR, hub::LINEAR].into_iter().flatten()
+    [http::LINEAR, ws::LINEAR, deflate::LINEAR, engineio::LINEAR, socketio::LINEAR, hub::LINEAR].into_iter().flatten()
 }
 
 /// The function of that name, of either kind.
