@@ -223,6 +223,11 @@ fn answers_to_connect_that_are_none() {
     world.say(OPEN);
     world.say(&format!(r#"40{{"sid":"{}"}}"#, "x".repeat(257)));
     assert_eq!(world.told(), ["opened", "closed: SocketIo(Payload), try 1 in 1s"]);
+    let mut world = World::new(config(WEBSOCKET));
+    world.connect("/");
+    world.say(OPEN);
+    world.say(&format!(r#"40{{"sid":"x","more":"{}"}}"#, "x".repeat(5000)));
+    assert_eq!(world.told(), ["opened", "closed: SocketIo(Payload), try 1 in 1s"]);
 }
 
 /// Requests stay requests: a server cannot make the client believe that a stream speaks WebSocket, or the reverse.
