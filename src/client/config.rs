@@ -192,6 +192,9 @@ impl Config {
     /// # Errors
     /// If the name or value could break a request, or the header is not the application's to write.
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, HeaderError> {
+        if ["accept", "content-type"].iter().any(|own| name.eq_ignore_ascii_case(own)) {
+            return Err(HeaderError::Reserved);
+        }
         let opening = Opening::url("ws://localhost").map_err(|_| HeaderError::Value)?;
         opening.header(name, value)?;
         OutgoingRequest::new("GET", "localhost", "/")?.header(name, value)?;
@@ -321,9 +324,17 @@ mod tests {
         for (name, value) in [("x", "a\r\nb: c"), ("x\r\n", "a"), ("x y", "a"), ("x", "\0")] {
             assert!(config().header(name, value).is_err(), "{name:?}");
         }
-        for name in
-            ["Host", "content-length", "Connection", "upgrade", "Sec-WebSocket-Key", "transfer-encoding", "expect"]
-        {
+        for name in [
+            "Host",
+            "content-length",
+            "Connection",
+            "upgrade",
+            "Sec-WebSocket-Key",
+            "transfer-encoding",
+            "expect",
+            "Accept",
+            "content-type",
+        ] {
             assert_eq!(config().header(name, "x").unwrap_err(), HeaderError::Reserved, "{name}");
         }
         assert_eq!(config().query("a b", "c&d=é\r\n").query, "&a%20b=c%26d%3D%C3%A9%0D%0A");

@@ -61,7 +61,7 @@ pub enum Event<'a> {
         /// The namespace.
         socket: SocketId,
     },
-    /// A namespace is not connected any more.
+    /// A namespace is not connected any more; or it was not yet, and the server will not connect it.
     Disconnected {
         /// Which.
         socket: SocketId,

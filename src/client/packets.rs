@@ -126,7 +126,11 @@ impl Client {
         let Some(&id) = self.names.get(self.name_of(packet.namespace)) else {
             // Nobody wants it: an answer that comes late, or the namespace that protocol 4 connects unasked.
             if packet.namespace == "/" && self.shared.config.protocol == Protocol::V4 {
-                self.root_connected = matches!(packet.kind, PacketType::Connect);
+                match packet.kind {
+                    PacketType::Connect => self.root_connected = true,
+                    PacketType::Disconnect => self.root_connected = false,
+                    _ => {}
+                }
             }
             return Ok(None);
         };
@@ -199,10 +203,11 @@ impl Client {
 
     fn disconnected<'a>(&mut self, id: SocketId) -> Option<Event<'a>> {
         let socket = self.sockets.get_mut(&id)?;
-        let was = core::mem::replace(&mut socket.phase, Phase::Inactive);
-        if was == Phase::Connected {
+        // Who has not been told that it is connected waits for an answer.
+        if matches!(socket.phase, Phase::Connected | Phase::Connecting { .. }) {
             self.events.push_back(Event::Disconnected { socket: id, reason: DisconnectReason::Server });
         }
+        socket.phase = Phase::Inactive;
         self.lose_acks(id);
         self.close_if_unwanted();
         None

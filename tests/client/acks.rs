@@ -201,6 +201,26 @@ fn events_to_be_acknowledged_are_bounded() {
     world.emit(socket, "c", ());
 }
 
+/// What was acknowledged, or given up, takes no room any more.
+#[test]
+fn room_comes_back() {
+    let mut config = retrying();
+    config.limits.offline_bytes_max = 100;
+    let (mut world, socket) = World::websocket(config);
+    for nth in 0..10 {
+        world.emit(socket, "e", ("x".repeat(50),));
+        if nth % 2 == 0 {
+            let id: String = world.said()[0][2..].chars().take_while(char::is_ascii_digit).collect();
+            world.say(&format!("43{id}[]"));
+        } else {
+            world.pass_seconds(9);
+            world.said();
+            world.say("2");
+            world.said();
+        }
+    }
+}
+
 /// By long polling too.
 #[test]
 fn acknowledgements_by_polling() {

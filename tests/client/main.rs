@@ -11,5 +11,6 @@ mod recovery;
 mod threats;
 mod time;
 mod upgrade;
+mod vectors;
 mod websocket;
 mod world;

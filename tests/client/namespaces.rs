@@ -67,6 +67,13 @@ fn the_server_disconnects() {
     assert_eq!(world.told(), ["connected 2", "disconnected 1: Server"]);
     world.say(r#"42["late"]"#);
     assert_eq!(world.told(), [""; 0]);
+    // Not yet connected is as good.
+    let waiting = world.connect("/b");
+    world.say("41/b,");
+    assert_eq!(world.told(), ["disconnected 3: Server"]);
+    assert_eq!(world.connect("/b"), waiting);
+    world.client.disconnect(world.now, waiting);
+    world.turn();
     // It comes back when the application says so, not with the next session.
     let stream = world.socket();
     world.lose(stream);
@@ -113,7 +120,8 @@ fn protocol_4() {
     world.connect("/odd");
     world.say(r#"44/odd,{"code":7}"#);
     assert_eq!(world.told(), ["refused 2: Invalid namespace ", r#"refused 3:  {"code":7}"#]);
-    // It was connected before anybody wanted it.
+    // It was connected before anybody wanted it, and goes its way.
+    world.say(r#"42["hello"]"#);
     let main = world.connect("/");
     assert_eq!((world.told(), world.client.is_connected(main)), (vec!["connected 4".into()], true));
     assert_eq!(world.said(), ["40/nope,", "40/odd,"]);

@@ -1,8 +1,83 @@
 //! Hostile servers.
 
+use proptest::prelude::*;
+use roomwire::engineio::Transports;
 use roomwire::ws::Message;
 
-use crate::world::{OPEN, POLLING, WEBSOCKET, World, config};
+use crate::world::{OPEN, OPEN_3, POLLING, WEBSOCKET, World, config, config_4};
+
+/// Bytes that are nearly what a server says.
+fn nearly() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop::sample::select(vec![
+        &b"HTTP/1.1 200 OK\r\n"[..],
+        b"content-length: 6\r\n",
+        b"content-type: application/octet-stream\r\n",
+        b"transfer-encoding: chunked\r\n",
+        b"connection: close\r\n",
+        b"\r\n",
+        OPEN.as_bytes(),
+        b"97:",
+        b"2:40",
+        b"40{\"sid\":\"x\",\"pid\":\"p\"}",
+        b"42[\"e\",\"o\"]",
+        b"42/a,7[\"e\"]",
+        b"451-[{\"_placeholder\":true,\"num\":0}]",
+        b"430[]",
+        b"44{\"message\":1}",
+        b"\x1e",
+        b"bAAAA",
+        b"\x00\x01\xff4",
+        b"\x81\x012",
+        b"\x81\x0240",
+        b"\x82\x01\x04",
+        b"\x88\x00",
+        b"\x81\x7e\xff\xff",
+        b"\x81\x063probe",
+        b"1",
+        b"2",
+        b"6",
+    ]);
+    prop::collection::vec(
+        prop_oneof![9 => piece.prop_map(<[u8]>::to_vec), 1 => prop::collection::vec(any::<u8>(), 0..6)],
+        0..12,
+    )
+    .prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever comes on whatever stream, at whatever time: the client goes on, with few streams, and ends when it is told to.
+    #[test]
+    fn any_bytes_from_the_server(
+        inputs in prop::collection::vec((nearly(), 0_usize..4, 0_u64..3000, any::<bool>()), 0..30),
+        revision_3: bool, transports in prop::sample::select(vec![Transports::ALL, POLLING, WEBSOCKET]),
+    ) {
+        let config = if revision_3 { config_4(transports) } else { config(transports) };
+        let mut world = World::new(config);
+        world.client.connect(world.now, "/a", "").unwrap();
+        let socket = world.connect("/");
+        world.emit_with_ack(socket, "e", 20);
+        for (bytes, nth, millis, open) in inputs {
+            let known: Vec<_> = world.written.keys().copied().collect();
+            if open && let Some(asked) = world.any_request() {
+                let open_3 = format!("{}:{OPEN_3}2:40", OPEN_3.len());
+                world.answer(&asked, if revision_3 { &open_3 } else { OPEN });
+            } else if let Some(stream) = known.iter().rev().nth(nth) {
+                world.feed(*stream, &bytes);
+                world.turn();
+            }
+            world.pass_time(std::time::Duration::from_millis(millis));
+            prop_assert!(world.streams() <= 8, "{} streams", world.streams());
+        }
+        world.client.close(world.now);
+        world.turn();
+        world.pass_seconds(10);
+        prop_assert!(world.client.is_finished() && world.client.poll_timeout().is_none());
+        let told = world.told();
+        prop_assert_eq!(told.iter().filter(|told| told.starts_with("ack 0")).count(), 1, "{:?}", told);
+    }
+}
 
 fn ended(world: &mut World, error: &str, what: &str) {
     assert_eq!(
@@ -147,6 +222,11 @@ fn answers_to_connect_that_are_none() {
     world.connect("/");
     world.say(OPEN);
     world.say(&format!(r#"40{{"sid":"{}"}}"#, "x".repeat(257)));
+    assert_eq!(world.told(), ["opened", "closed: SocketIo(Payload), try 1 in 1s"]);
+    let mut world = World::new(config(WEBSOCKET));
+    world.connect("/");
+    world.say(OPEN);
+    world.say(&format!(r#"40{{"sid":"x","more":"{}"}}"#, "x".repeat(5000)));
     assert_eq!(world.told(), ["opened", "closed: SocketIo(Payload), try 1 in 1s"]);
 }
 

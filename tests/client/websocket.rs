@@ -104,3 +104,24 @@ fn the_handshake_is_refused() {
     // The driver ends the stream that the client only half closes.
     world.pass_seconds(0);
 }
+
+/// More waits than one stream takes at once: it goes out as there is room, and before the end.
+#[test]
+fn what_waits_goes_out_before_the_end() {
+    let mut config = config(WEBSOCKET);
+    config.limits.outbox_bytes_max = 1024;
+    config.limits.congested_bytes = 1024;
+    let mut world = World::new(config);
+    let socket = world.connect("/");
+    let expected: Vec<String> = (0..20).map(|nth| format!(r#"42["e",{nth},"{}"]"#, "x".repeat(400))).collect();
+    for nth in 0..20 {
+        world.emit(socket, "e", (nth, "x".repeat(400)));
+    }
+    world.say(OPEN);
+    world.said();
+    world.hear(&[Message::from(r#"40{"sid":"one"}"#)]);
+    world.client.close(world.now);
+    world.turn();
+    let said = world.said();
+    assert_eq!((&said[..20], &said[20..]), (&expected[..], &["41".to_owned(), "CLOSED 1000".to_owned()][..]));
+}

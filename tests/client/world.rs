@@ -313,13 +313,18 @@ impl World {
         self.send(&[ws::Message::from(text)]);
     }
 
-    pub fn send(&mut self, messages: &[ws::Message<'_>]) {
+    /// The same, before the client is driven.
+    pub fn hear(&mut self, messages: &[ws::Message<'_>]) {
         let stream = self.socket();
         let socket = self.pipes.get_mut(&stream).unwrap().socket.as_mut().unwrap();
         for message in messages {
             socket.send(self.now, message.clone()).unwrap();
         }
         self.pass(stream);
+    }
+
+    pub fn send(&mut self, messages: &[ws::Message<'_>]) {
+        self.hear(messages);
         self.turn();
     }
 
