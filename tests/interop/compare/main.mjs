@@ -6,7 +6,7 @@ import { Verdict, differences } from './differences.mjs';
 
 const flags = process.argv.slice(2).filter((argument) => argument.startsWith('--'));
 const word = process.argv.slice(2).find((argument) => !argument.startsWith('--')) ?? '';
-const verdict = new Verdict();
+const verdict = new Verdict(word === '');
 
 for (const profile of profiles) {
   const chosen = profile.cases.filter(([title]) => `${profile.name}: ${title}`.includes(word));
@@ -30,6 +30,7 @@ for (const profile of profiles) {
   }
   if (pair) await Promise.all(pair.map(stop));
 }
+verdict.finish();
 if (flags.includes('--accept')) {
   if (word !== '') throw new Error('--accept takes the whole run');
   verdict.accept();

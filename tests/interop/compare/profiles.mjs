@@ -9,7 +9,7 @@ import { upgrade } from './cases/upgrade.mjs';
 // What 2.x and 4.x set otherwise is made the same.
 const PINGS = { pingInterval: 25000, pingTimeout: 20000 };
 const SMALL = { maxPayload: 1000 };
-const SHORT = { pingInterval: 400, pingTimeout: 300, upgradeTimeout: 500 };
+const SHORT = { pingInterval: 600, pingTimeout: 600, upgradeTimeout: 500 };
 const IMPATIENT = { connectTimeout: 500 };
 const ORIGIN = 'http://good.example';
 

@@ -165,7 +165,7 @@ export class Side {
 
   // The same for what happens only when the server notices that a connection has ended.
   async gone(label, sid) {
-    const limit = performance.now() + 2000;
+    const limit = performance.now() + 8000;
     let found;
     do {
       await new Promise((resolve) => { setTimeout(resolve, 20); });

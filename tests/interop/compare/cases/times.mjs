@@ -158,9 +158,12 @@ async function alive(side, session, happened) {
       await pause(100);
     }
   })();
-  await happened;
-  waiting = false;
-  await beats;
+  try {
+    await happened;
+  } finally {
+    waiting = false;
+    await beats;
+  }
 }
 
 export const heartbeats = (revision) => [...(revision === 4 ? SERVER_PINGS : CLIENT_PINGS), ...BOTH];

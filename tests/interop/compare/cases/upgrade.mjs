@@ -217,6 +217,34 @@ const UPGRADE = [
     await side.settled('socket', socket);
     await side.where('after', session.sid);
   }],
+  ['upgrade: closed by the server while it goes on, then finished', async (side) => {
+    const { session, socket } = await probed(side);
+    await session.post('post', ['42["close"]']);
+    if (socket.end === 'open') socket.send('5');
+    await side.settled('socket', socket);
+    await side.where('after', session.sid);
+  }],
+  ['upgrade: closed by the server while it goes on, then a GET', async (side) => {
+    const { session, socket } = await probed(side);
+    await session.post('post', ['42["close"]']);
+    await session.heard('polling');
+    await side.settled('socket', socket);
+    await side.where('after', session.sid);
+  }],
+  ['upgrade: made to leave while it goes on, then finished', async (side) => {
+    const { session, socket } = await probed(side);
+    await session.post('post', ['42["leave"]']);
+    socket.send('5');
+    await side.settled('socket', socket);
+    await side.where('after', session.sid);
+  }],
+  ['upgrade: a fault while it goes on, then finished', async (side) => {
+    const { session, socket } = await probed(side);
+    await session.post('post', ['42["echo",1]', '4x']);
+    if (socket.end === 'open') socket.send('5');
+    await side.settled('socket', socket);
+    await side.where('after', session.sid);
+  }],
   ['upgrade: with another EIO', async (side) => {
     const session = await side.joined();
     const path = side.path('websocket', session.sid).replace(/EIO=\d/, `EIO=${side.revision === 4 ? 3 : 4}`);
