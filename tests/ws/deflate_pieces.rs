@@ -96,7 +96,9 @@ proptest! {
 fn a_compressed_piece_is_told_at_once() {
     let (mut client, mut server) = pair_of(config(all(), 1, 1 << 30), config(all(), 1, 1 << 30));
     let (mut told, mut pieces) = (Vec::new(), Vec::new());
-    for data in ["first first first", "", "second second", "third"] {
+    let phrase = "much, much, much more than a piece of what was inflated";
+    let large = phrase.repeat(1000);
+    for data in ["first first first", "", &large, "third"] {
         let piece = if pieces.is_empty() { Piece::begin(data) } else { Piece::middle(data) };
         client.send_piece(START, piece).unwrap();
         pieces.push(data);
@@ -110,10 +112,10 @@ fn a_compressed_piece_is_told_at_once() {
     told.extend(read(&mut server, &bytes, &Cuts::Whole));
     assert_eq!(joined(told).0, [Seen::Text(pieces.concat())]);
     // And the context goes on.
-    client.send(START, "first first first").unwrap();
+    client.send(START, phrase).unwrap();
     let bytes = take(&mut client);
     assert!(bytes.len() < 6 + 10);
-    assert_eq!(joined(read(&mut server, &bytes, &Cuts::Bytes)).0, [Seen::Text("first first first".into())]);
+    assert_eq!(joined(read(&mut server, &bytes, &Cuts::Bytes)).0, [Seen::Text(phrase.into())]);
 }
 
 #[test]

@@ -135,12 +135,14 @@ fn what_may_be_held_is_told_whole() {
     // More fragments than may be held, though they have little.
     let fragment = frame(false, Opcode::Continuation, key(Role::Server), b"");
     let begin = frame(false, Opcode::Binary, key(Role::Server), b"a");
-    let end = masked(Opcode::Continuation, b"b");
-    for (between, pieces) in [(1, false), (2, true)] {
-        let seen =
-            receive(&mut server(in_pieces()), START, &[begin.clone(), fragment.repeat(between), end.clone()].concat());
-        assert_eq!(matches!(seen[0], Seen::Piece(_)), pieces);
-        assert_eq!(joined(seen).0, [Seen::Binary(b"ab".to_vec())]);
+    for last in [&b"b"[..], b""] {
+        let end = masked(Opcode::Continuation, last);
+        for (between, pieces) in [(1, false), (2, true)] {
+            let stream = [begin.clone(), fragment.repeat(between), end.clone()].concat();
+            let seen = receive(&mut server(in_pieces()), START, &stream);
+            assert_eq!(matches!(seen[0], Seen::Piece(_)), pieces);
+            assert_eq!(joined(seen).0, [Seen::Binary([b"a", last].concat())]);
+        }
     }
 }
 

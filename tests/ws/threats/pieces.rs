@@ -158,6 +158,17 @@ fn f23_invalid_utf8_in_pieces() {
     }
 }
 
+/// Not with the next frame: it may never come, and what comes must not be told.
+#[test]
+fn f23_invalid_utf8_at_the_end_of_a_fragment() {
+    let bad = frame(false, Opcode::Text, KEY, &[&[b'x'; 200][..], b"\xFF"].concat());
+    for stream in [bad.clone(), [bad, masked(Opcode::Ping, b"")].concat()] {
+        let trace = run(End::ServerAfterUpgrade, config(1000, 10), &[&stream], Answers::AtOnce, false);
+        assert_eq!(trace.closed().and_then(|closed| closed.error), Some(Error::InvalidUtf8));
+        assert_eq!(trace.seen.len(), 2, "a piece and the end");
+    }
+}
+
 /// A connection that waits for the rest of a message in pieces holds nothing of it.
 #[test]
 fn f20_a_message_in_pieces_that_stalls() {
