@@ -3,7 +3,10 @@
 //!
 //! `cargo run --release --example server`, then open http://127.0.0.1:8888 in two windows.
 //!
-//! Options: `--listen ADDR` (127.0.0.1:8888), `--admin TOKEN` (serves the namespace `/admin`),
+//! On a second port it takes lines of text from those who have no browser: `nc 127.0.0.1 8889`, type `ping`, or `0` to connect
+//! and then `2["subscribe","news"]`.
+//!
+//! Options: `--listen ADDR` (127.0.0.1:8888), `--lines ADDR` (127.0.0.1:8889), `--admin TOKEN` (serves the namespace `/admin`),
 //! `--grace SECONDS` (how long a lost session can come back, 30), `--origin ORIGIN` (refuses other pages),
 //! `--parser msgpack` (for clients with `socket.io-msgpack-parser`; needs the feature `msgpack`).
 //!
@@ -23,7 +26,7 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant as Clock};
 
 use chat::Chat;
-use roomwire::hub::{Config, ConnId, Hub, Namespaces, Origins, Parser};
+use roomwire::hub::{Config, ConnId, ConnectError, Hub, Namespaces, Origins, Parser, Peer};
 use roomwire::{Instant, Stream};
 
 /// What one read or write takes at the most.
@@ -57,18 +60,20 @@ fn main() -> io::Result<()> {
     ctrlc::set_handler(move || stopping.stop()).map_err(io::Error::other)?;
 
     println!("listening on http://{}", listener.local_addr()?);
-    for stream in listener.incoming() {
-        match stream {
-            Ok(stream) => server.clone().serve(stream),
-            Err(error) => {
-                // Mostly too many open files, which passes.
-                eprintln!("accept: {error}");
-                thread::sleep(Duration::from_millis(100));
-            }
+    match TcpListener::bind(&options.lines) {
+        Ok(lines) => {
+            println!("lines on {}", lines.local_addr()?);
+            let server = server.clone();
+            thread::spawn(move || server.accept(&lines, Hub::connect_lines));
         }
+        // The chat goes without.
+        Err(error) => eprintln!("no lines on {}: {error} (try --lines 127.0.0.1:0)", options.lines),
     }
-    Ok(())
+    server.accept(&listener, Hub::connect_from)
 }
+
+/// How a stream is made known to the hub.
+type Register = fn(&mut Hub, Instant, Peer) -> Result<ConnId, ConnectError>;
 
 struct Server {
     origin: Clock,
@@ -80,10 +85,11 @@ struct Server {
 struct State {
     hub: Hub,
     chat: Chat,
-    peers: HashMap<ConnId, Peer>,
+    peers: HashMap<ConnId, Streams>,
 }
 
-struct Peer {
+/// The two ends of a connection on this side.
+struct Streams {
     stream: Arc<TcpStream>,
     writer: Thread,
 }
@@ -97,25 +103,36 @@ impl Server {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts the two threads of a connection.
-    fn serve(self: Arc<Self>, stream: TcpStream) {
-        let started = self.clone().try_serve(stream);
-        if let Err(error) = started {
-            eprintln!("connect: {error}");
+    fn accept(self: Arc<Self>, listener: &TcpListener, register: Register) -> ! {
+        loop {
+            match listener.accept() {
+                Ok((stream, _)) => {
+                    if let Err(error) = self.clone().serve(stream, register) {
+                        eprintln!("connect: {error}");
+                    }
+                }
+                Err(error) => {
+                    // Mostly too many open files, which passes.
+                    eprintln!("accept: {error}");
+                    thread::sleep(Duration::from_millis(100));
+                }
+            }
         }
     }
 
-    fn try_serve(self: Arc<Self>, stream: TcpStream) -> io::Result<()> {
+    /// Starts the two threads of a connection.
+    fn serve(self: Arc<Self>, stream: TcpStream, register: Register) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let address = stream.peer_addr()?;
         let stream = Arc::new(stream);
         let (reading, writing) = (stream.clone(), stream.clone());
         let mut state = self.lock();
-        let conn = state.hub.connect(self.now()).map_err(io::Error::other)?;
+        let peer = Peer { address: Some(address), secure: false };
+        let conn = register(&mut state.hub, self.now(), peer).map_err(io::Error::other)?;
         state.chat.connected(conn, address);
         let (reader, writer) = (self.clone(), self.clone());
         let writer = thread::Builder::new().spawn(move || writer.write(conn, writing))?.thread().clone();
-        state.peers.insert(conn, Peer { stream, writer });
+        state.peers.insert(conn, Streams { stream, writer });
         thread::Builder::new().spawn(move || reader.read(conn, reading))?;
         self.settle(state);
         Ok(())
@@ -248,6 +265,7 @@ fn seed() -> [u8; 32] {
 
 struct Options {
     listen: String,
+    lines: String,
     admin: Option<String>,
     grace: Duration,
     origin: Option<String>,
@@ -258,6 +276,7 @@ impl Options {
     fn parse() -> Self {
         let mut options = Self {
             listen: "127.0.0.1:8888".into(),
+            lines: "127.0.0.1:8889".into(),
             admin: None,
             grace: Duration::from_secs(30),
             origin: None,
@@ -268,6 +287,7 @@ impl Options {
             let value = args.next().unwrap_or_else(|| usage(&name));
             match name.as_str() {
                 "--listen" => options.listen = value,
+                "--lines" => options.lines = value,
                 "--admin" => options.admin = Some(value),
                 "--origin" => options.origin = Some(value),
                 "--parser" => match value.as_str() {
@@ -291,6 +311,8 @@ fn usage(wrong: &str) -> ! {
     if wrong != "--help" {
         eprintln!("{wrong}: not understood");
     }
-    eprintln!("server [--listen ADDR] [--admin TOKEN] [--grace SECONDS] [--origin ORIGIN] [--parser json|msgpack]");
+    eprintln!(
+        "server [--listen ADDR] [--lines ADDR] [--admin TOKEN] [--grace SECONDS] [--origin ORIGIN] [--parser json|msgpack]"
+    );
     exit(2);
 }

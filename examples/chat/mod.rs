@@ -11,11 +11,14 @@ use std::time::Duration;
 use roomwire::Instant;
 use roomwire::hub::{AckId, ConnId, Event, Hub, JoinError, Refusal, Reply, SocketId, Target, Token};
 use roomwire::socketio::{Args, Arguments};
+use roomwire::ws::Message;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// How long a client may take to answer a `question`.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// What is answered to a line that is no packet.
+const LINES_HELP: &str = r#"not understood: 0 connects, then 2["event",arguments…], as 2["subscribe","news"]"#;
 /// The longest name of a person or a room.
 const NAME_CHARS_MAX: usize = 32;
 
@@ -68,6 +71,11 @@ impl Chat {
             }
             Event::Connected { socket, resumed } => self.welcome(hub, now, socket, resumed),
             Event::Emit { socket, name, args, reply } => self.event(hub, now, socket, &name, args, reply),
+            // Lines that are no packets, from a terminal.
+            Event::Message { conn, message: Message::Text(line), .. } => {
+                let answer = if line == "ping" { "pong" } else { LINES_HELP };
+                hub.send_to_connection(now, conn, answer);
+            }
             Event::Ack { ack, answer, .. } => {
                 if let Some(asker) = self.questions.remove(&ack) {
                     match answer {
@@ -268,10 +276,10 @@ fn publish(hub: &mut Hub, now: Instant, socket: SocketId, args: &Args<'_>) -> An
     let (Some(topic), Some(event)) = (text(), text()) else {
         return Err("publish needs a topic and an event, both strings".into());
     };
-    // What follows is passed on as it came.
-    let args = Args::new(parts.collect::<Vec<_>>().join(",")).map_err(|error| error.to_string())?;
     let room = format!("topic:{topic}");
-    let receipt = hub.emit(now, Target::room(&room).except(socket), &event, args).map_err(|error| error.to_string())?;
+    // What follows is passed on as it came.
+    let receipt = hub.emit(now, Target::room(&room).except(socket), &event, args.skip(2));
+    let receipt = receipt.map_err(|error| error.to_string())?;
     Ok(json!({ "ok": true, "receivers": receipt.queued }))
 }
 

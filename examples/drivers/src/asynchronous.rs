@@ -18,7 +18,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 
 thread_local! {
     /// What is read is dealt with at once, so that one buffer serves all connections of a thread.
-    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER_BYTES]);
+    pub(crate) static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER_BYTES]);
 }
 
 /// Drives `conn` until it is over. Whenever it is woken it does all that can be done: a write of everything that is owed, a
@@ -122,7 +122,7 @@ impl Writing {
 }
 
 /// A deadline in tokio's time; far away if there is none.
-fn clock(deadline: Option<Instant>) -> Clock {
+pub(crate) fn clock(deadline: Option<Instant>) -> Clock {
     const FAR: Duration = Duration::from_secs(1 << 30);
     let after = deadline.map_or(FAR, |at| at.saturating_since(Instant::ORIGIN).min(FAR));
     Clock::from_std(*ORIGIN + after)

@@ -2,6 +2,7 @@
 
 pub mod asynchronous;
 pub mod echo;
+pub mod hub_service;
 pub mod tls;
 
 use std::hash::{BuildHasher, Hasher, RandomState};

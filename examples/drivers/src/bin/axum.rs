@@ -1,39 +1,141 @@
-//! A WebSocket echo behind axum: pages are axum's, `/echo` is upgraded by hand and is ours from there on.
+//! The chat of `examples/chat` behind axum: pages are axum's, Socket.IO is this library's, on one port. A WebSocket echo is at
+//! `/echo`. The same hub serves plain TCP connections, and lines, on ports of their own.
 //!
 //! `cargo run --release --manifest-path examples/drivers/Cargo.toml --bin axum -- --listen 127.0.0.1:9001`
+//!
+//! Options: `--raw ADDR` (byte streams from which the hub reads HTTP itself), `--lines ADDR` (Socket.IO packets as lines),
+//! `--admin TOKEN`, `--grace SECONDS`, as for `examples/server.rs`.
 
+#[path = "../../../chat/mod.rs"]
+mod chat;
+
+use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::{HeaderName, StatusCode, Version};
-use axum::response::{Html, Response};
-use axum::routing::{any, get};
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, any, get};
 use axum::serve::ListenerExt;
+use chat::Chat;
 use drivers::asynchronous::drive;
-use drivers::{listen_address, now};
+use drivers::hub_service::{Application, HubService, from_axum, respond};
+use drivers::{listen_address, now, option};
 use hyper_util::rt::TokioIo;
-use roomwire::http;
+use roomwire::Instant;
+use roomwire::hub::{Config, ConnId, Event, Hub, Namespaces, Origins, Peer};
 use roomwire::ws::{self, Accept, HandshakeError, Upgrade};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+
+/// How long axum may take to end when the hub is finished.
+const END_TIMEOUT: Duration = Duration::from_secs(5);
+
+type Service = HubService<Chat>;
+
+impl Application for Chat {
+    fn connected(&mut self, conn: ConnId, peer: Peer) {
+        if let Some(address) = peer.address {
+            self.connected(conn, address);
+        }
+    }
+
+    fn handle(&mut self, hub: &mut Hub, now: Instant, event: Event<'_>) {
+        self.handle(hub, now, event);
+    }
+}
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let listener = TcpListener::bind(listen_address()).await?;
-    println!("listening on {}", listener.local_addr()?);
-    let config = Arc::new(ws::Config::default());
-    let app = Router::new().route("/", get(page)).route("/echo", any(echo)).with_state(config);
-    axum::serve(listener.tap_io(|stream| drop(stream.set_nodelay(true))), app).await
+    let address = listener.local_addr()?;
+    let service = start()?;
+    println!("listening on http://{address}");
+    if let Some(address) = option("--raw") {
+        let listener = TcpListener::bind(address).await?;
+        println!("byte streams on {}", listener.local_addr()?);
+        let service = service.clone();
+        tokio::spawn(accept(listener, move |stream, peer| {
+            let service = service.clone();
+            async move { service.serve(stream, peer).await }
+        }));
+    }
+    if let Some(address) = option("--lines") {
+        let listener = TcpListener::bind(address).await?;
+        println!("lines on {}", listener.local_addr()?);
+        let service = service.clone();
+        tokio::spawn(accept(listener, move |stream, peer| {
+            let service = service.clone();
+            async move { service.serve_lines(stream, peer).await }
+        }));
+    }
+
+    let (asked, app) = (Arc::new(Notify::new()), app(service.clone()));
+    let end = asked.clone();
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    let serving = axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(async move { end.notified().await });
+    let mut serving = tokio::spawn(serving.into_future());
+    tokio::select! {
+        ended = &mut serving => return ended?,
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+    }
+    eprintln!("stopping");
+    service.shutdown().await;
+    asked.notify_one();
+    // Whoever is still in the middle of a request has no more to wait for.
+    let _ = timeout(END_TIMEOUT, serving).await;
+    Ok(())
 }
 
-async fn page() -> Html<&'static str> {
-    Html("<!doctype html><title>echo</title><p>WebSockets are at <code>/echo</code>.")
+/// The hub and its chat.
+fn start() -> io::Result<Service> {
+    // Nobody is known by a cookie here, so that a page from elsewhere can do nothing that a program could not.
+    let mut config = Config::new(Origins::Any);
+    let admin = option("--admin");
+    config.namespaces = Namespaces::Listed(match admin {
+        Some(_) => vec!["/".into(), "/admin".into()],
+        None => vec!["/".into()],
+    });
+    if let Some(grace) = option("--grace") {
+        let seconds = grace.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        config.away_timeout = seconds.ok_or_else(|| io::Error::other("--grace wants seconds"))?;
+    }
+    Service::start(config, Chat::new(admin)).map_err(io::Error::other)
+}
+
+fn app(service: Service) -> Router {
+    Router::new()
+        .route("/", page("text/html; charset=utf-8", include_str!("../../../page/index.html")))
+        .route("/chat.css", page("text/css; charset=utf-8", include_str!("../../../page/chat.css")))
+        .route("/chat.js", page("text/javascript; charset=utf-8", include_str!("../../../page/chat.js")))
+        .route("/roomwire.js", page("text/javascript; charset=utf-8", include_str!("../../../page/roomwire.js")))
+        .route("/socket.io/", any(socket_io))
+        .route("/socket.io", any(socket_io))
+        .with_state(service)
+        .merge(Router::new().route("/echo", any(echo)).with_state(Arc::new(ws::Config::default())))
+}
+
+fn page(kind: &'static str, text: &'static str) -> MethodRouter<Service> {
+    get(move || async move { ([(CONTENT_TYPE, kind)], text).into_response() })
+}
+
+async fn socket_io(
+    State(service): State<Service>,
+    ConnectInfo(address): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response {
+    service.handle(Peer { address: Some(address), secure: false }, request).await
 }
 
 async fn echo(State(config): State<Arc<ws::Config>>, mut request: Request) -> Response {
-    let accepted = check(&request).and_then(|upgrade| {
+    let accepted = from_axum(&request).map_err(|_| HandshakeError::Malformed).and_then(Upgrade::check);
+    let accepted = accepted.and_then(|upgrade| {
         let behind = ws::Connection::server_behind(config, &upgrade, &Accept::new(), now());
         behind.map_err(|_| HandshakeError::Rejected)
     });
@@ -50,22 +152,23 @@ async fn echo(State(config): State<Arc<ws::Config>>, mut request: Request) -> Re
     respond(&answer)
 }
 
-/// Holds a request of axum's against RFC 6455.
-fn check(request: &Request) -> Result<Upgrade, HandshakeError> {
-    let version = if request.version() == Version::HTTP_11 { 1 } else { 0 };
-    let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    let request = http::Request::from_parts(request.method().as_str(), &request.uri().to_string(), version, headers);
-    Upgrade::check(request.map_err(|_| HandshakeError::Malformed)?)
-}
-
-/// A response of ours as one of axum's.
-fn respond(answer: &http::Response) -> Response {
-    let mut response = Response::new(Body::from(answer.body_bytes().clone()));
-    *response.status_mut() = StatusCode::from_u16(answer.status()).unwrap_or(StatusCode::BAD_REQUEST);
-    for (name, value) in answer.headers() {
-        if let (Ok(name), Ok(value)) = (name.parse::<HeaderName>(), value.parse()) {
-            response.headers_mut().append(name, value);
+/// Serves each connection in a task of its own.
+async fn accept<F>(listener: TcpListener, serve: impl Fn(TcpStream, Peer) -> F)
+where
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
+    loop {
+        match listener.accept().await {
+            Ok((stream, address)) => {
+                // Without it answers are later, nothing else.
+                let _ = stream.set_nodelay(true);
+                tokio::spawn(serve(stream, Peer { address: Some(address), secure: false }));
+            }
+            Err(error) => {
+                // Mostly too many open files, which passes.
+                eprintln!("accept: {error}");
+                sleep(Duration::from_millis(100)).await;
+            }
         }
     }
-    response
 }

@@ -46,7 +46,11 @@ impl Server {
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let port = line.trim().strip_prefix("listening on 127.0.0.1:").and_then(|port| port.parse().ok());
+        let port = line
+            .trim()
+            .strip_prefix("listening on ")
+            .map(|at| at.trim_start_matches("http://"))
+            .and_then(|port| port.parse().ok());
         let port = port.unwrap_or_else(|| panic!("{name} said {line:?}"));
         Self { name, port, certificate, process }
     }
