@@ -49,12 +49,13 @@ impl Hub {
     /// If there is no room for them, or the session is ending.
     pub(super) fn queue(&mut self, session: u32, packets: &[Prepared]) -> Result<(), SendError> {
         let outbox_bytes_max = self.config.limits.outbox_bytes_max;
-        let Some(id) = self.sessions.key_at(session) else { return Err(SendError::NotOpen) };
-        let Some(entry) = self.sessions.get_mut(id) else { return Err(SendError::NotOpen) };
+        let Some(entry) = self.sessions.at_mut(session) else { return Err(SendError::NotOpen) };
         match &mut entry.carrier {
             Carrier::Polling(polling) => {
                 polling.queue(packets, outbox_bytes_max)?;
-                self.poll_due(id);
+                if let Some(id) = self.sessions.key_at(session) {
+                    self.poll_due(id);
+                }
             }
             Carrier::Stream(conn) => {
                 let conn = *conn;

@@ -198,7 +198,8 @@ impl Hub {
 
     /// Keeps account of whom an acknowledgement was asked of.
     fn count(&mut self, broadcast: &Broadcast<'_>, place: u32, asked: bool) {
-        let (Some(asking), Some(socket)) = (broadcast.asking, self.sockets.key_at(place)) else { return };
+        let Some(asking) = broadcast.asking else { return };
+        let Some(socket) = self.sockets.key_at(place) else { return };
         let Some(round) = self.rounds.get_mut(&asking.id) else { return };
         if asked {
             round.awaited = round.awaited.saturating_add(1);

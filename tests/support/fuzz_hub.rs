@@ -367,10 +367,12 @@ impl World {
         self.feed(self.pollers[poller].post, &request, cuts);
     }
 
-    /// Reads what was answered; whether anybody asks again for it.
+    /// Reads what was answered; whether there may be more to come: what was read may be what another answer waited for.
     fn read_polls(&mut self) -> bool {
+        let mut any = false;
         for conn in self.polls.clone() {
             let bytes: Vec<u8> = self.hub.outgoing(conn).flatten().copied().collect();
+            any |= !bytes.is_empty();
             self.hub.sent(self.now, conn, bytes.len());
             if let Some(poller) = self.pollers.iter_mut().find(|poller| poller.get == conn) {
                 poller.hears(&bytes);
@@ -380,7 +382,7 @@ impl World {
         if again {
             self.poll();
         }
-        again
+        again || any
     }
 }
 
