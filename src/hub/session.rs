@@ -405,6 +405,7 @@ impl Hub {
     /// The same for a session that is remembered for a while.
     pub(super) fn lose_sockets(&mut self, id: SessionId, reason: DisconnectReason) {
         let Some(session) = self.sessions.get_mut(id) else { return };
+        (session.assembling, session.handshake) = (None, None);
         for place in core::mem::take(&mut session.sockets) {
             self.lose_socket(place, reason);
         }

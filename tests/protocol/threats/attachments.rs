@@ -147,6 +147,28 @@ fn s07_disconnected_half_way() {
     }
 }
 
+/// A session that is only remembered until its client hears of its end holds nothing else (s07).
+#[test]
+fn s07_a_farewell_keeps_nothing() {
+    let mut world = accepting();
+    let (mut poller, socket) = connected(&mut world, 4);
+    let ((), held) = measure(|| {
+        poller.send(&mut world, &[crate::client::text(r#"4510-["e"]"#)]);
+        for _ in 0..9 {
+            poller.send(&mut world, &[crate::client::Frame::Binary(vec![7; 90_000])]);
+        }
+    });
+    assert!(held.live > 800_000, "{held:?}");
+    let ((), freed) = measure(|| {
+        world.hub.close(world.now, socket).unwrap();
+        world.settle();
+        world.news();
+    });
+    assert_eq!(world.hub.counts().sessions, 1, "it is remembered");
+    assert!(held.live + freed.live < 40_000, "{held:?} {freed:?}");
+    assert!(!poller.poll(&mut world).packets().is_empty());
+}
+
 /// Before a namespace is connected nothing is taken, and nothing kept (s07, s13).
 #[test]
 fn s07_before_a_namespace() {
