@@ -143,7 +143,21 @@ impl Hub {
             Tie::Carries(session) | Tie::Polls(session) => self.end_session(session, reason),
             Tie::Upgrades(session) => self.upgrade_failed(session),
             Tie::Posts(session) => self.posted(session),
+            // What is queued still goes out, unless it was given up.
+            tie @ Tie::Delivers(_) if entry.outgoing_len() > 0 => entry.tie = tie,
+            Tie::Delivers(session) => self.end_session(session, reason),
             Tie::None => {}
+        }
+    }
+
+    /// A stream broke: packets that were on their way are lost, and the client cannot know.
+    pub(super) fn lose_delivery(&mut self, conn: ConnId) {
+        let Some(entry) = self.conns.get_mut(conn) else { return };
+        if let Tie::Delivers(session) = entry.tie
+            && entry.outgoing_len() > 0
+        {
+            entry.tie = Tie::None;
+            self.end_session(session, DisconnectReason::TransportClosed);
         }
     }
 

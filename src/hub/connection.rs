@@ -44,6 +44,8 @@ pub(super) enum Tie {
     Polls(SessionId),
     /// The answer to its POST is not written yet.
     Posts(SessionId),
+    /// The packets in the answer to its GET are not written yet.
+    Delivers(SessionId),
     /// It is a WebSocket that will carry them.
     Upgrades(SessionId),
 }

@@ -207,6 +207,7 @@ impl Hub {
     /// The byte stream of `conn` broke: nothing can be read or written any more.
     pub fn abort(&mut self, now: Instant, conn: ConnId) {
         self.clock(now);
+        self.lose_delivery(conn);
         if let Some(received) = self.conns.get_mut(conn).and_then(|conn| conn.abort(self.now)) {
             self.received_alone(conn, received);
         }
@@ -345,7 +346,7 @@ impl Hub {
                     engine.reads(now, &self.config.engine);
                 }
             }
-            Tie::Posts(_) if entry.outgoing_len() == 0 => self.tie(conn, Tie::None),
+            Tie::Posts(_) | Tie::Delivers(_) if entry.outgoing_len() == 0 => self.tie(conn, Tie::None),
             _ => {}
         }
         self.touch(conn);

@@ -28,7 +28,7 @@ impl Hub {
                 return None;
             }
             // What comes after the session's end is nobody's.
-            Tie::None | Tie::Polls(_) | Tie::Posts(_) => return None,
+            Tie::None | Tie::Polls(_) | Tie::Posts(_) | Tie::Delivers(_) => return None,
         };
         let result = match (self.sessions.get(session)?.format(), message) {
             (Format::Plain, message) => self.plain_message(conn, session, message),

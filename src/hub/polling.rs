@@ -303,7 +303,11 @@ impl Hub {
         if leaves {
             packets.push(Prepared::text("1"));
         }
+        let conn = parked.conn;
         self.answer(parked, form, &packets);
+        if self.outgoing_len(conn) > 0 {
+            self.tie(conn, Tie::Delivers(session));
+        }
         if leaves {
             self.forget_session(session);
         }

@@ -284,3 +284,29 @@ fn no_connect_in_time() {
         roomwire::hub::Counts { connections: world.hub.counts().connections, ..Default::default() }
     );
 }
+
+/// What was on its way when a stream broke is lost, and the client cannot know: the session does not go on as if nothing were
+/// missing. What was written, or still will be, is not lost.
+#[test]
+fn an_answer_that_is_lost() {
+    for (stalled, close, ends) in [(true, false, true), (false, false, false), (true, true, false)] {
+        let mut world = accepting();
+        let (mut poller, socket) = connected(&mut world, 4);
+        let conn = poller.park(&mut world);
+        if stalled {
+            world.stalled.push(conn);
+        }
+        world.hub.emit(world.now, socket, "n", (0,)).unwrap();
+        world.settle();
+        if close {
+            // The client has nothing more to say on that stream, and reads on.
+            world.eof(conn);
+            world.stalled.clear();
+            world.write(conn);
+            assert_eq!(poller.heard(&mut world).unwrap().texts(), numbers(0..1));
+        }
+        world.abort(conn);
+        assert_eq!(world.hub.is_live(socket), !ends, "{stalled} {close}");
+        assert_eq!(world.hub.counts().sessions, usize::from(!ends));
+    }
+}
