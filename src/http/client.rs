@@ -388,6 +388,11 @@ mod tests {
         assert!(matches!(conn.receive(at(1), &mut input), Some(ClientEvent::Response(_))));
         assert_eq!(conn.poll_timeout(), Some(at(3)), "a second before the server's own");
         assert!(matches!(conn.handle_timeout(at(3)), Some(ClientEvent::Closed { error: None })));
+
+        let mut conn = asking();
+        let mut input = &b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=600\r\nContent-Length: 0\r\n\r\n"[..];
+        assert!(matches!(conn.receive(at(1), &mut input), Some(ClientEvent::Response(_))));
+        assert_eq!(conn.poll_timeout(), Some(at(5)), "no longer than our own");
     }
 
     /// The server answers before it has read all: the rest is not sent behind the answer.
