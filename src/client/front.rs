@@ -14,6 +14,7 @@ use super::ids::{SocketId, StreamId};
 use super::packets::Assembling;
 use super::socket::{Phase, Socket};
 use super::wire::{Shared, Wire};
+use crate::engineio::Transport;
 use crate::stream::Stream;
 use crate::time::Instant;
 
@@ -234,6 +235,12 @@ impl Client {
     #[must_use]
     pub fn stream(&self, stream: StreamId) -> Stream {
         self.wire(stream).map_or(Stream::Closed, Wire::stream)
+    }
+
+    /// By which transport the session goes; `None` while none is open.
+    #[must_use]
+    pub fn transport(&self) -> Option<Transport> {
+        self.engine.as_ref().filter(|engine| engine.is_open()).map(|engine| engine.transport)
     }
 
     /// Ends everything in order: namespaces are disconnected, what is queued is sent, streams are closed. The client is to be

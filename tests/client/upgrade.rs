@@ -1,7 +1,7 @@
 //! The change from long polling to WebSocket.
 
 use roomwire::client::Config;
-use roomwire::engineio::Transports;
+use roomwire::engineio::{Transport, Transports};
 use roomwire::ws::{CloseCode, Message};
 
 use crate::world::{Asked, OPEN_UPGRADE, World, config, config_4};
@@ -20,6 +20,7 @@ fn begun() -> (World, roomwire::client::SocketId, Asked) {
 fn polling_upgraded_to_websocket() {
     let (mut world, socket, get) = begun();
     world.say("3probe");
+    assert_eq!(world.client.transport(), Some(Transport::Polling));
     // What is emitted while it pauses waits.
     world.emit(socket, "during", ());
     world.nothing_asked();
@@ -27,6 +28,7 @@ fn polling_upgraded_to_websocket() {
     world.answer(&get, "42[\"before\"]");
     assert_eq!(world.told(), ["1 before()", "upgraded"]);
     assert_eq!(world.said(), ["5", "42[\"during\"]"]);
+    assert_eq!(world.client.transport(), Some(Transport::WebSocket));
     world.nothing_asked();
     assert_eq!(world.streams(), 1, "the streams of the requests are closed");
     world.say("42[\"after\"]");
@@ -154,7 +156,7 @@ fn closing_while_upgrading() {
     let post = world.post();
     assert_eq!(post.body(), "42[\"last\"]\u{1e}41\u{1e}1");
     world.answer(&post, "ok");
-    assert!(world.client.is_finished());
+    assert!(world.client.is_finished() && world.client.transport().is_none());
     assert_eq!(world.streams(), 0);
 }
 
