@@ -1,5 +1,9 @@
 //! The Socket.IO client: bytes in virtual time, no sockets. A script plays the server.
 
+#[path = "../support/memory.rs"]
+#[allow(dead_code)]
+mod memory;
+
 mod acks;
 mod chunking;
 mod events;
@@ -14,3 +18,6 @@ mod upgrade;
 mod vectors;
 mod websocket;
 mod world;
+
+#[global_allocator]
+static COUNTING: memory::Counting = memory::Counting;

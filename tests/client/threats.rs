@@ -240,3 +240,46 @@ fn a12_answers_of_the_wrong_kind() {
     world.turn();
     assert_eq!(world.told(), ["closed: Http(MalformedHead), try 1 in 1s"]);
 }
+
+/// Feeds bytes to the client alone and tells what that did to the heap.
+fn fed(world: &mut World, stream: roomwire::client::StreamId, mut bytes: Vec<u8>) -> crate::memory::Usage {
+    let now = world.now;
+    let ((), usage) = crate::memory::measure(|| {
+        let mut input = &mut bytes[..];
+        while world.client.receive(now, stream, &mut input).is_some() {}
+    });
+    usage
+}
+
+/// Memory grows with what has come, never with what was announced.
+#[test]
+fn f01_lengths_that_are_only_announced() {
+    let (mut world, _, get) = World::polling(config(POLLING), OPEN);
+    let usage = fed(&mut world, get.stream, b"HTTP/1.1 200 OK\r\ncontent-length: 16000000\r\n\r\n4".to_vec());
+    assert!(usage.peak < 8192, "{usage:?}");
+    let (mut world, _, get) = World::polling(config(POLLING), OPEN);
+    let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nf00000\r\n4";
+    let usage = fed(&mut world, get.stream, head.to_vec());
+    assert!(usage.peak < 8192, "{usage:?}");
+    let (mut world, _) = World::websocket(config(WEBSOCKET));
+    let stream = world.socket();
+    let usage = fed(&mut world, stream, b"\x81\x7f\0\0\0\0\0\xf0\0\x004".to_vec());
+    assert!(usage.peak < 8192, "{usage:?}");
+}
+
+/// What was large once is given back.
+#[test]
+fn m07_nothing_is_kept_of_large_messages() {
+    let (mut world, _, get) = World::polling(config(POLLING), OPEN);
+    let packet = format!("42[\"e\",\"{}\"]", "x".repeat(1_000_000));
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{packet}", packet.len());
+    let usage = fed(&mut world, get.stream, head.into_bytes());
+    assert!(usage.live < 16_384 && usage.peak > 1_000_000 && usage.peak < 6_000_000, "{usage:?}");
+    let (mut world, _) = World::websocket(config(WEBSOCKET));
+    let stream = world.socket();
+    let mut frame = b"\x81\x7f\0\0\0\0".to_vec();
+    frame.extend((packet.len() as u32).to_be_bytes());
+    frame.extend(packet.bytes());
+    let usage = fed(&mut world, stream, frame);
+    assert!(usage.live < 4096 && usage.peak < 4096, "lent from where it lies: {usage:?}");
+}
