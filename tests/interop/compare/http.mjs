@@ -1,7 +1,7 @@
 // HTTP/1.1 over a bare socket: the request's bytes are the case's own, and the response is read to the byte.
 import { connect } from 'node:net';
 import { once } from 'node:events';
-import { within } from './within.mjs';
+import { within } from '../socketio/within.mjs';
 
 // Counts what arrives, over all connections.
 let arrivals = 0;

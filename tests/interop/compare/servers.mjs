@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { within } from './within.mjs';
+import { within } from '../socketio/within.mjs';
 
 const FLAGS = {
   pingInterval: '--ping-interval', pingTimeout: '--ping-timeout', maxPayload: '--max-payload',

@@ -1,6 +1,6 @@
 // A WebSocket whose messages, and whose end, are read in the order of their arrival.
 import { createRequire } from 'node:module';
-import { within } from './within.mjs';
+import { within } from '../socketio/within.mjs';
 
 const { WebSocket } = createRequire(`${process.env.ROOMWIRE_COMPARE_MODULES}/package.json`)('ws');
 

@@ -182,6 +182,23 @@ async def goodbye(scene):
     await peer.disconnected()
 
 
+async def refusal(scene, peer, auth):
+    """What a client of version 5 is told that is not let in."""
+    connecting = asyncio.create_task(peer.connect(scene.server.url, auth))
+    _, namespace, data = await peer.refused()
+    if scene.kind.mode == "polling":
+        # If the refusal is read before the answer to the POST that it is for, this client forgets to send its close packet
+        # and then waits for its own GET, until the next ping.
+        connecting.cancel()
+    else:
+        try:
+            await connecting
+        except socketio.exceptions.ConnectionError:
+            return namespace, data
+        raise AssertionError("let in")
+    return namespace, data
+
+
 async def admin(scene):
     """a namespace that asks for a token"""
     if scene.kind.major == 4:
@@ -202,13 +219,7 @@ async def admin(scene):
     assert sorted(await peer.call("stats", namespace="/admin")) == ["connections", "rooms", "sockets", "users"]
 
     stranger = scene.peer(namespaces=["/admin"])
-    try:
-        await stranger.connect(scene.server.url, auth={"token": "wrong"})
-    except socketio.exceptions.ConnectionError:
-        pass
-    else:
-        raise AssertionError("let in with a wrong token")
-    assert await stranger.refused() == ("refused", "/admin", {"message": "not authorized", "data": {"code": 401}})
+    assert await refusal(scene, stranger, {"token": "wrong"}) == ("/admin", {"message": "not authorized", "data": {"code": 401}})
 
 
 async def two_namespaces(scene):
@@ -233,13 +244,7 @@ async def unknown_namespace(scene):
         assert ("refused", "/nope", "Invalid namespace") in lives, lives
         return
     peer = scene.peer(namespaces=["/nope"])
-    try:
-        await peer.connect(scene.server.url)
-    except socketio.exceptions.ConnectionError:
-        pass
-    else:
-        raise AssertionError("let in")
-    assert await peer.refused() == ("refused", "/nope", {"message": "Invalid namespace"})
+    assert await refusal(scene, peer, None) == ("/nope", {"message": "Invalid namespace"})
 
 
 async def takeover(scene):

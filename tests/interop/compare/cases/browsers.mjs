@@ -1,5 +1,6 @@
 // What only browsers do: pages from elsewhere, cookies, scripts instead of requests (JSONP), base64 and binary bodies.
 import { decode, encode } from '../payload.mjs';
+import { Polling } from '../polling.mjs';
 
 const TEXT = { 'Content-Type': 'text/plain;charset=UTF-8' };
 const FORM = { 'Content-Type': 'application/x-www-form-urlencoded' };
@@ -233,7 +234,6 @@ const scripts = [
 
 // A session whose responses are scripts; it has joined.
 async function jsonp(side, extra) {
-  const { Polling } = await import('../polling.mjs');
   const session = new Polling();
   Object.assign(session, { side, extra });
   const response = await side.request(null, { path: side.path('polling', null, extra) });
