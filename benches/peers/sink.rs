@@ -13,7 +13,7 @@ pub struct Sink {
 /// What has come of a message in pieces: its first and last bytes, or in a thorough pass all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Pieces {
-    first: Option<[u8; 8]>,
+    first: [u8; 8],
     last: [u8; 8],
     bytes: usize,
     whole: Vec<u8>,
@@ -54,6 +54,9 @@ impl Sink {
             return;
         }
         let pieces = &mut self.pieces;
+        if pieces.bytes < 8 {
+            pieces.first[pieces.bytes..].iter_mut().zip(piece).for_each(|(to, from)| *to = *from);
+        }
         pieces.bytes += piece.len();
         match piece.last_chunk() {
             Some(last) => pieces.last = *last,
@@ -62,14 +65,11 @@ impl Sink {
                 pieces.last[8 - piece.len()..].copy_from_slice(piece);
             }
         }
-        if pieces.first.is_none() {
-            pieces.first = Some(*piece.first_chunk().expect("no first piece is that short"));
-        }
         if ends {
             let Pieces { first, last, bytes, .. } = std::mem::take(pieces);
             self.messages += 1;
             self.bytes += bytes;
-            self.ends(is_text, first.expect("a first piece"), last);
+            self.ends(is_text, first, last);
         }
     }
 
