@@ -338,12 +338,14 @@ impl Hub {
     pub(super) fn touch(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let stream = conn.stream();
-        if (conn.outgoing_len() > 0 || stream != conn.told) && !conn.queued {
+        // What was still to be written may have been given up: a driver that waits to write it has to know.
+        let over = stream == Stream::Closed && conn.outgoing_len() == 0 && conn.ended;
+        if (conn.outgoing_len() > 0 || stream != conn.told || over) && !conn.queued {
             conn.queued = true;
             self.transmit.push_back(id);
         }
         conn.told = stream;
-        if stream == Stream::Closed && conn.outgoing_len() == 0 && conn.ended {
+        if over {
             self.conns.remove(id);
             return;
         }

@@ -70,6 +70,20 @@ fn a_stream_to_be_ended_is_named() {
     assert_eq!(world.hub.counts().connections, 0);
 }
 
+/// The driver waits to write the rest, which nobody reads, before it closes the stream.
+#[test]
+fn a_stream_whose_last_words_are_given_up_is_named() {
+    let mut world = World::new(config());
+    let (conn, _) = world.client();
+    world.bytes(conn, &masked(Opcode::Close, &[]));
+    assert_eq!((named(&mut world), world.hub.stream(conn)), (vec![conn], Stream::Closed));
+    world.read(conn, world.hub.outgoing_len(conn) - 1);
+    assert_eq!(named(&mut world), [], "the driver knows");
+    world.pass(millis(60_000));
+    assert_eq!((world.hub.outgoing_len(conn), world.hub.counts().connections), (0, 0));
+    assert_eq!(named(&mut world), [conn]);
+}
+
 /// A driver that does what the module's first example does must not leave bytes behind.
 #[test]
 fn what_is_owed_after_everything_was_written_is_named() {

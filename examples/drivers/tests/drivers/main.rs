@@ -1,5 +1,6 @@
 //! Starts each driver that was built, and talks to it with `ws_client` and with connections of the library's own.
 
+mod chat;
 mod peer;
 mod server;
 

@@ -15,7 +15,7 @@ use roomwire::{Stream, ws::Event};
 use crate::server::Server;
 
 /// Longer than anything takes, on a machine that does much else.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the library told.
 #[derive(Debug, PartialEq, Eq)]
@@ -51,14 +51,19 @@ impl Peer {
 
     /// A connection whose opening handshake is sent.
     pub fn begin(server: &Server) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+        Self::begin_at(server, server.port, &server.url())
+    }
+
+    /// The same at another port or path.
+    pub fn begin_at(server: &Server, port: u16, url: &str) -> Self {
+        let stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         let certificate = server.certificate.to_string_lossy().into_owned();
         let tls = server.is_secure().then(|| Tls::client("127.0.0.1", Some(certificate)).unwrap());
         let config = ws::Config { ping_interval: None, ..ws::Config::default() };
-        let opening = ws::Opening::url(&server.url()).unwrap();
+        let opening = ws::Opening::url(url).unwrap();
         let conn = ws::Connection::client(Arc::new(config), opening, seed(), now());
         let told = VecDeque::new();
         let mut peer =

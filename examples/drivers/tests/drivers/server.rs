@@ -11,6 +11,9 @@ pub const NAMES: [&str; 4] = ["tokio", "axum", "tls", "mio"];
 pub struct Server {
     pub name: &'static str,
     pub port: u16,
+    /// Where `axum` has byte streams and lines; 0 for others.
+    pub raw: u16,
+    pub lines: u16,
     /// Where it wrote the certificate that it made.
     pub certificate: PathBuf,
     process: Child,
@@ -43,16 +46,20 @@ impl Server {
         };
         let mut command = Command::new("sh");
         command.args(["-c", script, program, "--listen", "127.0.0.1:0", "--certificate"]).arg(&certificate);
+        if name == "axum" {
+            command.args(["--raw", "127.0.0.1:0", "--lines", "127.0.0.1:0", "--grace", "1"]);
+        }
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let port = line
-            .trim()
-            .strip_prefix("listening on ")
-            .map(|at| at.trim_start_matches("http://"))
-            .and_then(|port| port.parse().ok());
-        let port = port.unwrap_or_else(|| panic!("{name} said {line:?}"));
-        Self { name, port, certificate, process }
+        let mut said = BufReader::new(process.stdout.take().unwrap()).lines();
+        let mut port = |label: &str| -> u16 {
+            let line = said.next().and_then(Result::ok).unwrap_or_default();
+            let address = line.strip_prefix(label).map(|rest| rest.trim_start_matches("http://"));
+            let port = address.and_then(|address| address.strip_prefix("127.0.0.1:")?.parse().ok());
+            port.unwrap_or_else(|| panic!("{name} said {line:?}"))
+        };
+        let first = port("listening on ");
+        let (raw, lines) = if name == "axum" { (port("byte streams on "), port("lines on ")) } else { (0, 0) };
+        Self { name, port: first, raw, lines, certificate, process }
     }
 
     pub fn is_secure(&self) -> bool {
@@ -71,6 +78,17 @@ impl Server {
             args.extend(["--ca".into(), self.certificate.to_string_lossy().into_owned()]);
         }
         args
+    }
+
+    /// Asks it to end.
+    pub fn interrupt(&self) {
+        let kill = Command::new("kill").args(["-INT", &self.process.id().to_string()]).status();
+        assert!(kill.unwrap().success());
+    }
+
+    /// Waits for its end; the code that it gives.
+    pub fn ended(&mut self) -> Option<i32> {
+        self.process.wait().unwrap().code()
     }
 
     pub fn stop(&mut self) {
