@@ -159,7 +159,7 @@ impl Engine {
         input: &mut &'a mut [u8],
     ) -> Option<Happening<'a>> {
         loop {
-            if let Some(happening) = self.happenings.pop_front() {
+            if let Some(happening) = next(&mut self.happenings) {
                 return Some(happening);
             }
             let Some(wire) = self.wire_mut(slot).as_mut().filter(|wire| wire.id == id) else {
@@ -448,6 +448,15 @@ impl Engine {
     pub(super) fn wires_mut(&mut self) -> impl Iterator<Item = &mut Wire> {
         [&mut self.poll, &mut self.post, &mut self.socket, &mut self.leaving].into_iter().flatten()
     }
+}
+
+/// Takes the first of a queue; one that was long once and is empty gives its memory back.
+pub(super) fn next<T>(queue: &mut VecDeque<T>) -> Option<T> {
+    let first = queue.pop_front();
+    if queue.is_empty() && queue.capacity() > 64 {
+        *queue = VecDeque::new();
+    }
+    first
 }
 
 /// What follows the digit of a packet.

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::backoff::Backoff;
 use super::config::Config;
-use super::engine::{Engine, Happening, Slot};
+use super::engine::{Engine, Happening, Slot, next};
 use super::error::{ConfigError, Error};
 use super::event::{DisconnectReason, Event};
 use super::ids::{SocketId, StreamId};
@@ -149,13 +149,10 @@ impl Client {
     /// The next thing that happened without input of its stream: by a time-out, or by a call.
     pub fn poll_event(&mut self) -> Option<Event<'static>> {
         loop {
-            if let Some(event) = self.events.pop_front() {
-                if self.events.is_empty() {
-                    self.events = VecDeque::new();
-                }
+            if let Some(event) = next(&mut self.events) {
                 return Some(event);
             }
-            let happening = self.engine.as_mut()?.happenings.pop_front()?;
+            let happening = next(&mut self.engine.as_mut()?.happenings)?;
             if let Some(event) = self.happened(happening) {
                 return Some(event);
             }
@@ -364,7 +361,7 @@ impl Client {
 
     /// Tells what happened without input.
     fn settle(&mut self) {
-        while let Some(happening) = self.engine.as_mut().and_then(|engine| engine.happenings.pop_front()) {
+        while let Some(happening) = self.engine.as_mut().and_then(|engine| next(&mut engine.happenings)) {
             if let Some(event) = self.happened(happening) {
                 self.events.push_back(event);
             }

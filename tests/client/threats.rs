@@ -275,6 +275,29 @@ fn m07_nothing_is_kept_of_large_messages() {
     let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{packet}", packet.len());
     let usage = fed(&mut world, get.stream, head.into_bytes());
     assert!(usage.live < 16_384 && usage.peak > 1_000_000 && usage.peak < 6_000_000, "{usage:?}");
+    let (mut world, _, get) = World::polling(config(POLLING), OPEN);
+    let packets = ["42[\"e\"]"; 20_000].join("\u{1e}");
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{packets}", packets.len());
+    let usage = fed(&mut world, get.stream, head.into_bytes());
+    assert!(usage.live < 16_384, "nor of many: {usage:?}");
+
+    // Events that were told only when they were asked for.
+    let (mut world, socket) = World::websocket(config(WEBSOCKET));
+    let now = world.now;
+    let wait = std::time::Duration::from_secs(60);
+    let ((), usage) = crate::memory::measure(|| {
+        for _ in 0..1000 {
+            world.client.emit_with_ack(now, socket, "e", (), wait).unwrap();
+        }
+        world.client.disconnect(now, socket);
+        while world.client.poll_event().is_some() {}
+        while let Some(stream) = world.client.poll_transmit() {
+            let size = world.client.outgoing_len(stream);
+            world.client.sent(now, stream, size);
+        }
+    });
+    assert!(usage.live < 4096, "{usage:?}");
+
     let (mut world, _) = World::websocket(config(WEBSOCKET));
     let stream = world.socket();
     let mut frame = b"\x81\x7f\0\0\0\0".to_vec();
