@@ -342,7 +342,8 @@ impl Hub {
             return self.end_session(id, reason);
         }
         polling.farewell_until = Some(until);
-        if let Some(upgrade) = polling.upgrade.take() {
+        // A client that is about to change its transport polls no more: it is told on the other one.
+        if let Some(upgrade) = polling.upgrade.take_if(|upgrade| !upgrade.probed) {
             self.drop_upgrade(upgrade);
         }
         self.lose_sockets(id, reason);

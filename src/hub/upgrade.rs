@@ -11,6 +11,7 @@
 
 use super::carrier::Carrier;
 use super::connection::Tie;
+use super::event::DisconnectReason;
 use super::front::Hub;
 use super::ids::{ConnId, SessionId};
 use super::polling::Upgrading;
@@ -57,13 +58,16 @@ impl Hub {
         };
         polling.upgrade = None;
         self.tie(conn, Tie::Carries(id));
-        let queued = polling.take_all();
+        let (queued, leaves) = (polling.take_all(), polling.is_leaving());
         // A GET that still waits, against the rules, must not hang.
-        self.abandon_polling(*polling, super::event::DisconnectReason::Client);
+        self.abandon_polling(*polling, DisconnectReason::Client);
         for packet in queued {
             self.send(session_place(id), core::slice::from_ref(&packet));
         }
         self.touch_session(id);
+        if leaves {
+            self.end_connection(conn, DisconnectReason::Closed, None, CloseCode::NO_STATUS, "");
+        }
     }
 
     /// The WebSocket of an upgrade is over: the session goes on as it was.
@@ -79,7 +83,6 @@ impl Hub {
     }
 
     fn drop_connection(&mut self, conn: ConnId) {
-        let reason = super::event::DisconnectReason::ProtocolError;
-        self.end_connection(conn, reason, None, CloseCode::NO_STATUS, "");
+        self.end_connection(conn, DisconnectReason::ProtocolError, None, CloseCode::NO_STATUS, "");
     }
 }
