@@ -37,7 +37,7 @@ fn begin_poll(server: &Server, session: &str) -> TcpStream {
 enum Client<'s> {
     /// With the path of its session, and what was fetched.
     Polling(&'s Server, String, Vec<String>),
-    WebSocket(Peer),
+    WebSocket(Box<Peer>),
     Lines(BufReader<TcpStream>),
 }
 
@@ -54,7 +54,7 @@ impl<'s> Client<'s> {
         let mut peer = Peer::begin_at(server, port, &format!("ws://127.0.0.1:{port}{WEBSOCKET}"));
         peer.opened();
         assert!(matches!(peer.next(), Told::Text(open) if open.starts_with("0{")));
-        Self::WebSocket(peer).welcomed()
+        Self::WebSocket(Box::new(peer)).welcomed()
     }
 
     fn lines(port: u16) -> Self {
@@ -180,7 +180,7 @@ fn polling_becomes_websocket() {
     waiting.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     peer.send("5");
-    let mut client = Client::WebSocket(peer);
+    let mut client = Client::WebSocket(Box::new(peer));
     client.send(r#"21["echo","here"]"#);
     assert_eq!(client.said(), json!(["here"]));
 }
