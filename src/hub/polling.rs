@@ -309,7 +309,7 @@ impl Hub {
             self.tie(conn, Tie::Delivers(session));
         }
         if leaves {
-            self.forget_session(session);
+            self.end_session(session, DisconnectReason::Closed);
         }
     }
 
@@ -368,8 +368,7 @@ impl Hub {
         let now = self.now;
         let Some(polling) = self.polling(id) else { return };
         if polling.farewell_until.is_some_and(|until| until <= now) {
-            drop(self.forget_session(id));
-            return;
+            return self.end_session(id, DisconnectReason::Closed);
         }
         if let Some(upgrade) = polling.upgrade.filter(|upgrade| upgrade.until <= now) {
             polling.upgrade = None;

@@ -410,3 +410,24 @@ fn a_session_that_is_closed_between_probe_and_upgrade() {
         assert!(poller.is_gone(&mut world));
     }
 }
+
+/// The same where the client goes on polling, or does nothing: the session is over, and its WebSocket with it.
+#[test]
+fn a_session_that_is_closed_between_probe_and_upgrade_and_polls_on() {
+    for polls in [false, true] {
+        let mut world = accepting();
+        let (mut poller, socket) = connected(&mut world, 4);
+        let mut client = Client::open(&mut world, &poller.target("websocket"));
+        client.ask(&mut world, "2probe");
+        world.hub.disconnect_client(world.now, socket).unwrap();
+        world.settle();
+        if polls {
+            assert_eq!(poller.poll(&mut world).texts(), ["41"]);
+            assert_eq!(poller.poll(&mut world).texts(), ["6", "1"]);
+        } else {
+            world.pass(secs(30));
+        }
+        assert_eq!(client.frames(&mut world), EMPTY_CLOSE);
+        assert_eq!(world.hub.counts().sessions, 0);
+    }
+}
