@@ -118,6 +118,18 @@ fn a_compressed_piece_is_told_at_once() {
     assert_eq!(joined(read(&mut server, &bytes, &Cuts::Bytes)).0, [Seen::Text(phrase.into())]);
 }
 
+/// Nor does the end of a run whose code has come wait where a piece is full before it.
+#[test]
+fn what_the_codec_still_holds_is_told_at_once() {
+    for beyond in (1..300).step_by(7) {
+        let (mut client, mut server) = pair_of(config(all(), 1, 1 << 30), config(all(), 1, 1 << 30));
+        let text = "x".repeat((16 << 10) + beyond);
+        client.send_piece(START, Piece::begin(&*text)).unwrap();
+        let told = read(&mut server, &take(&mut client), &Cuts::Whole);
+        assert_eq!(joined(told).1, Some(text.into()), "{beyond}");
+    }
+}
+
 #[test]
 fn empty_pieces_are_an_empty_message() {
     for pieces in [2, 5] {
