@@ -5,6 +5,7 @@ use core::time::Duration;
 use super::parser::Parser;
 use crate::engineio;
 use crate::http::{self, LimitsError, Request, Response};
+use crate::ws::{self, DeflateConfig};
 
 /// Which pages may connect (RFC 6455 section 10.2). Browsers say truthfully from where a page came; a server
 /// that knows its users by cookies must refuse all but its own pages, or any page can speak for them.
@@ -144,6 +145,10 @@ pub struct Config {
     pub plain: Vec<Plain>,
     /// The form of Socket.IO packets on Engine.IO. Default [`Parser::Json`].
     pub parser: Parser,
+    /// Compression of WebSocket messages (RFC 7692), each on its own, so that an event for many is compressed once. Where a
+    /// secret and text of somebody else's choice stand in one event, see [`Target::uncompressed`](super::Target::uncompressed).
+    /// Default none; without the feature `deflate` there is no other value.
+    pub deflate: Option<DeflateConfig>,
     /// Path, heartbeat and message size.
     pub engine: engineio::Config,
     /// Limits and time-outs of HTTP.
@@ -175,6 +180,7 @@ impl Config {
             namespaces: Namespaces::Listed(alloc::vec!["/".into()]),
             plain: Vec::new(),
             parser: Parser::default(),
+            deflate: None,
             engine: engineio::Config::default(),
             http: http::Config::default(),
             limits: Limits::default(),
@@ -194,6 +200,7 @@ impl Config {
     /// The first limit that is out of its range.
     pub fn validate(&self) -> Result<(), LimitsError> {
         self.http.validate()?;
+        ws::Config { deflate: self.deflate, ..ws::Config::default() }.validate()?;
         let limits = &self.limits;
         LimitsError::positive("ping_interval", self.engine.ping_interval)?;
         LimitsError::positive("ping_timeout", self.engine.ping_timeout)?;

@@ -18,7 +18,7 @@ use super::socket::Phase;
 use super::target::{Receipt, Target, To};
 use crate::engineio::{self, Revision};
 use crate::socketio::{Arguments, Packet, PacketType, check_placeholders, is_reserved, write_name};
-use crate::ws::{Message, Opcode, Prepared, SendError};
+use crate::ws::{DeflateConfig, Message, Opcode, Prepared, SendError};
 
 /// One event on its way to many: encoded for each namespace when the first socket there needs it.
 struct Broadcast<'b> {
@@ -26,6 +26,8 @@ struct Broadcast<'b> {
     /// The acknowledgement that it asks for.
     asking: Option<Asking>,
     volatile: bool,
+    /// How it is compressed, where that was agreed on.
+    deflate: Option<DeflateConfig>,
     encoded: Vec<Encoded>,
     receipt: Receipt,
     /// Sessions that have no room for it; they are cut off when nobody walks over members any more.
@@ -130,14 +132,15 @@ impl Hub {
     }
 
     pub(super) fn broadcast(&mut self, target: &Target<'_>, body: Body<'_>, asking: Option<Asking>) -> Receipt {
-        let mut broadcast = Broadcast::new(body, asking, target.volatile);
+        let deflate = self.config.deflate.filter(|_| !target.uncompressed);
+        let mut broadcast = Broadcast::new(body, asking, target.volatile, deflate);
         self.select(target, |hub, place| hub.deliver(&mut broadcast, place));
         self.finish(broadcast)
     }
 
     /// Sends the same to the members of a group, apart from some.
     pub(super) fn broadcast_to_group(&mut self, group: u32, body: &str, apart_from: &[SocketId]) {
-        let mut broadcast = Broadcast::new(Body::new(body, &[]), None, false);
+        let mut broadcast = Broadcast::new(Body::new(body, &[]), None, false, self.config.deflate);
         let mark = self.begin_selection();
         for socket in apart_from {
             self.mark(*socket, mark);
@@ -148,7 +151,7 @@ impl Hub {
 
     /// Sends the same to several sockets, to each once.
     pub(super) fn broadcast_to_sockets(&mut self, sockets: &[SocketId], body: &str) {
-        let mut broadcast = Broadcast::new(Body::new(body, &[]), None, false);
+        let mut broadcast = Broadcast::new(Body::new(body, &[]), None, false, self.config.deflate);
         let mark = self.begin_selection();
         for socket in sockets {
             if self.is_live(*socket) {
@@ -218,9 +221,9 @@ impl Hub {
 }
 
 impl<'b> Broadcast<'b> {
-    const fn new(body: Body<'b>, asking: Option<Asking>, volatile: bool) -> Self {
+    const fn new(body: Body<'b>, asking: Option<Asking>, volatile: bool, deflate: Option<DeflateConfig>) -> Self {
         let receipt = Receipt { queued: 0, dropped: 0, away: 0, cut_off: 0 };
-        Self { body, asking, volatile, encoded: Vec::new(), receipt, full: Vec::new() }
+        Self { body, asking, volatile, deflate, encoded: Vec::new(), receipt, full: Vec::new() }
     }
 
     /// The event's packets for a namespace and a format, made when they are first asked for.
@@ -233,13 +236,16 @@ impl<'b> Broadcast<'b> {
         let known = self.encoded.iter().position(|known| known.namespace == namespace && known.format == format);
         let at = known.unwrap_or_else(|| {
             let raw = self.body.message.and_then(|message| prepare_message(message, format));
-            let packets = raw.map(|raw| alloc::vec![raw]).unwrap_or_else(|| {
+            let mut packets = raw.map(|raw| alloc::vec![raw]).unwrap_or_else(|| {
                 let name = groups.name(namespace);
                 let id = self.asking.map(|asking| asking.id);
                 let kind = if attached { PacketType::BinaryEvent } else { PacketType::Event };
                 let packet = Packet { id, data: self.body.text, ..Packet::new(kind, &name) };
                 parser.prepare(packet, self.body.attachments, format)
             });
+            if let Some(config) = self.deflate.filter(|_| format != Format::Lines) {
+                packets = packets.into_iter().map(|packet| packet.deflated_by(&config)).collect();
+            }
             self.encoded.push(Encoded { namespace, format, packets });
             self.encoded.len().saturating_sub(1)
         });

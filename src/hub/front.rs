@@ -21,7 +21,7 @@ use crate::http::{self, LimitsError, Response};
 use crate::lines;
 use crate::stream::Stream;
 use crate::time::Instant;
-use crate::ws::{self, CloseCode};
+use crate::ws::{self, CloseCode, DeflateConfig};
 
 /// Everything that a realtime server keeps, see the [module](super).
 #[derive(Debug)]
@@ -101,6 +101,7 @@ impl Hub {
             http: http_config.clone(),
             // Engine.IO has a heartbeat of its own.
             ping_interval: None,
+            deflate: config.deflate.map(DeflateConfig::each_alone),
             close_timeout: config.close_timeout,
             write_timeout: config.write_timeout,
             ..ws::Config::default()

@@ -19,6 +19,7 @@ pub struct Target<'a> {
     pub(super) except: Vec<SocketId>,
     pub(super) except_rooms: Vec<&'a str>,
     pub(super) volatile: bool,
+    pub(super) uncompressed: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -31,7 +32,7 @@ pub(super) enum To<'a> {
 
 impl<'a> Target<'a> {
     const fn new(to: To<'a>, namespace: Option<&'a str>) -> Self {
-        Self { to, namespace, except: Vec::new(), except_rooms: Vec::new(), volatile: false }
+        Self { to, namespace, except: Vec::new(), except_rooms: Vec::new(), volatile: false, uncompressed: false }
     }
 
     /// One socket.
@@ -98,6 +99,17 @@ impl<'a> Target<'a> {
     #[must_use]
     pub const fn volatile(mut self) -> Self {
         self.volatile = true;
+        self
+    }
+}
+
+/// What becomes of it on its way.
+impl Target<'_> {
+    /// Not compressed, whatever is configured: for what holds a secret beside text of somebody else's choice, whose compressed
+    /// size would tell of it; or for what is compressed already.
+    #[must_use]
+    pub const fn uncompressed(mut self) -> Self {
+        self.uncompressed = true;
         self
     }
 }

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use super::DeflateConfig;
 use super::frame::{HEADER_BYTES_MAX, Header, Opcode};
 use crate::utf8::{self, InvalidUtf8};
 
@@ -230,6 +231,14 @@ impl Prepared {
         });
         self.deflated = (done && bytes.len().saturating_sub(start) < self.frame.len()).then(|| bytes.slice(start..));
         self
+    }
+
+    /// The same as a configuration asks for it.
+    pub(crate) fn deflated_by(self, config: &DeflateConfig) -> Self {
+        #[cfg(feature = "deflate")]
+        return if self.payload.len() < config.threshold_bytes { self } else { self.deflated(config.level) };
+        #[cfg(not(feature = "deflate"))]
+        match *config {}
     }
 
     pub(super) const fn deflated_frame(&self) -> Option<&Bytes> {

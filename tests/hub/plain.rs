@@ -116,3 +116,33 @@ fn silence_is_noticed() {
     assert!(world.told().iter().any(|told| matches!(told, Told::Closed(closed, Some(_)) if *closed == conn)));
     assert_ne!(world.hub.stream(conn), Stream::Open);
 }
+
+/// An event for many is compressed once, for those who agreed on it, unless the target says otherwise.
+#[cfg(feature = "deflate")]
+#[test]
+fn events_are_compressed_once() {
+    let deflate = Some(roomwire::ws::DeflateConfig::default());
+    let mut world = World::new(Config { deflate, ..plain() });
+    let compressed: Vec<_> = (0..2)
+        .map(|_| {
+            let conn = world.hub.connect(world.now).unwrap();
+            let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+            world.bytes(conn, &opening_with("/raw?room=red", offer));
+            let head = String::from_utf8(world.read(conn, usize::MAX)).unwrap();
+            assert!(head.contains("permessage-deflate; server_no_context_takeover"), "{head}");
+            let [.., Told::Connecting(socket, ..)] = world.told()[..] else { panic!() };
+            world.hub.accept(world.now, socket).unwrap();
+            conn
+        })
+        .collect();
+    let (bare, _) = connected(&mut world);
+    let text = "news ".repeat(50);
+    let first_bytes = |world: &mut World, conn| world.read(conn, usize::MAX)[0];
+    for (target, first) in [(Target::all(), 0xC1), (Target::all().uncompressed(), 0x81)] {
+        world.hub.emit(world.now, target, "e", (text.as_str(),)).unwrap();
+        assert_eq!(compressed.iter().map(|conn| first_bytes(&mut world, *conn)).collect::<Vec<_>>(), [first; 2]);
+        assert_eq!(first_bytes(&mut world, bare), 0x81);
+    }
+    world.hub.emit(world.now, Target::all(), "e", ("short",)).unwrap();
+    assert_eq!(first_bytes(&mut world, compressed[0]), 0x81, "below the threshold");
+}

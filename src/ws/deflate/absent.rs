@@ -16,6 +16,10 @@ impl DeflateConfig {
     pub(super) const fn validate(&self) -> Result<(), LimitsError> {
         match *self {}
     }
+
+    pub(crate) const fn each_alone(self) -> Self {
+        match self {}
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -42,6 +42,12 @@ impl Default for DeflateConfig {
 }
 
 impl DeflateConfig {
+    /// The same where the server compresses each message on its own, so that it can be compressed once for many.
+    pub(crate) const fn each_alone(mut self) -> Self {
+        self.server_no_context_takeover = true;
+        self
+    }
+
     pub(in crate::ws) fn validate(&self) -> Result<(), LimitsError> {
         LimitsError::check("level", self.level.into(), 1, 9)?;
         LimitsError::check("server_max_window_bits", self.server_max_window_bits.into(), 8, 15)?;
