@@ -334,12 +334,15 @@ impl Hub {
     pub(super) fn touch(&mut self, id: ConnId) {
         let Some(conn) = self.conns.get_mut(id) else { return };
         let stream = conn.stream();
-        if (conn.outgoing_len() > 0 || stream != conn.told) && !conn.queued {
+        let over = stream == Stream::Closed && conn.outgoing_len() == 0 && conn.ended;
+        // One that is over is named even if its end was told before: what was left then is not to be written any more, and
+        // who waits for a peer that does not read would wait for ever.
+        if (conn.outgoing_len() > 0 || stream != conn.told || over) && !conn.queued {
             conn.queued = true;
             self.transmit.push_back(id);
         }
         conn.told = stream;
-        if stream == Stream::Closed && conn.outgoing_len() == 0 && conn.ended {
+        if over {
             self.conns.remove(id);
             return;
         }
