@@ -70,7 +70,7 @@ fn the_server_disconnects() {
     // Not yet connected is as good.
     let waiting = world.connect("/b");
     world.say("41/b,");
-    assert_eq!(world.told(), ["disconnected 3: Server"]);
+    assert_eq!(world.told(), ["refused 3: disconnected by the server "]);
     assert_eq!(world.connect("/b"), waiting);
     world.client.disconnect(world.now, waiting);
     world.turn();
