@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use super::error::{ConnectError, EmitError};
 use super::event::{AckError, DisconnectReason, Event};
-use super::front::Client;
+use super::front::{Client, Root};
 use super::ids::{AckId, Reply, SocketId};
 use super::queue::Outgoing;
 use super::socket::{Body, Phase, Retried, Socket};
@@ -225,13 +225,14 @@ impl Client {
             }
             Protocol::V4 if &*socket.namespace != "/" => self.say(id, PacketType::Connect, ""),
             // The server connects it unasked, and may have done so before anybody wanted it.
-            Protocol::V4 if self.root_connected => {
+            Protocol::V4 if self.root == Root::Connected => {
                 socket.phase = Phase::Connected;
                 socket.sid = self.engine.as_ref().map(|engine| engine.sid.clone()).unwrap_or_default();
                 self.events.push_back(Event::Connected { socket: id, recovered: false });
                 self.send_offline(id);
                 self.send_retried(id);
             }
+            Protocol::V4 if self.root == Root::Gone => self.say(id, PacketType::Connect, ""),
             Protocol::V4 => {}
         }
     }
@@ -241,6 +242,9 @@ impl Client {
         let Self { shared, engine, sockets, .. } = self;
         let (Some(engine), Some(socket)) = (engine, sockets.get(&id)) else { return };
         let namespace = if kind == PacketType::Connect { &socket.asked } else { &*socket.namespace };
+        if kind == PacketType::Disconnect && namespace == "/" {
+            self.root = Root::Gone;
+        }
         engine.send(shared, message(&Packet { data, ..Packet::new(kind, namespace) }));
     }
 

@@ -30,14 +30,23 @@ pub struct Client {
     pub(super) sockets: BTreeMap<SocketId, Socket>,
     pub(super) names: BTreeMap<Arc<str>, SocketId>,
     pub(super) next_socket: u64,
-    /// In protocol 4: whether the server has connected the namespace `/`, be it wanted or not.
-    pub(super) root_connected: bool,
+    /// In protocol 4: the namespace `/`, be it wanted or not.
+    pub(super) root: Root,
     /// A packet whose attachments are still to come.
     pub(super) assembling: Option<Box<Assembling>>,
     backoff: Backoff,
     retry_at: Instant,
     pub(super) closed: bool,
     pub(super) events: VecDeque<Event<'static>>,
+}
+
+/// What has become of the namespace `/` in a session of protocol 4, where the server connects it unasked, and once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Root {
+    Awaited,
+    Connected,
+    /// It was left, disconnected or refused: from now on it has to be asked for like others.
+    Gone,
 }
 
 /// More than this end at a time only where nobody answers; the oldest are cut off.
@@ -59,7 +68,7 @@ impl Client {
             sockets: BTreeMap::new(),
             names: BTreeMap::new(),
             next_socket: 0,
-            root_connected: false,
+            root: Root::Awaited,
             assembling: None,
             backoff: Backoff::default(),
             retry_at: Instant::NEVER,
@@ -343,7 +352,7 @@ impl Client {
 
     fn forget_session(&mut self) {
         self.assembling = None;
-        self.root_connected = false;
+        self.root = Root::Awaited;
     }
 
     fn leave(&mut self, engine: Engine) {

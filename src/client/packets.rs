@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::error::Error;
 use super::event::{AckError, DisconnectReason, Event};
 use super::fields::{fields, string};
-use super::front::Client;
+use super::front::{Client, Root};
 use super::ids::{AckId, Reply, SocketId};
 use super::socket::Phase;
 use crate::socketio::{self, Args, Assembly, EventData, Packet, PacketType, Protocol, check_placeholders};
@@ -123,15 +123,13 @@ impl Client {
         packet: &Packet<'a>,
         attachments: Vec<Bytes>,
     ) -> Result<Option<Event<'a>>, socketio::Error> {
+        match packet.kind {
+            PacketType::Connect if packet.namespace == "/" => self.root = Root::Connected,
+            PacketType::Disconnect | PacketType::ConnectError if packet.namespace == "/" => self.root = Root::Gone,
+            _ => {}
+        }
         let Some(&id) = self.names.get(self.name_of(packet.namespace)) else {
             // Nobody wants it: an answer that comes late, or the namespace that protocol 4 connects unasked.
-            if packet.namespace == "/" && self.shared.config.protocol == Protocol::V4 {
-                match packet.kind {
-                    PacketType::Connect => self.root_connected = true,
-                    PacketType::Disconnect => self.root_connected = false,
-                    _ => {}
-                }
-            }
             return Ok(None);
         };
         match packet.kind {
@@ -222,8 +220,10 @@ impl Client {
         let EventData { name, args } = EventData::parse(packet.data)?;
         let session = self.session;
         let Some(socket) = self.sockets.get_mut(&id) else { return Ok(None) };
-        // Before the answer to CONNECT come the events that a recovered session has missed.
-        if !matches!(socket.phase, Phase::Connected | Phase::Connecting { .. }) {
+        // Before the answer to CONNECT come the events that a recovered session has missed. Without one they were on their
+        // way to an earlier socket of that name.
+        let recovers = matches!(socket.phase, Phase::Connecting { .. }) && socket.pid.is_some();
+        if socket.phase != Phase::Connected && !recovers {
             return Ok(None);
         }
         socket.note_offset(args.as_str(), self.shared.config.limits.offset_bytes_max);
@@ -239,8 +239,9 @@ impl Client {
     ) -> Result<Option<Event<'a>>, socketio::Error> {
         let args = Args::from_array(packet.data)?.with_attachments(attachments);
         let (Some(number), Some(socket)) = (packet.id, self.sockets.get_mut(&id)) else { return Ok(None) };
-        // An id that is not awaited may be one that was answered too late.
-        if !socket.acks.take(number) {
+        // An id that is not awaited may be one that was answered too late; before the answer to CONNECT it is another
+        // socket's.
+        if socket.phase != Phase::Connected || !socket.acks.take(number) {
             return Ok(None);
         }
         if socket.retried.front().is_none_or(|first| first.awaits != Some(number)) {

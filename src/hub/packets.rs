@@ -123,9 +123,15 @@ impl Hub {
         let Some(place) = self.socket_of(id, packet.namespace) else {
             // A client may leave what it never joined; and what it sent before it heard that it was made to leave is
             // no fault of its.
-            let harmless = packet.kind == PacketType::Disconnect
-                || self.sessions.get(id).is_some_and(|session| session.was_dismissed(packet.namespace));
-            return if harmless { Ok(None) } else { Err(socketio::Error::NotConnected) };
+            let dismissed = self.sessions.get(id).is_some_and(|session| session.was_dismissed(packet.namespace));
+            if !dismissed && packet.kind != PacketType::Disconnect {
+                return Err(socketio::Error::NotConnected);
+            }
+            if packet.attachments > 0 && attachments.is_none() {
+                // They follow all the same, and are nobody's.
+                self.await_attachments(id, packet)?;
+            }
+            return Ok(None);
         };
         let Some(socket) = self.sockets.key_at(place) else { return Ok(None) };
         if !self.is_live(socket) && packet.kind != PacketType::Disconnect {
