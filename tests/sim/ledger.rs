@@ -1,0 +1,121 @@
+//! What was said and what arrived: within a session a prefix of it, in order, each once.
+
+use std::collections::BTreeMap;
+
+/// What one side said to the other while a namespace was connected once.
+#[derive(Debug, Default)]
+pub struct Spell {
+    pub said: Vec<u64>,
+    /// How many of what the server said came, the greeting included.
+    pub heard: usize,
+    /// With which of the server's sockets, once its greeting came.
+    pub with: Option<usize>,
+    /// Whether the server had connected the namespace before the client wanted it, as in protocol 4: what came before is
+    /// nobody's.
+    pub late: bool,
+}
+
+/// A namespace as one client has it.
+#[derive(Debug, Default)]
+pub struct Speaker {
+    pub connected: bool,
+    pub spells: Vec<Spell>,
+    /// What was said while it was not connected.
+    pub waiting: Vec<u64>,
+    /// See [`Spell::late`].
+    pub late: bool,
+    /// The last spell of which the server heard something.
+    latest: Option<usize>,
+}
+
+/// A socket of the server's.
+#[derive(Debug)]
+pub struct Listener {
+    pub live: bool,
+    pub gone: bool,
+    pub said: Vec<u64>,
+    pub heard: usize,
+    /// Who it is, once it has said something, and in which spell.
+    pub from: Option<(usize, usize)>,
+}
+
+#[derive(Debug, Default)]
+pub struct Ledger {
+    pub speakers: Vec<Speaker>,
+    pub listeners: Vec<Listener>,
+    /// Who said what, of what clients said.
+    authors: BTreeMap<u64, usize>,
+    next: u64,
+}
+
+impl Ledger {
+    /// A number that nothing else has.
+    pub fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
+    /// A client said something, and was told that it goes out or waits.
+    pub fn client_said(&mut self, speaker: usize, id: u64, connected: bool) {
+        self.authors.insert(id, speaker);
+        let speaker = &mut self.speakers[speaker];
+        match speaker.spells.last_mut() {
+            Some(spell) if speaker.connected && connected => spell.said.push(id),
+            _ => speaker.waiting.push(id),
+        }
+    }
+
+    /// What was not acknowledged in time is not sent any more, if it still waits.
+    pub fn gave_up(&mut self, id: u64) {
+        self.speakers[self.authors[&id]].waiting.retain(|waiting| *waiting != id);
+    }
+
+    /// A namespace is connected: what waited goes out first.
+    pub fn connected(&mut self, speaker: usize) {
+        let speaker = &mut self.speakers[speaker];
+        assert!(!std::mem::replace(&mut speaker.connected, true), "connected twice");
+        let said = std::mem::take(&mut speaker.waiting);
+        let late = std::mem::take(&mut speaker.late);
+        speaker.spells.push(Spell { said, late, ..Spell::default() });
+    }
+
+    pub fn disconnected(&mut self, speaker: usize) {
+        assert!(std::mem::replace(&mut self.speakers[speaker].connected, false), "disconnected twice");
+    }
+
+    pub fn client_heard(&mut self, speaker: usize, id: u64, greeting: Option<usize>) {
+        let speaker = &mut self.speakers[speaker];
+        assert!(speaker.connected, "an event while it is not connected");
+        let spell = speaker.spells.last_mut().expect("connected");
+        if let Some(greeting) = greeting {
+            assert_eq!(spell.with.replace(greeting), None, "greeted twice");
+        }
+        if spell.late && spell.with.is_none() {
+            let place = |listener: &Listener| listener.said.iter().position(|said| *said == id);
+            let found = self.listeners.iter().enumerate().rev().find_map(|(at, listener)| Some((at, place(listener)?)));
+            let (with, heard) = found.expect("nobody said that");
+            (spell.with, spell.heard) = (Some(with), heard);
+        }
+        let with = spell.with.expect("the greeting comes first");
+        let expected = self.listeners[with].said.get(spell.heard);
+        assert_eq!(Some(&id), expected, "event {} of socket {with} is lost, repeated or out of order", spell.heard);
+        spell.heard += 1;
+    }
+
+    pub fn server_heard(&mut self, listener: usize, id: u64) {
+        let author = *self.authors.get(&id).expect("nobody said that");
+        let speaker = &mut self.speakers[author];
+        let listener = &mut self.listeners[listener];
+        let (known, spell) = *listener.from.get_or_insert_with(|| {
+            let begins = |spell: &Spell| spell.said.first() == Some(&id);
+            let spell = speaker.spells.iter().rposition(begins).expect("what a session begins with is lost");
+            assert!(speaker.latest.is_none_or(|latest| latest < spell), "a session comes twice");
+            speaker.latest = Some(spell);
+            (author, spell)
+        });
+        assert_eq!(known, author, "somebody else's event");
+        let expected = speaker.spells[spell].said.get(listener.heard);
+        assert_eq!(Some(&id), expected, "event {} of a client is lost, repeated or out of order", listener.heard);
+        listener.heard += 1;
+    }
+}
