@@ -139,7 +139,8 @@ impl Wire {
 
     /// Ends it without another word; the driver is told, unless it never heard of it or knows already.
     pub(super) fn give_up(self, shared: &mut Shared) {
-        if self.asked && self.told.1 != Stream::Closed {
+        // What the driver was to write before it closes the stream is not to be written any more.
+        if self.asked && (self.told.1 != Stream::Closed || self.told.0 > 0) {
             shared.given_up.push_back(self.id);
         }
     }
