@@ -160,7 +160,10 @@ impl World {
                 assert!(!entry.client.is_connected(socket));
                 assert!(!quiet, "{reason:?} in calm");
                 assert_ne!(reason, DisconnectReason::ProtocolError);
-                self.ledger.disconnected(seat.speaker);
+                // Who still waits for an answer gets this for one.
+                if self.ledger.speakers[seat.speaker].connected || reason != DisconnectReason::Server {
+                    self.ledger.disconnected(seat.speaker);
+                }
                 self.sum.disconnected += 1;
                 if reason == DisconnectReason::Server && !self.parting {
                     self.do_later(Duration::from_secs(5), Task::Connect(user, seat.namespace));
