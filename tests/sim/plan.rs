@@ -74,6 +74,7 @@ impl Plan {
         ]);
         config.protocol = chance.pick(&[Protocol::V5, Protocol::V4]);
         if self.calm {
+            config.limits.outbox_bytes_max = 64 << 20;
             config.upgrade_timeout = PATIENCE;
             config.request_timeout = PATIENCE;
             config.write_timeout = PATIENCE;
