@@ -38,8 +38,8 @@ impl Client {
             for client in fresh.iter_mut().rev() {
                 let head = client.head()?;
                 let open = client.frame()?;
-                if !head.starts_with("http/1.1 101") || !open.starts_with(b"\x81") || open.get(2..4) != Some(b"0{") {
-                    return Err(unexpected("handshake", &[head.as_bytes(), &open].concat()));
+                if !head.starts_with(b"HTTP/1.1 101") || !open.starts_with(b"\x81") || open.get(2..4) != Some(b"0{") {
+                    return Err(unexpected("handshake", &[head, open].concat()));
                 }
                 client.stream.write_all(&connect)?;
             }
@@ -62,20 +62,16 @@ impl Client {
             client.stream.write_all(&question)?;
         }
         for client in clients.iter_mut().rev() {
-            let got = client.frame()?;
-            if got != answer {
-                return Err(unexpected("acknowledgement", &got));
-            }
+            client.expect_frame(&answer)?;
         }
         Ok(clients)
     }
 
-    /// A response's head, in lower case.
-    pub fn head(&mut self) -> io::Result<String> {
+    /// A response's head.
+    pub fn head(&mut self) -> io::Result<Vec<u8>> {
         loop {
             if let Some(at) = self.left.windows(HEAD_END.len()).position(|bytes| bytes == HEAD_END) {
-                let head: Vec<u8> = self.left.drain(..at + HEAD_END.len()).collect();
-                return Ok(String::from_utf8_lossy(&head).to_ascii_lowercase());
+                return Ok(self.left.drain(..at + HEAD_END.len()).collect());
             }
             self.fill()?;
         }
@@ -90,7 +86,7 @@ impl Client {
     }
 
     /// The next frame that is no ping; pings are answered.
-    pub fn frame(&mut self) -> io::Result<Vec<u8>> {
+    fn frame(&mut self) -> io::Result<Vec<u8>> {
         loop {
             while self.left.len() < 4 && self.left != PING {
                 self.fill()?;
@@ -107,6 +103,21 @@ impl Client {
             };
             return self.take(size);
         }
+    }
+
+    /// That the next frame that is no ping is this.
+    pub fn expect_frame(&mut self, frame: &[u8]) -> io::Result<()> {
+        if self.left.is_empty() {
+            // As it is nearly always: nothing is kept, and no time is lost.
+            let mut part = [0; 256];
+            let count = self.stream.read(&mut part)?;
+            if part[..count] == *frame {
+                return Ok(());
+            }
+            self.left.extend_from_slice(&part[..count]);
+        }
+        let got = self.frame()?;
+        if got == frame { Ok(()) } else { Err(unexpected("frame", &got)) }
     }
 
     fn fill(&mut self) -> io::Result<()> {

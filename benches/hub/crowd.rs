@@ -11,16 +11,16 @@ use mio::{Events, Interest, Poll, Token};
 use crate::client::{Client, PATIENCE, unexpected};
 use script::{Broadcast, PING, PONG, masked, say};
 
-/// Broadcasts that not everybody has heard yet.
-const IN_FLIGHT: usize = 4;
 /// Between two looks at what has come. Who looks at once is woken for each delivery, and it is the server that pays for that;
-/// what is in flight keeps a server busy for longer.
+/// a broadcast keeps a server busy for longer.
 const REST: Duration = Duration::from_millis(1);
 
 pub struct Crowd {
     poll: Poll,
     events: Events,
     members: Vec<Member>,
+    /// Broadcasts that not everybody has heard yet, at the most.
+    in_flight: usize,
     expected: Broadcast,
     buffer: Vec<u8>,
     /// Of each broadcast in flight, how many have not heard it; the first has the number `begin`.
@@ -38,7 +38,7 @@ struct Member {
 }
 
 impl Crowd {
-    pub fn gather(clients: Vec<Client>) -> io::Result<Self> {
+    pub fn gather(clients: Vec<Client>, in_flight: usize) -> io::Result<Self> {
         let poll = Poll::new()?;
         let mut members = Vec::new();
         for (key, client) in clients.into_iter().enumerate() {
@@ -49,12 +49,12 @@ impl Crowd {
         }
         let (events, buffer) = (Events::with_capacity(members.len()), vec![0; 64 << 10]);
         let (expected, unheard) = (Broadcast::default(), VecDeque::new());
-        Ok(Self { poll, events, members, expected, buffer, unheard, begin: 0, violations: 0 })
+        Ok(Self { poll, events, members, in_flight, expected, buffer, unheard, begin: 0, violations: 0 })
     }
 
     /// Says what may be said, and hears what has come: how much that was.
     pub fn step(&mut self) -> io::Result<u64> {
-        while self.unheard.len() < IN_FLIGHT {
+        while self.unheard.len() < self.in_flight {
             let number = self.begin + self.unheard.len() as u64;
             self.members[0].stream.write_all(&masked(&say(number)))?;
             self.unheard.push_back(self.members.len());
@@ -74,7 +74,7 @@ impl Crowd {
     }
 
     fn hear(&mut self) -> io::Result<u64> {
-        let Self { poll, events, members, expected, buffer, unheard, begin, violations } = self;
+        let Self { poll, events, members, expected, buffer, unheard, begin, violations, .. } = self;
         poll.poll(events, Some(PATIENCE))?;
         if events.is_empty() {
             return Err(Error::other(format!("{unheard:?} have not heard what follows {begin}")));

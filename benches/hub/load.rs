@@ -61,9 +61,9 @@ fn warm_up(span: Duration) -> Duration {
     span / 5
 }
 
-/// Deliveries of broadcasts to everybody.
-pub fn broadcast(server: &Server, size: Size) -> io::Result<Work> {
-    let mut crowd = Crowd::gather(Client::settled(server.address, size.members)?)?;
+/// Deliveries of broadcasts to everybody, of which so many are on their way.
+pub fn broadcast(server: &Server, size: Size, in_flight: usize) -> io::Result<Work> {
+    let mut crowd = Crowd::gather(Client::settled(server.address, size.members)?, in_flight)?;
     repeat(warm_up(size.span), || crowd.step())?;
     let mut work = measure(server, || repeat(size.span, || crowd.step()))?;
     crowd.finish()?;
@@ -81,10 +81,7 @@ pub fn ask(server: &Server, size: Size) -> io::Result<Work> {
             client.stream.write_all(&question)?;
         }
         for client in clients.iter_mut().rev() {
-            let got = client.frame()?;
-            if got != answer {
-                return Err(unexpected("acknowledgement", &got));
-            }
+            client.expect_frame(&answer)?;
         }
         Ok(clients.len() as u64)
     };
@@ -192,7 +189,7 @@ fn request(method: &str, query: &str, body: &str) -> Vec<u8> {
 
 impl Client {
     fn body(&mut self) -> io::Result<String> {
-        let head = self.head()?;
+        let head = String::from_utf8_lossy(&self.head()?).to_ascii_lowercase();
         let length = head.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
         match length {
             Some(length) if head.starts_with("http/1.1 200") => {

@@ -16,7 +16,7 @@ use server::Server;
 /// Of each server; odd, so that the median is one of them.
 const PASSES: usize = 3;
 const FULL: Size =
-    Size { members: 1000, askers: 100, connects: 1000, pollers: 50, idle: 2500, span: Duration::from_millis(1500) };
+    Size { members: 1000, askers: 100, connects: 3000, pollers: 50, idle: 2500, span: Duration::from_millis(1500) };
 /// To see that everything works: figures mean nothing.
 const QUICK: Size =
     Size { members: 20, askers: 5, connects: 20, pollers: 3, idle: 20, span: Duration::from_millis(20) };
@@ -50,7 +50,7 @@ impl From<Work> for Sample {
 }
 
 /// Memory first: what a process has freed before would hide what clients hold.
-const ROWS: [Row; 5] = [
+const ROWS: [Row; 6] = [
     Row {
         name: |size| format!("memory of an idle client, of {}", size.idle),
         unit: "KB",
@@ -59,11 +59,18 @@ const ROWS: [Row; 5] = [
         measure: |server, size| Ok(Sample { value: load::idle(server, size)?, load: None, violations: 0 }),
     },
     Row {
+        name: |size| format!("broadcast to {}, 1 in flight", size.members),
+        unit: "s for a million deliveries",
+        scale: 1.0,
+        has_floor: true,
+        measure: |server, size| Ok(load::broadcast(server, size, 1)?.into()),
+    },
+    Row {
         name: |size| format!("broadcast to {}, 4 in flight", size.members),
         unit: "s for a million deliveries",
         scale: 1.0,
         has_floor: true,
-        measure: |server, size| Ok(load::broadcast(server, size)?.into()),
+        measure: |server, size| Ok(load::broadcast(server, size, 4)?.into()),
     },
     Row {
         name: |size| format!("emit and acknowledgement, {} clients", size.askers),
@@ -105,7 +112,7 @@ fn run() -> io::Result<()> {
         return Err(Error::other("hub-bench [--quick] FOLDER-OF-PROGRAMS PROGRAM-OF-NODE FOLDER-OF-MODULES [SERVER]"));
     };
     let size = if quick { QUICK } else { FULL };
-    let needed = size.idle.max(size.members) as u64 + 100;
+    let needed = size.idle.max(size.members).max(size.connects) as u64 + 100;
     if rlimit::increase_nofile_limit(u64::MAX)? < needed {
         return Err(Error::other(format!("{needed} open files are needed")));
     }
