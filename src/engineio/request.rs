@@ -1,5 +1,7 @@
 //! The request that opens a session, and the protocol's own errors.
 
+use alloc::borrow::Cow;
+
 use bytes::Bytes;
 
 use super::{Config, Revision, Sid};
@@ -102,20 +104,21 @@ impl SessionRequest {
     /// # Errors
     /// The first of the protocol's errors that applies. A parameter that stands there twice is as bad as none.
     pub fn parse(request: &Request, config: &Config, upgrade: bool) -> Result<Self, RequestError> {
-        let transport = match request.query_value("transport").as_deref() {
+        let query = Query::of(request);
+        let transport = match query.transport.once().as_deref() {
             Some("polling") if config.transports.polling => Transport::Polling,
             Some("websocket") if config.transports.websocket => Transport::WebSocket,
             _ => return Err(RequestError::UnknownTransport),
         };
-        let versions = request.query_pairs().filter(|(name, _)| name == "EIO").count();
-        let revision = match (versions, request.query_value("EIO").as_deref()) {
-            (1, Some("4")) => Some(Revision::V4),
+        let revision = match &query.revision {
+            Parameter::Once(revision) if revision == "4" => Some(Revision::V4),
+            Parameter::Once(revision) if revision == "3" && config.allow_revision_3 => Some(Revision::V3),
             // The clients of revision 3 may leave it out.
-            (0, _) | (1, Some("3")) if config.allow_revision_3 => Some(Revision::V3),
+            Parameter::Missing if config.allow_revision_3 => Some(Revision::V3),
             _ => None,
         };
-        if request.query_pairs().any(|(name, _)| name == "sid") {
-            let sid = request.query_value("sid").ok_or(RequestError::UnknownSession)?;
+        if !matches!(query.sid, Parameter::Missing) {
+            let sid = query.sid.once().ok_or(RequestError::UnknownSession)?;
             let sid = Sid::parse(&sid).ok_or(RequestError::UnknownSession)?;
             return Ok(Self::Continue { sid, revision, transport });
         }
@@ -127,5 +130,50 @@ impl SessionRequest {
         }
         let revision = revision.ok_or(RequestError::UnsupportedVersion)?;
         Ok(Self::Open { revision, transport })
+    }
+}
+
+/// The parameters that matter, read in one pass: each request of long polling comes by here.
+#[derive(Default)]
+struct Query<'a> {
+    transport: Parameter<'a>,
+    revision: Parameter<'a>,
+    sid: Parameter<'a>,
+}
+
+/// A parameter that stands there twice is as bad as none.
+#[derive(Default)]
+enum Parameter<'a> {
+    #[default]
+    Missing,
+    Once(Cow<'a, str>),
+    Repeated,
+}
+
+impl<'a> Query<'a> {
+    fn of(request: &'a Request) -> Self {
+        let mut query = Self::default();
+        for (name, value) in request.query_pairs() {
+            let parameter = match &*name {
+                "transport" => &mut query.transport,
+                "EIO" => &mut query.revision,
+                "sid" => &mut query.sid,
+                _ => continue,
+            };
+            *parameter = match parameter {
+                Parameter::Missing => Parameter::Once(value),
+                Parameter::Once(_) | Parameter::Repeated => Parameter::Repeated,
+            };
+        }
+        query
+    }
+}
+
+impl<'a> Parameter<'a> {
+    fn once(self) -> Option<Cow<'a, str>> {
+        match self {
+            Self::Once(value) => Some(value),
+            Self::Missing | Self::Repeated => None,
+        }
     }
 }
