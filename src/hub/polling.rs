@@ -90,6 +90,11 @@ impl Form {
         }
     }
 
+    /// Whether answers are scripts (JSONP).
+    pub(super) const fn is_script(self) -> bool {
+        self.jsonp.is_some()
+    }
+
     fn payload(self, packets: &[Prepared]) -> PayloadForm {
         let text = self.base64 || self.jsonp.is_some() || packets.iter().all(|packet| packet.opcode() == Opcode::Text);
         match self.revision {

@@ -100,6 +100,11 @@ impl Hub {
             SessionRequest::Open { .. } if self.sessions.len() >= self.config.limits.sessions_max => {
                 return Err(RequestError::TooManySessions);
             }
+            SessionRequest::Open { revision, transport: Transport::Polling }
+                if Form::of(request, revision).is_script() && !self.config.origins.allow_script(request) =>
+            {
+                return Err(RequestError::Forbidden);
+            }
             SessionRequest::Open { revision, transport } => return Ok(Asked::Open(revision, transport)),
             SessionRequest::Continue { sid, revision, transport } => (sid, revision, transport),
         };
