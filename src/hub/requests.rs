@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 
 use super::connection::Link;
 use super::event::{Error, Event};
+use super::foreign::Answered;
 use super::front::Hub;
 use super::ids::{ConnId, RequestId, SessionId};
 use super::polling::Form;
@@ -145,7 +146,7 @@ impl Hub {
         let Some(entry) = self.conns.get_mut(conn) else { return };
         if matches!(entry.link, Link::Foreign) {
             self.conns.remove(conn);
-            self.responses.push_back((RequestId(conn), response));
+            self.responses.push_back(Answered { request: RequestId(conn), response, delivers: None });
             return;
         }
         entry.respond(self.now, response);
