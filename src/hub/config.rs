@@ -41,6 +41,26 @@ impl Origins {
             (Ok(origin), None) => origin,
             _ => return *self == Self::Any,
         };
+        self.contain(origin, request)
+    }
+
+    /// Whether the answer to a request may be a script. A page takes in scripts from anywhere and can read what they hand
+    /// over, and its browser sends no `Origin` for them: what it says by other headers has to do (`Referer`, RFC 9110 section
+    /// 10.1.3, which a page can keep back but not forge; `Sec-Fetch-Site`, Fetch Metadata).
+    pub(super) fn allow_script(&self, request: &Request) -> bool {
+        if *self == Self::Any || request.headers().any(|(name, _)| name.eq_ignore_ascii_case("origin")) {
+            return self.allow(request);
+        }
+        let referer = request.header("referer").and_then(|page| {
+            let (scheme, rest) = page.split_once("://")?;
+            let authority = rest.split(['/', '?', '#']).next()?;
+            Some(alloc::format!("{scheme}://{authority}"))
+        });
+        request.header("sec-fetch-site") == Some("same-origin")
+            || referer.is_some_and(|origin| self.contain(&origin, request))
+    }
+
+    fn contain(&self, origin: &str, request: &Request) -> bool {
         match self {
             Self::Any => true,
             Self::SameHost => {

@@ -346,6 +346,8 @@ impl Hub {
         }
         conn.told = stream;
         if over {
+            // An answer may have been given up after the end was told.
+            self.detach(id, DisconnectReason::TransportClosed, None);
             self.conns.remove(id);
             return;
         }

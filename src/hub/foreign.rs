@@ -6,7 +6,7 @@ use super::connection::{Conn, Link};
 use super::event::DisconnectReason;
 use super::front::Hub;
 use super::handshake::Peer;
-use super::ids::{ConnId, RequestId};
+use super::ids::{ConnId, RequestId, SessionId};
 use crate::http::{Request, Response};
 use crate::time::Instant;
 use crate::ws::Upgrade;
@@ -24,6 +24,15 @@ pub enum Answer {
     Upgrade(ConnId, Response),
     /// It is not for this protocol: the path is another.
     NotServed(Box<Request>),
+}
+
+/// The response to such a request, until it is taken.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) request: RequestId,
+    pub(super) response: Response,
+    /// Whose packets are in it.
+    pub(super) delivers: Option<SessionId>,
 }
 
 impl Hub {
@@ -58,10 +67,11 @@ impl Hub {
         if let Some(entry) = self.conns.get_mut(conn)
             && let Some(response) = entry.switched.take()
         {
+            self.touch(conn);
             return Answer::Upgrade(conn, *response);
         }
         match self.responses.pop_back() {
-            Some((RequestId(answered), response)) if answered == conn => Answer::Now(response),
+            Some(Answered { request: RequestId(answered), response, .. }) if answered == conn => Answer::Now(response),
             other => {
                 self.responses.extend(other);
                 Answer::Parked(RequestId(conn))
@@ -72,17 +82,20 @@ impl Hub {
     /// The next response to a request that was parked.
     pub fn poll_response(&mut self) -> Option<(RequestId, Response)> {
         self.answer_polls();
-        self.responses.pop_front()
+        self.responses.pop_front().map(|answered| (answered.request, answered.response))
     }
 
-    /// The client of a parked request went away.
+    /// The client of a parked request went away. What is in a response that was not taken yet is lost, and its session over.
     pub fn cancel_request(&mut self, now: Instant, request: RequestId) {
         self.clock(now);
         let RequestId(conn) = request;
         if matches!(self.conns.get(conn).map(|entry| &entry.link), Some(Link::Foreign)) {
             self.detach(conn, DisconnectReason::TransportClosed, None);
             self.conns.remove(conn);
-            self.responses.retain(|(answered, _)| *answered != request);
+        }
+        let at = self.responses.iter().position(|answered| answered.request == request);
+        if let Some(session) = at.and_then(|at| self.responses.remove(at)?.delivers) {
+            self.end_session(session, DisconnectReason::TransportClosed);
         }
     }
 }

@@ -8,9 +8,10 @@ use super::config::Config;
 use super::connection::{Conn, Tie};
 use super::error::ConnectError;
 use super::event::{DisconnectReason, Event};
+use super::foreign::Answered;
 use super::groups::{Groups, Sockets};
 use super::handshake::Peer;
-use super::ids::{ConnId, RequestId, SessionId, SocketId, Token};
+use super::ids::{ConnId, SessionId, SocketId, Token};
 use super::polling::Payload;
 use super::session::Session;
 use super::slab::Slab;
@@ -52,7 +53,7 @@ pub struct Hub {
     /// Connections that were answered, and may have sent more behind the question.
     pub(super) unsettled: VecDeque<ConnId>,
     /// The responses to requests that another server has read.
-    pub(super) responses: VecDeque<(RequestId, Response)>,
+    pub(super) responses: VecDeque<Answered>,
     /// What happened, and is not told yet.
     pub(super) events: VecDeque<Event<'static>>,
     /// The number of the last selection of sockets.
@@ -371,7 +372,9 @@ impl Hub {
     /// Answers a request that was told by [`Event::Request`]. Without one it does nothing: the peer may have gone.
     pub fn respond(&mut self, now: Instant, conn: ConnId, response: Response) {
         self.clock(now);
-        if let Some(conn) = self.conns.get_mut(conn) {
+        // Those of Engine.IO are the hub's own to answer.
+        let own = self.payloads.iter().any(|payload| payload.is_from(conn));
+        if let Some(conn) = self.conns.get_mut(conn).filter(|conn| !own && !matches!(conn.tie, Tie::Polls(_))) {
             conn.respond(self.now, response);
         }
         self.settle(conn);

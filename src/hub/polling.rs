@@ -10,7 +10,7 @@ use super::carrier::Carrier;
 use super::connection::{Conn, Tie};
 use super::event::{DisconnectReason, Error};
 use super::front::Hub;
-use super::ids::{ConnId, SessionId};
+use super::ids::{ConnId, RequestId, SessionId};
 use crate::engineio::{
     HttpCompression, PayloadForm, PayloadPacket, Revision, SessionError, read_jsonp, read_payload, write_jsonp,
     write_payload,
@@ -90,6 +90,11 @@ impl Form {
         }
     }
 
+    /// Whether answers are scripts (JSONP).
+    pub(super) const fn is_script(self) -> bool {
+        self.jsonp.is_some()
+    }
+
     fn payload(self, packets: &[Prepared]) -> PayloadForm {
         let text = self.base64 || self.jsonp.is_some() || packets.iter().all(|packet| packet.opcode() == Opcode::Text);
         match self.revision {
@@ -148,6 +153,17 @@ impl Form {
     }
 }
 
+/// What packets take on a WebSocket, which has to have room for all that waits.
+fn frame_bytes(packets: &[Prepared]) -> usize {
+    packets.iter().fold(0_usize, |sum, packet| sum.saturating_add(packet.frame().len()))
+}
+
+impl Payload {
+    pub(super) fn is_from(&self, conn: ConnId) -> bool {
+        self.conn == conn
+    }
+}
+
 fn is_octet_stream(request: &Request) -> bool {
     let kind = request.header("content-type").unwrap_or_default();
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/octet-stream"))
@@ -176,10 +192,11 @@ impl Polling {
         if self.farewell_until.is_some() {
             return Err(SendError::NotOpen);
         }
-        let size = packets.iter().fold(0_usize, |sum, packet| sum.saturating_add(packet.payload().len()));
+        let size = frame_bytes(packets);
         let bytes = self.bytes.saturating_add(size);
-        // A packet of few bytes holds some too.
-        if bytes > bytes_max || self.queue.len().saturating_add(packets.len()) > bytes_max / 16 {
+        // A packet of few bytes holds some too. On the WebSocket that may take all of them over is the answer to its probe, and
+        // it wants room for the longest header.
+        if bytes > bytes_max.saturating_sub(32) || self.queue.len().saturating_add(packets.len()) > bytes_max / 16 {
             return Err(SendError::OutboxFull);
         }
         self.bytes = bytes;
@@ -194,7 +211,7 @@ impl Polling {
         if self.queue.is_empty() {
             self.queue = VecDeque::new();
         }
-        let size = packets.iter().fold(0_usize, |sum, packet| sum.saturating_add(packet.payload().len()));
+        let size = frame_bytes(&packets);
         self.bytes = self.bytes.saturating_sub(size);
         packets
     }
@@ -307,6 +324,9 @@ impl Hub {
         self.answer(parked, form, &packets);
         if self.outgoing_len(conn) > 0 {
             self.tie(conn, Tie::Delivers(session));
+        } else if let Some(answered) = self.responses.back_mut().filter(|answered| answered.request == RequestId(conn))
+        {
+            answered.delivers = Some(session);
         }
         if leaves {
             self.end_session(session, DisconnectReason::Closed);
@@ -406,7 +426,10 @@ impl Hub {
             None => {
                 let Some(payload) = self.payloads.pop_front() else { return false };
                 self.respond_to(conn, payload.response);
+                // Packets that are under way before it matter more: they are lost with the stream.
+                let delivers = matches!(self.conns.get(conn).map(|entry| entry.tie), Some(Tie::Delivers(_)));
                 if self.outgoing_len(conn) > 0
+                    && !delivers
                     && let Some(polling) = self.polling(session)
                 {
                     polling.posting = polling.posting.saturating_add(1);

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 
 use super::connection::Link;
 use super::event::{Error, Event};
+use super::foreign::Answered;
 use super::front::Hub;
 use super::ids::{ConnId, RequestId, SessionId};
 use super::polling::Form;
@@ -100,6 +101,11 @@ impl Hub {
             SessionRequest::Open { .. } if self.sessions.len() >= self.config.limits.sessions_max => {
                 return Err(RequestError::TooManySessions);
             }
+            SessionRequest::Open { revision, transport: Transport::Polling }
+                if Form::of(request, revision).is_script() && !self.config.origins.allow_script(request) =>
+            {
+                return Err(RequestError::Forbidden);
+            }
             SessionRequest::Open { revision, transport } => return Ok(Asked::Open(revision, transport)),
             SessionRequest::Continue { sid, revision, transport } => (sid, revision, transport),
         };
@@ -140,7 +146,7 @@ impl Hub {
         let Some(entry) = self.conns.get_mut(conn) else { return };
         if matches!(entry.link, Link::Foreign) {
             self.conns.remove(conn);
-            self.responses.push_back((RequestId(conn), response));
+            self.responses.push_back(Answered { request: RequestId(conn), response, delivers: None });
             return;
         }
         entry.respond(self.now, response);

@@ -17,6 +17,7 @@ mod model;
 mod plain;
 mod polled;
 mod presence;
+mod review;
 mod rounds;
 mod selection;
 mod sessions;
