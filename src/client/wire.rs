@@ -43,7 +43,8 @@ impl Shared {
                 message_bytes_max: config.limits.message_bytes_max,
                 // What is emitted is held to the limit before, in whatever queue it waits.
                 outbox_bytes_max: config.limits.outbox_bytes_max.saturating_mul(2),
-                read_pause_bytes: config.limits.congested_bytes,
+                // Not before it is full: a client with much to say that stopped to read would wait for a server that does the same.
+                read_pause_bytes: config.limits.outbox_bytes_max,
                 ..ws::Limits::default()
             },
             http: Arc::new(http),
