@@ -227,6 +227,7 @@ impl Client {
             // The server connects it unasked, and may have done so before anybody wanted it.
             Protocol::V4 if self.root == Root::Connected => {
                 socket.phase = Phase::Connected;
+                socket.connected_in = Some(self.session);
                 socket.sid = self.engine.as_ref().map(|engine| engine.sid.clone()).unwrap_or_default();
                 self.events.push_back(Event::Connected { socket: id, recovered: false });
                 self.send_offline(id);

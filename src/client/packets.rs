@@ -170,6 +170,7 @@ impl Client {
         socket.sid = sid;
         socket.pid = pid;
         socket.phase = Phase::Connected;
+        socket.connected_in = Some(self.session);
         self.send_offline(id);
         self.send_retried(id);
         Ok(Some(Event::Connected { socket: id, recovered }))
@@ -226,10 +227,10 @@ impl Client {
         let EventData { name, args } = EventData::parse(packet.data)?;
         let session = self.session;
         let Some(socket) = self.sockets.get_mut(&id) else { return Ok(None) };
-        // Before the answer to CONNECT come the events that a recovered session has missed. Without one they were on their
-        // way to an earlier socket of that name.
-        let recovers = matches!(socket.phase, Phase::Connecting { .. }) && socket.pid.is_some();
-        if socket.phase != Phase::Connected && !recovers {
+        // Before the answer to CONNECT come the events that a recovered session has missed, and what Python's servers emit when
+        // they accept. But where the name was connected before in the same session they are on their way to that socket.
+        let early = matches!(socket.phase, Phase::Connecting { .. }) && socket.connected_in != Some(session);
+        if socket.phase != Phase::Connected && !early {
             return Ok(None);
         }
         socket.note_offset(args.as_str(), self.shared.config.limits.offset_bytes_max);
