@@ -218,6 +218,8 @@ impl Client {
         let protocol = self.shared.config.protocol;
         let Some(socket) = self.sockets.get_mut(&id) else { return };
         socket.phase = Phase::Connecting { until };
+        socket.asked_again = socket.asked_in == Some(self.session);
+        socket.asked_in = Some(self.session);
         match protocol {
             Protocol::V5 => {
                 let payload = socket.connect_payload();
@@ -227,7 +229,6 @@ impl Client {
             // The server connects it unasked, and may have done so before anybody wanted it.
             Protocol::V4 if self.root == Root::Connected => {
                 socket.phase = Phase::Connected;
-                socket.connected_in = Some(self.session);
                 socket.sid = self.engine.as_ref().map(|engine| engine.sid.clone()).unwrap_or_default();
                 self.events.push_back(Event::Connected { socket: id, recovered: false });
                 self.send_offline(id);

@@ -170,7 +170,6 @@ impl Client {
         socket.sid = sid;
         socket.pid = pid;
         socket.phase = Phase::Connected;
-        socket.connected_in = Some(self.session);
         self.send_offline(id);
         self.send_retried(id);
         Ok(Some(Event::Connected { socket: id, recovered }))
@@ -228,8 +227,8 @@ impl Client {
         let session = self.session;
         let Some(socket) = self.sockets.get_mut(&id) else { return Ok(None) };
         // Before the answer to CONNECT come the events that a recovered session has missed, and what Python's servers emit when
-        // they accept. But where the name was connected before in the same session they are on their way to that socket.
-        let early = matches!(socket.phase, Phase::Connecting { .. }) && socket.connected_in != Some(session);
+        // they accept. But where the name was asked for before in the same session they may be on their way to that socket.
+        let early = matches!(socket.phase, Phase::Connecting { .. }) && !socket.asked_again;
         if socket.phase != Phase::Connected && !early {
             return Ok(None);
         }

@@ -41,8 +41,9 @@ pub(super) struct Socket {
     pub(super) sid: String,
     /// What connection state recovery needs: the server's secret, and the last offset as JSON text.
     pub(super) pid: Option<String>,
-    /// The session in which it was connected last.
-    pub(super) connected_in: Option<u64>,
+    /// The session in which it was asked for last, and whether that was not the first time there.
+    pub(super) asked_in: Option<u64>,
+    pub(super) asked_again: bool,
     pub(super) offset: Option<String>,
     /// The number of the next acknowledgement, and of the next event that is sent until it is acknowledged.
     pub(super) next_id: u64,
@@ -119,7 +120,8 @@ impl Socket {
             phase: Phase::Inactive,
             sid: String::new(),
             pid: None,
-            connected_in: None,
+            asked_in: None,
+            asked_again: false,
             offset: None,
             next_id: 0,
             acks: Acks::default(),
