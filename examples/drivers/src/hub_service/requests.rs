@@ -1,8 +1,8 @@
 //! Requests that hyper has read, for axum or whatever else stands on it.
 
-use axum::body::{Body, HttpBody};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderName, Request, Response, StatusCode, Version};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use roomwire::http;
@@ -32,15 +32,8 @@ impl<A: Application> HubService<A> {
     async fn read(&self, request: Request<Body>) -> Result<http::Request, u16> {
         let (limit, patience) = (self.0.body_bytes_max, self.0.body_timeout);
         let head = from_axum(&request).map_err(|error| error.status().unwrap_or(400))?;
-        let body = request.into_body();
-        // A length that is announced is not waited for.
-        if body.size_hint().lower() > limit as u64 {
-            return Err(413);
-        }
-        match timeout(patience, Limited::new(body, limit).collect()).await {
-            Ok(Ok(body)) => Ok(head.with_body(body.to_bytes())),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => Err(413),
-            Ok(Err(_)) => Err(400),
+        match timeout(patience, collect(request.into_body(), limit)).await {
+            Ok(body) => Ok(head.with_body(body?)),
             Err(_) => Err(408),
         }
     }
@@ -64,6 +57,28 @@ impl<A: Application> HubService<A> {
         self.settle(state, None);
         answer
     }
+}
+
+/// Reads a body of at most `limit` bytes; else the status that says what is wrong with it.
+///
+/// Of a longer one as much again is read and dropped: a client that still writes when its connection is closed may never
+/// see the answer.
+async fn collect(mut body: Body, limit: usize) -> Result<Bytes, u16> {
+    let most = limit.saturating_mul(2);
+    if body.size_hint().lower() > most as u64 {
+        return Err(413);
+    }
+    let (mut kept, mut length) = (Vec::new(), 0_usize);
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| 400_u16)?.into_data() else { continue };
+        length = length.saturating_add(data.len());
+        if length <= limit {
+            kept.extend_from_slice(&data);
+        } else if length > most {
+            break;
+        }
+    }
+    if length <= limit { Ok(kept.into()) } else { Err(413) }
 }
 
 /// Carries a WebSocket on what is left of its request.

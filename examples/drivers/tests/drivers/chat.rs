@@ -226,7 +226,12 @@ fn a_body_has_at_most_the_bytes_that_clients_were_told() {
     for chunked in [false, true] {
         assert_eq!(post(MOST, chunked), 200, "chunked: {chunked}");
         assert_eq!(post(MOST + 1, chunked), 413, "chunked: {chunked}");
+        assert_eq!(post(2 * MOST, chunked), 413, "chunked: {chunked}");
     }
+    // Far too much is not even waited for.
+    let client = Client::polling(&server);
+    let Client::Polling(_, session, _) = &client else { unreachable!() };
+    assert_eq!(send(&server, "POST", session, &format!("Content-Length: {}\r\n", 3 * MOST), "").0, 413);
 }
 
 #[test]
