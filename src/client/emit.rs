@@ -15,6 +15,15 @@ use crate::socketio::{
 };
 use crate::time::Instant;
 
+/// A session remembers so many names that it asked for.
+const ASKED_MAX: usize = 1024;
+
+fn take_number(next: &mut u64) -> u64 {
+    let number = *next;
+    *next = number.saturating_add(1);
+    number
+}
+
 impl Client {
     /// Connects a namespace, `/` being the one that all servers have; a session is opened for it if there is none.
     /// [`Event::Connected`] or [`Event::Refused`] tells the answer. It is connected again, with the same payload, whenever a
@@ -173,11 +182,11 @@ impl Client {
     ) -> Result<AckId, EmitError> {
         self.clock(now);
         let body = self.event_body(name, &args)?;
-        let entry = self.sockets.get_mut(&socket).ok_or(EmitError::Gone)?;
+        let entry = self.sockets.get(&socket).ok_or(EmitError::Gone)?;
         if entry.acks.len().saturating_add(entry.retried.len()) >= self.shared.config.limits.acks_per_socket_max {
             return Err(EmitError::TooManyAcks);
         }
-        let id = entry.take_id();
+        let id = take_number(&mut self.next_ack);
         if self.shared.config.retries > 0 {
             self.retry_until_acked(socket, body, Some(id))?;
         } else {
@@ -198,7 +207,7 @@ impl Client {
         self.clock(now);
         let socket = self.sockets.get(&reply.socket).ok_or(EmitError::Gone)?;
         let is_there = matches!(socket.phase, Phase::Connected | Phase::Connecting { .. });
-        if !is_there || reply.session != self.session {
+        if !is_there || reply.life != socket.life {
             return Err(EmitError::Stale);
         }
         let mut text = alloc::vec![b'['];
@@ -218,8 +227,10 @@ impl Client {
         let protocol = self.shared.config.protocol;
         let Some(socket) = self.sockets.get_mut(&id) else { return };
         socket.phase = Phase::Connecting { until };
-        socket.asked_again = socket.asked_in == Some(self.session);
-        socket.asked_in = Some(self.session);
+        self.lives = self.lives.saturating_add(1);
+        socket.life = self.lives;
+        // Names without end are not remembered; then any may have been asked for.
+        socket.asked_again = self.asked.len() >= ASKED_MAX || !self.asked.insert(socket.namespace.clone());
         match protocol {
             Protocol::V5 => {
                 let payload = socket.connect_payload();
@@ -263,12 +274,11 @@ impl Client {
         let timeout = self.shared.config.ack_timeout;
         let now = self.shared.now;
         let Some(socket) = self.sockets.get_mut(&id).filter(|socket| socket.is_connected()) else { return };
-        let number = socket.next_id;
         let Some(first) = socket.retried.front_mut().filter(|first| first.awaits.is_none()) else { return };
+        let number = take_number(&mut self.next_ack);
         first.tries = first.tries.saturating_add(1);
         first.awaits = Some(number);
         let body = first.body.clone();
-        socket.take_id();
         socket.acks.expect(number, now.saturating_add(timeout));
         self.send_body(id, PacketType::Event, Some(number), body);
     }

@@ -1,7 +1,7 @@
 //! The front door: time, byte streams, and the session that is opened again when it is lost.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -23,13 +23,17 @@ use crate::time::Instant;
 pub struct Client {
     pub(super) shared: Shared,
     pub(super) engine: Option<Engine>,
-    /// The number of the session, so that what belongs to an earlier one is not taken for its own.
-    pub(super) session: u64,
+    /// How many times a namespace was asked for.
+    pub(super) lives: u64,
+    /// The names that were asked for in this session.
+    pub(super) asked: BTreeSet<Arc<str>>,
     /// Sessions that end in order.
     leaving: VecDeque<Engine>,
     pub(super) sockets: BTreeMap<SocketId, Socket>,
     pub(super) names: BTreeMap<Arc<str>, SocketId>,
     pub(super) next_socket: u64,
+    /// The number of the next acknowledgement, of whatever namespace: an answer to an earlier socket is nobody else's.
+    pub(super) next_ack: u64,
     /// In protocol 4: the namespace `/`, be it wanted or not.
     pub(super) root: Root,
     /// A packet whose attachments are still to come.
@@ -63,11 +67,13 @@ impl Client {
         Ok(Self {
             shared: Shared::new(config, seed, now),
             engine: None,
-            session: 0,
+            lives: 0,
+            asked: BTreeSet::new(),
             leaving: VecDeque::new(),
             sockets: BTreeMap::new(),
             names: BTreeMap::new(),
             next_socket: 0,
+            next_ack: 0,
             root: Root::Awaited,
             assembling: None,
             backoff: Backoff::default(),
@@ -274,7 +280,6 @@ impl Client {
     /// Begins a session, unless there is one.
     pub(super) fn open(&mut self) {
         if self.engine.is_none() {
-            self.session = self.session.saturating_add(1);
             self.engine = Some(Engine::new(&mut self.shared));
         }
     }
@@ -352,6 +357,7 @@ impl Client {
 
     fn forget_session(&mut self) {
         self.assembling = None;
+        self.asked.clear();
         self.root = Root::Awaited;
     }
 

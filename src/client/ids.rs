@@ -35,7 +35,7 @@ pub struct AckId {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Reply {
     pub(super) socket: SocketId,
-    /// In another session the same id is another event's.
-    pub(super) session: u64,
+    /// Which connection of the namespace awaits it: in another one the same id is another event's.
+    pub(super) life: u64,
     pub(super) id: u64,
 }

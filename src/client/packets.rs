@@ -224,16 +224,15 @@ impl Client {
         attachments: Vec<Bytes>,
     ) -> Result<Option<Event<'a>>, socketio::Error> {
         let EventData { name, args } = EventData::parse(packet.data)?;
-        let session = self.session;
         let Some(socket) = self.sockets.get_mut(&id) else { return Ok(None) };
-        // Before the answer to CONNECT come the events that a recovered session has missed, and what Python's servers emit when
-        // they accept. But where the name was asked for before in the same session they may be on their way to that socket.
+        // Before the answer to CONNECT come the events that a recovered session has missed, and what Python's servers emit
+        // when they accept.
         let early = matches!(socket.phase, Phase::Connecting { .. }) && !socket.asked_again;
         if socket.phase != Phase::Connected && !early {
             return Ok(None);
         }
         socket.note_offset(args.as_str(), self.shared.config.limits.offset_bytes_max);
-        let reply = packet.id.map(|number| Reply { socket: id, session, id: number });
+        let reply = packet.id.map(|number| Reply { socket: id, life: socket.life, id: number });
         Ok(Some(Event::Emit { socket: id, name, args: args.with_attachments(attachments), reply }))
     }
 

@@ -41,12 +41,11 @@ pub(super) struct Socket {
     pub(super) sid: String,
     /// What connection state recovery needs: the server's secret, and the last offset as JSON text.
     pub(super) pid: Option<String>,
-    /// The session in which it was asked for last, and whether that was not the first time there.
-    pub(super) asked_in: Option<u64>,
+    /// The number of the connection that it has or had last; no other one of the client has the same.
+    pub(super) life: u64,
+    /// Whether this session had asked for the name before: what comes before the answer may be on its way to that socket.
     pub(super) asked_again: bool,
     pub(super) offset: Option<String>,
-    /// The number of the next acknowledgement, and of the next event that is sent until it is acknowledged.
-    pub(super) next_id: u64,
     pub(super) acks: Acks,
     /// What was emitted while not connected.
     pub(super) offline: Offline,
@@ -120,10 +119,9 @@ impl Socket {
             phase: Phase::Inactive,
             sid: String::new(),
             pid: None,
-            asked_in: None,
+            life: 0,
             asked_again: false,
             offset: None,
-            next_id: 0,
             acks: Acks::default(),
             offline: Offline::default(),
             retried: VecDeque::new(),
@@ -133,12 +131,6 @@ impl Socket {
 
     pub(super) fn is_connected(&self) -> bool {
         self.phase == Phase::Connected
-    }
-
-    pub(super) fn take_id(&mut self) -> u64 {
-        let id = self.next_id;
-        self.next_id = id.saturating_add(1);
-        id
     }
 
     /// The payload of CONNECT in protocol 5: what recovery needs, and the application's own, which comes last and wins.

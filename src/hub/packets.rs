@@ -101,6 +101,19 @@ impl Hub {
         self.socketio_packet(id, &packet, &Cow::Owned(text.clone()), Some(attachments))
     }
 
+    /// A packet that is nobody's: its attachments follow all the same.
+    fn ignore<'a>(
+        &mut self,
+        id: SessionId,
+        packet: &Packet<'_>,
+        attachments: Option<Vec<Bytes>>,
+    ) -> Result<Option<Event<'a>>, socketio::Error> {
+        if packet.attachments > 0 && attachments.is_none() {
+            self.await_attachments(id, packet)?;
+        }
+        Ok(None)
+    }
+
     /// A Socket.IO packet; everything in it lies within `text`.
     ///
     /// `attachments` are there once they have all come.
@@ -127,15 +140,16 @@ impl Hub {
             if !dismissed && packet.kind != PacketType::Disconnect {
                 return Err(socketio::Error::NotConnected);
             }
-            if packet.attachments > 0 && attachments.is_none() {
-                // They follow all the same, and are nobody's.
-                self.await_attachments(id, packet)?;
-            }
-            return Ok(None);
+            return self.ignore(id, packet, attachments);
         };
         let Some(socket) = self.sockets.key_at(place) else { return Ok(None) };
-        if !self.is_live(socket) && packet.kind != PacketType::Disconnect {
-            return Err(socketio::Error::NotConnected);
+        if !self.is_live(socket) {
+            match packet.kind {
+                PacketType::Disconnect => {}
+                // The answer to what an earlier socket of this name was asked.
+                PacketType::Ack | PacketType::BinaryAck => return self.ignore(id, packet, attachments),
+                _ => return Err(socketio::Error::NotConnected),
+            }
         }
         self.forget_spent_token(place);
         let attachments = match attachments {

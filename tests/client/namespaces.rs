@@ -1,6 +1,6 @@
 //! Several namespaces over one session: refused, disconnected, connected again.
 
-use roomwire::client::ConnectError;
+use roomwire::client::{ConnectError, EmitError};
 
 use crate::world::{OPEN, OPEN_3, WEBSOCKET, World, config, config_4};
 
@@ -147,4 +147,65 @@ fn names_and_payloads_are_checked() {
     assert_eq!(world.client.set_auth(main, "1"), Err(ConnectError::Auth));
     world.say(OPEN);
     assert_eq!(world.said(), [r#"40{"a":1}"#, "40/a,"]);
+}
+
+/// Python's servers emit to whom they accept before they say so.
+#[test]
+fn an_event_before_the_answer_is_told() {
+    let (mut world, _) = World::websocket(config(WEBSOCKET));
+    world.connect("/a");
+    world.say(r#"42/a,1["welcome",1]"#);
+    let reply = world.replies.pop().unwrap();
+    world.client.ack(world.now, reply, (2,)).unwrap();
+    world.say(r#"40/a,{"sid":"two"}"#);
+    assert_eq!(world.told(), ["2 welcome(1) ?", "connected 2"]);
+    assert_eq!(world.said(), ["40/a,", "43/a,1[2]"]);
+}
+
+/// What comes before the answer to a second CONNECT of the same session was said to the first socket of that name.
+#[test]
+fn nothing_of_an_earlier_life_is_told() {
+    for by_server in [true, false] {
+        let (mut world, main) = World::websocket(config(WEBSOCKET));
+        let first = world.connect("/a");
+        world.say(r#"40/a,{"sid":"two"}"#);
+        world.say(r#"42/a,7["ask",1]"#);
+        world.emit_with_ack(first, "question", 50);
+        if by_server {
+            world.say("41/a,");
+        } else {
+            world.client.disconnect(world.now, first);
+            world.turn();
+        }
+        world.told();
+        world.said();
+        let again = world.connect("/a");
+        assert_eq!(again == first, by_server);
+        world.say(r#"42/a,7["ask",2]"#);
+        world.say("43/a,0[]");
+        assert_eq!((world.said(), world.told()), (vec!["40/a,".into()], vec![]));
+        // Nor is it answered: in its new life the number is another question's.
+        let (late, expected) =
+            (world.replies.pop().unwrap(), if by_server { EmitError::Stale } else { EmitError::Gone });
+        let late = world.client.ack(world.now, late, ()).unwrap_err();
+        assert_eq!(format!("{late:?}"), format!("{expected:?}"));
+        world.say(r#"40/a,{"sid":"three"}"#);
+        let number = world.emit_with_ack(again, "question", 50);
+        assert_eq!(world.said(), [r#"42/a,1["question"]"#], "the number of an earlier question comes again");
+        world.say("43/a,0[]");
+        world.say("43/a,1[5]");
+        let name = if by_server { "2" } else { "3" };
+        assert_eq!(world.told(), [format!("connected {name}"), format!("ack {number}: 5")]);
+
+        // A new session has no earlier life.
+        let stream = world.socket();
+        world.lose(stream);
+        world.pass_seconds(1);
+        world.say(OPEN);
+        world.say(r#"40{"sid":"one"}"#);
+        world.told();
+        world.say(r#"42/a,["early"]"#);
+        assert_eq!(world.told(), [format!("{name} early()")]);
+        assert!(world.client.is_connected(main) && !world.client.is_connected(again));
+    }
 }

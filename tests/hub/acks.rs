@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use roomwire::hub::{AckError, EmitError, SocketError};
+use roomwire::ws::Opcode;
 
 use crate::fuzz_hub::Told;
+use crate::support::ws::masked;
 use crate::world::{World, config, millis};
 
 /// The number behind `42` of a question.
@@ -110,4 +112,35 @@ fn nobody_is_asked_who_is_away() {
     let asked = world.hub.emit_with_ack(world.now, socket, "ask", (), millis(100));
     assert!(matches!(asked, Err(EmitError::Socket(SocketError::Away))));
     assert!(matches!(world.hub.emit(world.now, socket, "event", ()), Err(EmitError::Socket(SocketError::Away))));
+}
+
+/// A client that was made to leave, and asks again, may still answer what it was asked before; with attachments, too.
+#[test]
+fn an_answer_of_an_earlier_socket_is_no_fault() {
+    let mut world = World::new(config());
+    for (answer, attachment) in [("430[1]", None), (r#"461-0[{"_placeholder":true,"num":0}]"#, Some(b"x"))] {
+        let (conn, socket) = world.client();
+        world.hub.emit_with_ack(world.now, socket, "ask", (), millis(100)).unwrap();
+        world.hears(conn);
+        world.hub.disconnect(world.now, socket).unwrap();
+        world.told();
+        let again = world.ask(conn, "/");
+        assert_eq!(world.says(conn, answer), []);
+        if let Some(bytes) = attachment {
+            // The new socket may be live by then.
+            world.hub.accept(world.now, again).unwrap();
+            world.bytes(conn, &masked(Opcode::Binary, bytes));
+            assert_eq!(world.told(), [Told::Connected(again, false)]);
+        } else {
+            world.hub.accept(world.now, again).unwrap();
+            world.told();
+        }
+        let ask = world.hub.emit_with_ack(world.now, again, "ask", (), millis(100)).unwrap();
+        let number = id(world.hears(conn).last().unwrap());
+        assert_eq!(world.says(conn, &format!("43{number}[]")), [Told::Ack(ask, again, Ok(String::new()))]);
+        // Anything else from somebody who is not connected yet ends the session.
+        let chat = world.ask(conn, "/chat");
+        assert!(world.says(conn, r#"42/chat,["event"]"#).len() > 1, "{chat:?}");
+        assert_eq!(world.hub.counts().sessions, 0);
+    }
 }

@@ -85,10 +85,8 @@ impl Ledger {
 
     pub fn client_heard(&mut self, speaker: usize, id: u64, greeting: Option<usize>) {
         let speaker = &mut self.speakers[speaker];
-        if !speaker.connected {
-            // Before the answer to CONNECT a client hears what is said to it by then: it belongs to no spell.
-            return;
-        }
+        // The hub says nothing before it answers CONNECT.
+        assert!(speaker.connected, "heard while not connected");
         let spell = speaker.spells.last_mut().expect("connected");
         if let Some(greeting) = greeting {
             assert_eq!(spell.with.replace(greeting), None, "greeted twice");
