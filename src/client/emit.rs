@@ -15,9 +15,6 @@ use crate::socketio::{
 };
 use crate::time::Instant;
 
-/// A session remembers so many names that it asked for.
-const ASKED_MAX: usize = 1024;
-
 fn take_number(next: &mut u64) -> u64 {
     let number = *next;
     *next = number.saturating_add(1);
@@ -93,8 +90,9 @@ impl Client {
         self.clock(now);
         let id = socket;
         let Some(socket) = self.sockets.get(&id) else { return };
-        if matches!(socket.phase, Phase::Connected | Phase::Connecting { .. }) {
-            self.say(id, PacketType::Disconnect, "");
+        // Who is not connected yet is disconnected when the answer comes: until then the server knows nobody to disconnect.
+        if socket.is_connected() {
+            self.say_disconnect(&socket.namespace.clone());
         }
         let Some(mut socket) = self.sockets.remove(&id) else { return };
         self.names.remove(&socket.namespace);
@@ -229,14 +227,9 @@ impl Client {
         socket.phase = Phase::Connecting { until };
         self.lives = self.lives.saturating_add(1);
         socket.life = self.lives;
-        // Names without end are not remembered; then any may have been asked for.
-        socket.asked_again = self.asked.len() >= ASKED_MAX || !self.asked.insert(socket.namespace.clone());
+        socket.asked_again = self.asked.note(&socket.namespace);
         match protocol {
-            Protocol::V5 => {
-                let payload = socket.connect_payload();
-                self.say(id, PacketType::Connect, &payload);
-            }
-            Protocol::V4 if &*socket.namespace != "/" => self.say(id, PacketType::Connect, ""),
+            Protocol::V4 if &*socket.namespace != "/" => self.send_connect(id),
             // The server connects it unasked, and may have done so before anybody wanted it.
             Protocol::V4 if self.root == Root::Connected => {
                 socket.phase = Phase::Connected;
@@ -245,19 +238,38 @@ impl Client {
                 self.send_offline(id);
                 self.send_retried(id);
             }
-            Protocol::V4 if self.root == Root::Gone => self.say(id, PacketType::Connect, ""),
-            Protocol::V4 => {}
+            Protocol::V4 if self.root == Root::Awaited => {}
+            Protocol::V4 | Protocol::V5 => self.send_connect(id),
         }
     }
 
-    /// Sends a packet without event, past the limit of what may be queued.
-    pub(super) fn say(&mut self, id: SocketId, kind: PacketType, data: &str) {
-        let Self { shared, engine, sockets, .. } = self;
-        let (Some(engine), Some(socket)) = (engine, sockets.get(&id)) else { return };
-        let namespace = if kind == PacketType::Connect { &socket.asked } else { &*socket.namespace };
-        if kind == PacketType::Disconnect && namespace == "/" {
+    /// Sends CONNECT, unless the answer to an earlier one has to come first.
+    pub(super) fn send_connect(&mut self, id: SocketId) {
+        let Some(socket) = self.sockets.get(&id) else { return };
+        if !self.asked.ask(&socket.namespace, socket.life) {
+            return;
+        }
+        let (asked, payload) = (
+            socket.asked.clone(),
+            match self.shared.config.protocol {
+                Protocol::V4 => String::new(),
+                Protocol::V5 => socket.connect_payload(),
+            },
+        );
+        self.say(PacketType::Connect, &asked, &payload);
+    }
+
+    /// Sends DISCONNECT.
+    pub(super) fn say_disconnect(&mut self, namespace: &str) {
+        if namespace == "/" {
             self.root = Root::Gone;
         }
+        self.say(PacketType::Disconnect, namespace, "");
+    }
+
+    /// Sends a packet without event, past the limit of what may be queued.
+    fn say(&mut self, kind: PacketType, namespace: &str, data: &str) {
+        let Self { shared, engine: Some(engine), .. } = self else { return };
         engine.send(shared, message(&Packet { data, ..Packet::new(kind, namespace) }));
     }
 

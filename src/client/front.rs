@@ -1,10 +1,11 @@
 //! The front door: time, byte streams, and the session that is opened again when it is lost.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::asked::Asked;
 use super::backoff::Backoff;
 use super::config::Config;
 use super::engine::{Engine, Happening, Slot, next};
@@ -25,8 +26,7 @@ pub struct Client {
     pub(super) engine: Option<Engine>,
     /// How many times a namespace was asked for.
     pub(super) lives: u64,
-    /// The names that were asked for in this session.
-    pub(super) asked: BTreeSet<Arc<str>>,
+    pub(super) asked: Asked,
     /// Sessions that end in order.
     leaving: VecDeque<Engine>,
     pub(super) sockets: BTreeMap<SocketId, Socket>,
@@ -68,7 +68,7 @@ impl Client {
             shared: Shared::new(config, seed, now),
             engine: None,
             lives: 0,
-            asked: BTreeSet::new(),
+            asked: Asked::default(),
             leaving: VecDeque::new(),
             sockets: BTreeMap::new(),
             names: BTreeMap::new(),

@@ -56,6 +56,7 @@
 //! - Events of one namespace go out in the order of the calls, over a change of transport too.
 //! - What waits to be sent, and what is kept of the server's bytes, has a limit in [`Limits`]; every wait has a deadline.
 
+mod asked;
 mod backoff;
 mod config;
 mod emit;

@@ -123,13 +123,21 @@ impl Client {
         packet: &Packet<'a>,
         attachments: Vec<Bytes>,
     ) -> Result<Option<Event<'a>>, socketio::Error> {
-        match packet.kind {
-            PacketType::Connect if packet.namespace == "/" => self.root = Root::Connected,
-            PacketType::Disconnect | PacketType::ConnectError if packet.namespace == "/" => self.root = Root::Gone,
-            _ => {}
+        let name = self.name_of(packet.namespace);
+        let is_answer = matches!(packet.kind, PacketType::Connect | PacketType::ConnectError);
+        let unasked = self.shared.config.protocol == Protocol::V4 && name == "/" && self.root == Root::Awaited;
+        if name == "/" {
+            match packet.kind {
+                PacketType::Connect => self.root = Root::Connected,
+                PacketType::Disconnect | PacketType::ConnectError => self.root = Root::Gone,
+                _ => {}
+            }
         }
-        let Some(&id) = self.names.get(self.name_of(packet.namespace)) else {
-            // Nobody wants it: an answer that comes late, or the namespace that protocol 4 connects unasked.
+        if is_answer && !unasked && !self.is_awaited(name, packet.kind) {
+            return Ok(None);
+        }
+        let Some(&id) = self.names.get(name) else {
+            // Nobody wants it: it was left, or it is the namespace that protocol 4 connects unasked.
             return Ok(None);
         };
         match packet.kind {
@@ -139,6 +147,26 @@ impl Client {
             PacketType::Event | PacketType::BinaryEvent => self.emitted(id, packet, attachments),
             PacketType::Ack | PacketType::BinaryAck => self.acknowledged(id, packet, attachments),
         }
+    }
+
+    /// Whether an answer to CONNECT is for the socket that has the name. What nobody waits for any more is undone, and then it
+    /// is the turn of who waits behind it.
+    fn is_awaited(&mut self, name: &str, kind: PacketType) -> bool {
+        let life = self.asked.answered(name);
+        let owner = self.names.get(name).and_then(|id| Some((*id, self.sockets.get(id)?)));
+        let owner = owner.map(|(id, socket)| (id, socket.phase, life == Some(socket.life)));
+        match owner {
+            Some((_, Phase::Connected, _)) => return false,
+            Some((_, Phase::Connecting { .. }, true)) => return true,
+            _ => {}
+        }
+        if kind == PacketType::Connect {
+            self.say_disconnect(name);
+        }
+        if let Some((id, Phase::Connecting { .. }, _)) = owner {
+            self.send_connect(id);
+        }
+        false
     }
 
     fn connected<'a>(&mut self, id: SocketId, data: &str) -> Result<Option<Event<'a>>, socketio::Error> {
@@ -201,12 +229,17 @@ impl Client {
 
     fn disconnected<'a>(&mut self, id: SocketId) -> Option<Event<'a>> {
         let socket = self.sockets.get_mut(&id)?;
+        if matches!(socket.phase, Phase::Connecting { .. }) && socket.asked_again {
+            // It met the one with which the client left: the answer is still to come.
+            return None;
+        }
         match core::mem::replace(&mut socket.phase, Phase::Inactive) {
             Phase::Connected => {
                 self.events.push_back(Event::Disconnected { socket: id, reason: DisconnectReason::Server });
             }
             // The only answer that there will be.
             Phase::Connecting { .. } => {
+                self.asked.answered(&socket.namespace);
                 let message = "disconnected by the server".into();
                 self.events.push_back(Event::Refused { socket: id, message, data: "".into() });
             }
@@ -297,7 +330,6 @@ impl Client {
                 socket.phase = Phase::Inactive;
                 let message = "no answer in time".into();
                 self.events.push_back(Event::Refused { socket: id, message, data: "".into() });
-                self.say(id, PacketType::Disconnect, "");
                 self.lose_acks(id);
                 self.close_if_unwanted();
             }

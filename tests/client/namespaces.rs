@@ -99,9 +99,48 @@ fn no_answer_to_connect() {
     world.said();
     world.pass_seconds(1);
     assert_eq!(world.told(), ["refused 2: no answer in time "]);
-    assert_eq!(world.said(), ["41/slow,"]);
+    // Servers end a session in which somebody leaves what is not connected: that is said when there is something to leave.
+    assert_eq!(world.said(), [""; 0]);
     world.say(r#"40/slow,{"sid":"late"}"#);
-    assert_eq!(world.told(), [""; 0]);
+    assert_eq!((world.told(), world.said()), (vec![], vec!["41/slow,".into()]));
+}
+
+/// Who leaves before the answer comes, and asks again, gets the answer to the second question.
+#[test]
+fn left_before_the_answer() {
+    for refused in [false, true] {
+        let (mut world, _) = World::websocket(config(WEBSOCKET));
+        let first = world.client.connect(world.now, "/a", r#"{"try":1}"#).unwrap();
+        world.client.disconnect(world.now, first);
+        let second = world.client.connect(world.now, "/a", r#"{"try":2}"#).unwrap();
+        world.client.disconnect(world.now, second);
+        let third = world.client.connect(world.now, "/a", r#"{"try":3}"#).unwrap();
+        world.emit(third, "e", ());
+        assert_eq!(world.said(), [r#"40/a,{"try":1}"#]);
+        world.say(if refused { r#"44/a,{"message":"no"}"# } else { r#"40/a,{"sid":"two"}"# });
+        let said = world.said();
+        if !refused {
+            assert_eq!(said[0], "41/a,");
+        }
+        assert_eq!((said.last().unwrap().as_str(), world.told()), (r#"40/a,{"try":3}"#, vec![]));
+        // What the server says to whom it has connected, and that it disconnects it, is not for the third.
+        world.say(r#"42/a,["to the first"]"#);
+        world.say("41/a,");
+        world.say(r#"40/a,{"sid":"three"}"#);
+        assert_eq!((world.told(), world.client.sid(third)), (vec!["connected 4".into()], Some("three")));
+        assert_eq!(world.said(), [r#"42/a,["e"]"#]);
+        // One answer too many does no harm.
+        world.say(r#"40/a,{"sid":"four"}"#);
+        assert_eq!((world.told(), world.said(), world.client.sid(third)), (vec![], vec![], Some("three")));
+    }
+    // Nobody wants it any more.
+    let (mut world, _) = World::websocket(config(WEBSOCKET));
+    let left = world.connect("/a");
+    world.client.disconnect(world.now, left);
+    world.turn();
+    assert_eq!(world.said(), ["40/a,"]);
+    world.say(r#"40/a,{"sid":"two"}"#);
+    assert_eq!((world.said(), world.told()), (vec!["41/a,".into()], vec![]));
 }
 
 /// Protocol 4: the namespace `/` comes unasked, others may have a query, errors are any value.

@@ -94,10 +94,6 @@ impl World {
     fn somebody_leaves(&mut self) {
         let Some((user, socket)) = self.somebody() else { return };
         let entry = &mut self.users[user];
-        if !entry.client.is_connected(socket) {
-            // The answer that is on its way would be taken for that to the next question: the protocol cannot tell.
-            return;
-        }
         entry.client.disconnect(self.now, socket);
         let namespace = entry.seats[&socket].namespace;
         self.note(|| format!("user {user} leaves {namespace}"));

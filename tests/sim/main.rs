@@ -6,7 +6,7 @@
 //! ```text
 //! SIM_SEED=17 cargo test --test sim                       one seed, SIM_TRACE=1 besides tells its story
 //! SIM_SEEDS=10000 cargo test --release --test sim         the long run
-//! SIM_SECONDS=60 cargo test --release --test sim          as many seeds as fit
+//! SIM_SECONDS=60 cargo test --release --test sim          as many seeds as fit; SIM_FROM=5000 begins there
 //! ```
 //!
 //! Every story has three parts. In the first all happens at once. Then the network heals, and everybody has to find back.
@@ -71,9 +71,10 @@ fn stories() {
     let began = Instant::now();
     let span = number("SIM_SECONDS").map(Duration::from_secs);
     let count = number("SIM_SEEDS").unwrap_or(if span.is_some() { u64::MAX } else { SEEDS });
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
     let mut sum = world::Sum::default();
     let mut told = 0;
-    for seed in FOUND.into_iter().chain(0..count) {
+    for seed in FOUND.into_iter().chain((number("SIM_FROM").unwrap_or(0)..).take(count)) {
         // How many stories there are may depend on the clock; what happens in one does not.
         if span.is_some_and(|span| began.elapsed() > span) {
             break;
