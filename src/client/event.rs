@@ -3,7 +3,7 @@ use core::fmt;
 
 use super::error::Error;
 use super::ids::{AckId, Reply, SocketId};
-use crate::socketio::Args;
+use crate::socketio::{self, Args};
 use crate::time::Instant;
 
 /// What happened in a [`Client`](super::Client). Names and arguments are lent from the input where they lay whole in it.
@@ -127,7 +127,7 @@ pub enum DisconnectReason {
     TransportClosed,
     /// The session broke.
     TransportError,
-    /// The server gave no sign of life.
+    /// The server fell silent: it gave no sign of life, or the attachments of a packet did not come.
     PingTimeout,
     /// The server broke the protocol.
     ProtocolError,
@@ -143,7 +143,7 @@ impl DisconnectReason {
     pub(super) const fn of(error: Option<Error>) -> Self {
         match error {
             None => Self::TransportClosed,
-            Some(Error::PingTimeout) => Self::PingTimeout,
+            Some(Error::PingTimeout | Error::SocketIo(socketio::Error::AttachmentsTimeout)) => Self::PingTimeout,
             Some(Error::SocketIo(_) | Error::Payload(_) | Error::Packet | Error::Open) => Self::ProtocolError,
             Some(_) => Self::TransportError,
         }

@@ -163,7 +163,7 @@ pub enum DisconnectReason {
     TransportClosed,
     /// The application closed the transport.
     Closed,
-    /// The heartbeat failed.
+    /// It fell silent: the heartbeat failed, or the attachments of a packet did not come.
     PingTimeout,
     /// It broke the protocol.
     ProtocolError,

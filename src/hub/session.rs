@@ -508,13 +508,13 @@ impl Hub {
         if session.carrier.polling().is_some_and(|polling| polling.is_leaving()) {
             return self.touch_session(id);
         }
-        let late = match &session.assembling {
-            _ if session.connect_by <= now => Some(socketio::Error::ConnectTimeout),
-            Some(assembling) if assembling.until <= now => Some(socketio::Error::AttachmentsTimeout),
-            _ => None,
-        };
-        if let Some(error) = late {
-            return self.fail_session(id, Error::SocketIo(error), CloseCode::NO_STATUS);
+        if session.connect_by <= now {
+            return self.fail_session(id, Error::SocketIo(socketio::Error::ConnectTimeout), CloseCode::NO_STATUS);
+        }
+        if session.assembling.as_ref().is_some_and(|assembling| assembling.until <= now) {
+            // Most likely it was lost in the middle of it, and may come back.
+            let (reason, error) = (DisconnectReason::PingTimeout, Error::SocketIo(socketio::Error::AttachmentsTimeout));
+            return self.close_session(id, reason, Some(error), CloseCode::NO_STATUS, "");
         }
         match session.engine_mut().and_then(|engine| engine.handle_timeout(now, &self.config.engine)) {
             Some(Due::Ping) => self.send(session_place(id), &[Prepared::text("2")]),

@@ -105,7 +105,7 @@ fn an_upgrade_without_an_answer() {
 fn s07_attachments_that_do_not_come() {
     let (mut world, _) = World::websocket(config(WEBSOCKET));
     world.say(r#"451-["e",{"_placeholder":true,"num":0}]"#);
-    let told = ["disconnected 1: ProtocolError", "closed: SocketIo(AttachmentsTimeout), try 1 in 1s"];
+    let told = ["disconnected 1: PingTimeout", "closed: SocketIo(AttachmentsTimeout), try 1 in 1s"];
     ends_after(&mut world, 30, &told);
 }
 

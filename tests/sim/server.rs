@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use roomwire::Instant;
-use roomwire::hub::{AckError, AckId, ConnId, DisconnectReason, Event, Refusal, SocketId, Target};
+use roomwire::hub::{AckError, AckId, ConnId, DisconnectReason, Event, Refusal, SocketId, Target, Token};
 
 use crate::ledger::Listener;
 use crate::payload::Payload;
@@ -18,6 +18,8 @@ pub struct Server {
     pub connections: BTreeMap<ConnId, bool>,
     /// Sockets that wait to be accepted.
     pub connecting: BTreeSet<SocketId>,
+    /// Sockets that are about to be told as resumed.
+    pub resuming: BTreeSet<SocketId>,
     /// All others, by their place in the ledger.
     pub sockets: BTreeMap<SocketId, usize>,
     pub namespaces: BTreeMap<SocketId, String>,
@@ -56,7 +58,11 @@ impl World {
     /// The server emits something to a room, or to a whole namespace; how many were meant.
     pub fn server_broadcast(&mut self, namespace: &str, room: Option<&'static str>) {
         let id = self.ledger.number();
-        let target = room.map_or_else(|| Target::namespace(namespace), |room| Target::room(room).of(namespace));
+        let mut target = room.map_or_else(|| Target::namespace(namespace), |room| Target::room(room).of(namespace));
+        if self.chance.percent(20) {
+            target = target.volatile();
+            self.ledger.volatile.insert(id);
+        }
         let members = room.map(|room| self.server.rooms.get(&(namespace.into(), room)).cloned().unwrap_or_default());
         self.hub.emit(self.now, target, "s", Payload::new(id)).unwrap();
         let sockets = self.server.sockets.iter();
@@ -76,8 +82,11 @@ impl World {
         let now = self.now;
         let quiet = self.plan.calm && !self.parting;
         match event {
-            Event::Connecting { socket, .. } => {
+            Event::Connecting { socket, auth, .. } => {
                 assert!(self.server.connecting.insert(socket) && !self.server.sockets.contains_key(&socket));
+                if self.resumes(socket, &auth) {
+                    return;
+                }
                 match self.chance.below(20) {
                     0 if !self.healed && !quiet => {
                         self.server.connecting.remove(&socket);
@@ -88,13 +97,21 @@ impl World {
                 }
             }
             Event::Connected { socket, resumed } => {
-                assert!(self.server.connecting.remove(&socket) && !resumed);
+                if resumed {
+                    assert!(self.server.resuming.remove(&socket), "resumed unasked");
+                    let before = &self.ledger.listeners[self.server.sockets[&socket]];
+                    assert!(!before.live && !before.gone, "resumed what was not away");
+                    self.sum.resumed += 1;
+                } else {
+                    assert!(self.server.connecting.remove(&socket));
+                }
                 let serial = self.ledger.listeners.len();
                 let id = self.ledger.number();
                 self.server.sockets.insert(socket, serial);
                 let namespace = self.hub.namespace(socket).unwrap_or("/").into();
                 self.server.namespaces.insert(socket, namespace);
-                let said = self.hub.emit(now, socket, "hello", (id, serial)).is_ok().then_some(id);
+                let token: Option<String> = self.hub.token(socket).map(Into::into);
+                let said = self.hub.emit(now, socket, "hello", (id, serial, token)).is_ok().then_some(id);
                 self.sum.said_by_server += u64::from(said.is_some());
                 let said = said.into_iter().collect();
                 self.ledger.listeners.push(Listener { live: true, gone: false, said, heard: 0, from: None });
@@ -124,7 +141,8 @@ impl World {
                 }
                 let listener = &mut self.ledger.listeners[self.server.sockets[&socket]];
                 assert!(std::mem::replace(&mut listener.live, false), "disconnected twice");
-                assert!(away_until.is_none_or(|until| until > now), "away until before now");
+                let taken_over = reason == DisconnectReason::TakenOver;
+                assert!(away_until.is_none_or(|until| until > now || taken_over), "away until before now");
                 if away_until.is_none() {
                     self.gone(socket);
                 }
@@ -147,6 +165,23 @@ impl World {
                 assert!(!self.server.connections[&conn], "told after the end");
             }
             other => panic!("{other:?}"),
+        }
+    }
+
+    /// Puts a client back into the session whose token it shows.
+    fn resumes(&mut self, socket: SocketId, auth: &str) -> bool {
+        let Some(token) = auth.strip_prefix(r#"{"token":""#).and_then(|text| text.strip_suffix(r#""}"#)) else {
+            return false;
+        };
+        let token = Token::parse(token).expect("a token");
+        match self.hub.resume(self.now, socket, &token) {
+            Ok(old) => {
+                assert!(self.server.sockets.contains_key(&old) && self.server.resuming.insert(old));
+                assert!(self.server.connecting.remove(&socket));
+                self.note(|| format!("{socket:?} resumes {old:?}"));
+                true
+            }
+            Err(_) => false,
         }
     }
 

@@ -32,16 +32,18 @@ pub struct User {
     pub seats: BTreeMap<SocketId, Seat>,
     pub acks: BTreeMap<AckId, (Instant, u64)>,
     pub session: Session,
+    /// Whether it comes back as who it was.
+    resumes: bool,
     /// Whether the session has been open since the last attempt that was told.
     opened: bool,
     upgraded: bool,
 }
 
 impl User {
-    pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Self {
+    pub fn new(config: Config, resumes: bool, seed: [u8; 32], now: Instant) -> Self {
         let client = Client::new(config, seed, now).unwrap();
         let (seats, acks) = Default::default();
-        Self { client, seats, acks, session: Session::Absent, opened: true, upgraded: false }
+        Self { client, seats, acks, session: Session::Absent, resumes, opened: true, upgraded: false }
     }
 }
 
@@ -123,7 +125,12 @@ impl World {
                 let speaker = entry.seats[&socket].speaker;
                 self.sum.heard_by_clients += 1;
                 if name == "hello" {
-                    let (id, listener) = args.parse().unwrap();
+                    let (id, listener, token): (_, _, Option<String>) = args.parse().unwrap();
+                    if let Some(token) = token
+                        && entry.resumes
+                    {
+                        entry.client.set_auth(socket, &format!(r#"{{"token":"{token}"}}"#)).unwrap();
+                    }
                     self.ledger.client_heard(speaker, id, Some(listener));
                 } else {
                     assert_eq!(name, "s");

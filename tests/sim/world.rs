@@ -65,11 +65,12 @@ pub struct Sum {
     pub disconnected: u64,
     pub upgraded: u64,
     pub upgrades_failed: u64,
+    pub resumed: u64,
     pub faults: u64,
 }
 
 impl Sum {
-    fn each(&mut self) -> [&mut u64; 10] {
+    fn each(&mut self) -> [&mut u64; 11] {
         [
             &mut self.said_by_clients,
             &mut self.heard_by_server,
@@ -80,6 +81,7 @@ impl Sum {
             &mut self.disconnected,
             &mut self.upgraded,
             &mut self.upgrades_failed,
+            &mut self.resumed,
             &mut self.faults,
         ]
     }
@@ -121,8 +123,8 @@ impl World {
         };
         for _ in 0..world.plan.users {
             let config = world.plan.client(&mut world.chance);
-            let seed = world.chance.seed();
-            world.users.push(User::new(config, seed, now));
+            let (resumes, seed) = (world.chance.percent(70), world.chance.seed());
+            world.users.push(User::new(config, resumes, seed, now));
         }
         world
     }
