@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use roomwire::Instant;
-use roomwire::client::{AckError, AckId, Client, Config, DisconnectReason, Error, Event, SocketId};
+use roomwire::client::{AckError, AckId, Client, Config, DisconnectReason, EmitError, Error, Event, SocketId};
 use roomwire::socketio::Protocol;
 
 use crate::payload::Payload;
@@ -85,7 +85,7 @@ impl World {
                 }
                 self.note(|| format!("user {user} says {name} {id} to {socket:?}"));
             }
-            Err(roomwire::client::EmitError::Full) => {}
+            Err(EmitError::Full | EmitError::TooManyAcks) => {}
             Err(error) => panic!("{error:?}"),
         }
     }
