@@ -11,7 +11,7 @@ use super::ids::{AckId, Reply, SocketId};
 use super::queue::Outgoing;
 use super::socket::{Body, Phase, Retried, Socket};
 use crate::socketio::{
-    Arguments, Packet, PacketType, Protocol, check_object, check_placeholders, is_reserved, write_name,
+    Arguments, Packet, PacketType, Protocol, ack_array, check_object, check_placeholders, event_array, is_reserved,
 };
 use crate::time::Instant;
 
@@ -208,10 +208,7 @@ impl Client {
         if !is_there || reply.life != socket.life {
             return Err(EmitError::Stale);
         }
-        let mut text = alloc::vec![b'['];
-        args.write(&mut text)?;
-        text.push(b']');
-        let body = self.checked_body(text, &args)?;
+        let body = self.checked_body(ack_array(&args)?, &args)?;
         if !self.has_room(&body) {
             return Err(EmitError::Full);
         }
@@ -368,21 +365,12 @@ impl Client {
         if is_reserved(name) {
             return Err(EmitError::ReservedName);
         }
-        let mut text = alloc::vec![b'['];
-        write_name(name, &mut text);
-        text.push(b',');
-        let empty = text.len();
-        args.write(&mut text)?;
-        if text.len() == empty {
-            text.pop();
-        }
-        text.push(b']');
-        self.checked_body(text, args)
+        self.checked_body(event_array(name, args)?, args)
     }
 
-    fn checked_body(&self, text: Vec<u8>, args: &impl Arguments) -> Result<Body, EmitError> {
+    fn checked_body(&self, text: String, args: &impl Arguments) -> Result<Body, EmitError> {
         let limits = &self.shared.config.limits;
-        let body = Body { text: String::from_utf8(text).unwrap_or_default(), attachments: args.attachments().into() };
+        let body = Body { text, attachments: args.attachments().into() };
         if body.attachments.len() > limits.attachments_max {
             return Err(EmitError::TooManyAttachments);
         }

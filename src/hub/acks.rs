@@ -11,7 +11,7 @@ use super::front::Hub;
 use super::ids::{AckId, Reply, SocketId};
 use super::session::Format;
 use super::target::{Receipt, Target};
-use crate::socketio::{Acks, Arguments, Packet, PacketType};
+use crate::socketio::{Acks, Arguments, Packet, PacketType, ack_array};
 use crate::time::Instant;
 
 /// An event whose acknowledgement was asked of many.
@@ -98,10 +98,7 @@ impl Hub {
             // It was asked for on a transport that is gone: on the new one the id means something else.
             return Err(SocketError::Away.into());
         }
-        let mut body = alloc::vec![b'['];
-        args.write(&mut body)?;
-        body.push(b']');
-        let body = self.checked_text(body, args.attachments())?;
+        let body = self.checked_text(ack_array(&args)?, args.attachments())?;
         let namespace = self.groups.name(namespace);
         let kind = if args.attachments().is_empty() { PacketType::Ack } else { PacketType::BinaryAck };
         let packet = Packet { id: Some(reply.id), data: &body, ..Packet::new(kind, &namespace) };

@@ -17,7 +17,7 @@ use super::session::{Format, Session, socket_place};
 use super::socket::Phase;
 use super::target::{Receipt, Target, To};
 use crate::engineio::{self, Revision};
-use crate::socketio::{Arguments, Packet, PacketType, check_placeholders, is_reserved, write_name};
+use crate::socketio::{Arguments, Packet, PacketType, check_placeholders, event_array, is_reserved};
 use crate::ws::{DeflateConfig, Message, Opcode, Prepared, SendError};
 
 /// One event on its way to many: encoded for each namespace when the first socket there needs it.
@@ -95,22 +95,12 @@ impl Hub {
         if is_reserved(name) || matches!(name, SNAPSHOT | DIFF) {
             return Err(EmitError::ReservedName);
         }
-        let mut body = alloc::vec![b'['];
-        write_name(name, &mut body);
-        body.push(b',');
-        let empty = body.len();
-        args.write(&mut body)?;
-        if body.len() == empty {
-            body.pop();
-        }
-        body.push(b']');
-        self.checked_text(body, args.attachments())
+        self.checked_text(event_array(name, args)?, args.attachments())
     }
 
     /// What was written as JSON, if an outbox can hold it with its attachments and their frames.
-    pub(super) fn checked_text(&self, body: Vec<u8>, attachments: &[Bytes]) -> Result<String, EmitError> {
+    pub(super) fn checked_text(&self, text: String, attachments: &[Bytes]) -> Result<String, EmitError> {
         let limits = &self.config.limits;
-        let text = String::from_utf8(body).unwrap_or_default();
         let size = self.config.parser.size(&text, limits.outbox_bytes_max);
         let size = attachments.iter().fold(size, |sum, bytes| sum.saturating_add(bytes.len()).saturating_add(16));
         if size.saturating_add(512) > limits.outbox_bytes_max {

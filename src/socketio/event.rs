@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use serde_json::value::RawValue;
 
-use super::args::Args;
+use super::args::{Args, Arguments, ArgumentsError};
 use super::{Error, json};
 
 /// Whether clients or servers use this event name for themselves, so that it must not be sent.
@@ -51,6 +51,29 @@ fn name(quoted: &str) -> Result<Cow<'_, str>, Error> {
         return serde_json::from_str::<String>(quoted).map(Cow::Owned).map_err(|_| Error::EventName);
     }
     quoted.get(1..quoted.len().saturating_sub(1)).map(Cow::Borrowed).ok_or(Error::EventName)
+}
+
+/// The payload of an event, as text.
+pub(crate) fn event_array(name: &str, args: &impl Arguments) -> Result<String, ArgumentsError> {
+    let mut array = alloc::vec![b'['];
+    write_name(name, &mut array);
+    array.push(b',');
+    let empty = array.len();
+    args.write(&mut array)?;
+    if array.len() == empty {
+        array.pop();
+    }
+    array.push(b']');
+    // JSON is text.
+    Ok(String::from_utf8(array).unwrap_or_default())
+}
+
+/// The payload of an acknowledgement, as text.
+pub(crate) fn ack_array(args: &impl Arguments) -> Result<String, ArgumentsError> {
+    let mut array = alloc::vec![b'['];
+    args.write(&mut array)?;
+    array.push(b']');
+    Ok(String::from_utf8(array).unwrap_or_default())
 }
 
 /// Appends a name as a JSON string.

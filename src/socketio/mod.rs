@@ -30,8 +30,8 @@ pub use args::{Args, Arguments, ArgumentsError};
 pub(crate) use binary::{Assembly, check_placeholders};
 pub use binary::{Attached, Attachment, Placeholder, attach};
 pub use error::Error;
-pub(crate) use event::write_name;
 pub use event::{EventData, is_reserved};
+pub(crate) use event::{ack_array, event_array, write_name};
 pub(crate) use json::check_object;
 pub use packet::{Packet, PacketType};
 
