@@ -49,7 +49,7 @@ impl World {
     }
 
     fn timeout(&mut self) -> Option<Duration> {
-        let timeout = if self.plan.calm { 300_000 } else { 100 + self.chance.below(10_000) };
+        let timeout = if self.plan.calm { 1_000_000 } else { 100 + self.chance.below(10_000) };
         self.chance.percent(30).then_some(Duration::from_millis(timeout))
     }
 

@@ -8,7 +8,7 @@ use roomwire::socketio::Protocol;
 use crate::chance::Chance;
 
 /// What a slow network takes where nothing may be given up.
-const PATIENCE: Duration = Duration::from_secs(100);
+const PATIENCE: Duration = Duration::from_secs(1000);
 
 /// What kind of story a seed tells.
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ impl Plan {
         config.namespaces = Namespaces::Listed(vec!["/".into(), "/b".into()]);
         config.engine.ping_interval = Duration::from_secs(chance.pick(&[3, 10, 25]));
         // In calm nobody may be taken for dead because a ping stands behind what is said.
-        config.engine.ping_timeout = Duration::from_secs(if self.calm { 100 } else { chance.pick(&[2, 5, 20]) });
+        config.engine.ping_timeout = Duration::from_secs(if self.calm { 1000 } else { chance.pick(&[2, 5, 20]) });
         config.engine.poll_packets_max = chance.pick(&[1, 2, 16]);
         if self.calm {
             config.engine.upgrade_timeout = PATIENCE;
