@@ -1,7 +1,10 @@
 //! Lines of text on a byte stream, for those who have neither HTTP nor WebSocket: `nc`, a microcontroller.
 //!
 //! A line ends with a line feed; a carriage return before it is no part of it. Empty lines mean nothing, and are sent
-//! as a sign of life.
+//! as a sign of life. Who breaks these rules is told so by a last line.
+//!
+//! A stream that begins as a request of HTTP is ended: any web page can make a browser send one, to whatever port, and the
+//! lines of its body would be obeyed.
 //!
 //! ```
 //! use roomwire::{Instant, lines};
@@ -19,6 +22,7 @@
 //! ```
 
 use alloc::borrow::Cow;
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -83,6 +87,9 @@ pub enum Error {
     /// A line that is not UTF-8.
     #[error("line is not UTF-8")]
     Utf8,
+    /// The first line is that of a request of HTTP.
+    #[error("HTTP is not spoken here")]
+    Http,
     /// The peer did not read what was sent to it.
     #[error("peer stopped reading")]
     WriteTimeout,
@@ -105,6 +112,8 @@ pub enum SendError {
 pub struct Connection {
     config: Arc<Config>,
     phase: Phase,
+    /// Whether a line has come.
+    spoken: bool,
     /// The line that has begun.
     begun: Vec<u8>,
     outbox: Outbox,
@@ -132,6 +141,7 @@ impl Connection {
             deadline: now.saturating_add(config.idle_interval),
             config,
             phase: Phase::Open,
+            spoken: false,
             begun: Vec::new(),
             outbox: Outbox::new(),
             now,
@@ -146,7 +156,7 @@ impl Connection {
         while self.phase == Phase::Open && !input.is_empty() {
             let Some(end) = input.iter().position(|byte| *byte == b'\n') else {
                 if self.begun.len().saturating_add(input.len()) > self.config.line_bytes_max {
-                    self.end(Some(Error::TooLong));
+                    self.fail(Error::TooLong);
                     break;
                 }
                 self.begun.extend_from_slice(input);
@@ -165,7 +175,7 @@ impl Connection {
     /// A line whose end has come.
     fn line<'a>(&mut self, line: &'a [u8]) -> Option<Event<'a>> {
         if self.begun.len().saturating_add(line.len()) > self.config.line_bytes_max {
-            self.end(Some(Error::TooLong));
+            self.fail(Error::TooLong);
             return None;
         }
         let line = if self.begun.is_empty() {
@@ -177,13 +187,12 @@ impl Connection {
             String::from_utf8(whole).map(Cow::Owned).map_err(|_| utf8::InvalidUtf8)
         };
         match line {
-            Ok(line) if line.is_empty() => None,
-            Ok(line) => Some(Event::Line(line)),
-            Err(_) => {
-                self.end(Some(Error::Utf8));
-                None
-            }
+            Ok(line) if !core::mem::replace(&mut self.spoken, true) && is_request(&line) => self.fail(Error::Http),
+            Ok(line) if line.is_empty() => {}
+            Ok(line) => return Some(Event::Line(line)),
+            Err(_) => self.fail(Error::Utf8),
         }
+        None
     }
 
     /// The peer will send no more. A line without its end is dropped.
@@ -216,6 +225,11 @@ impl Connection {
         if self.outbox.len().saturating_add(line.len()) >= self.config.outbox_bytes_max {
             return Err(SendError::OutboxFull);
         }
+        self.push(line);
+        Ok(())
+    }
+
+    fn push(&mut self, line: &str) {
         self.outbox.push_with(|out| {
             if line.contains(['\n', '\r']) {
                 out.extend(line.bytes().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }));
@@ -226,20 +240,30 @@ impl Connection {
         });
         self.stall.queued(self.now, self.config.write_timeout);
         self.deadline = self.now.saturating_add(self.config.idle_interval);
-        Ok(())
     }
 
-    /// Ends the stream after what is already queued.
-    pub fn close(&mut self, now: Instant) {
+    /// Ends the stream after what is already queued, and after a line that says why: `closed: ` and the reason, unless that is
+    /// empty.
+    pub fn close(&mut self, now: Instant, reason: &str) {
         self.clock(now);
-        if self.phase == Phase::Open {
-            self.end(None);
+        if self.phase != Phase::Open {
+            return;
         }
+        if !reason.is_empty() {
+            self.push(&format!("closed: {reason}"));
+        }
+        self.end(None);
+    }
+
+    /// Ends the stream for what the peer did.
+    fn fail(&mut self, error: Error) {
+        self.push(&format!("closed: {error}"));
+        self.end(Some(error));
     }
 
     /// Gives the connection up at once: nothing queued is written any more.
     pub fn abort(&mut self, now: Instant) {
-        self.close(now);
+        self.close(now, "");
         self.abandon();
     }
 
@@ -341,6 +365,11 @@ impl Connection {
     }
 }
 
+/// Whether a line is the first of a request (RFC 9112 section 3).
+fn is_request(line: &str) -> bool {
+    line.rsplit_once(' ').is_some_and(|(before, version)| version.starts_with("HTTP/") && before.contains(' '))
+}
+
 fn without_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
@@ -400,11 +429,42 @@ mod tests {
     }
 
     #[test]
+    fn who_breaks_the_rules_is_told() {
+        let said = |bytes: &[u8]| {
+            let mut conn = conn(40);
+            read(&mut conn, bytes);
+            String::from_utf8(conn.outgoing().collect::<Vec<_>>().concat()).unwrap()
+        };
+        assert_eq!(said(&[b'x'; 41]), "closed: line too long\n");
+        assert_eq!(said(b"\xFF\n"), "closed: line is not UTF-8\n");
+        let mut conn = conn(40);
+        conn.close(Instant::ORIGIN, "no\nmore");
+        conn.close(Instant::ORIGIN, "again");
+        assert_eq!(conn.outgoing().collect::<Vec<_>>().concat(), b"closed: no more\n");
+    }
+
+    /// A form on a web page posts any text to any port.
+    #[test]
+    fn requests_of_http_are_not_obeyed() {
+        for request in ["POST / HTTP/1.1\r\n", "GET /0 HTTP/1.0\n", "PRI * HTTP/2.0\r\n"] {
+            let mut conn = conn(40);
+            let told = read(&mut conn, format!("{request}Host: a\r\n\r\n0\n").as_bytes());
+            assert_eq!(told, [Event::Closed { error: Some(Error::Http) }], "{request}");
+        }
+        // An empty line before a request is none of a browser's. Later, and with less of a request, it is text.
+        let text = "a HTTP/1.1";
+        assert_eq!(
+            read(&mut conn(40), format!("{text}\nGET / HTTP/1.1\n").as_bytes()),
+            [line(text), line("GET / HTTP/1.1")]
+        );
+    }
+
+    #[test]
     fn what_is_sent_is_one_line() {
         let mut conn = conn(9);
         conn.send(Instant::ORIGIN, "a\r\nb").unwrap();
         assert_eq!(conn.outgoing().collect::<Vec<_>>().concat(), b"a  b\n");
-        conn.close(Instant::ORIGIN);
+        conn.close(Instant::ORIGIN, "");
         assert_eq!(conn.send(Instant::ORIGIN, "c"), Err(SendError::NotOpen));
         assert_eq!(conn.poll_event(), Some(Event::Closed { error: None }));
         assert_eq!((conn.stream(), conn.outgoing_len()), (Stream::HalfClosed, 5), "what is queued still goes out");

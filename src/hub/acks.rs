@@ -67,7 +67,7 @@ impl Hub {
     /// awaited any more, [`Event::Acks`] tells who did not answer.
     ///
     /// # Errors
-    /// As for [`emit`](Self::emit). Who cannot be asked is missing from the answers.
+    /// As for [`emit`](Self::emit). Who cannot be asked, or is away, is among those who did not answer.
     pub fn emit_with_acks<'t>(
         &mut self,
         now: Instant,
@@ -76,12 +76,13 @@ impl Hub {
         args: impl Arguments,
         timeout: Duration,
     ) -> Result<(AckId, Receipt), EmitError> {
-        self.clock(now);
+        let target = target.into();
+        self.require_live(now, &target)?;
         let text = self.event_body(name, &args)?;
         let asking = self.ask(timeout);
         self.rounds.insert(asking.id, Round::default());
         let body = Body::new(&text, args.attachments());
-        let receipt = self.broadcast(&target.into(), body, Some(asking));
+        let receipt = self.broadcast(&target, body, Some(asking));
         self.end_round(asking.id);
         Ok((AckId(asking.id), receipt))
     }

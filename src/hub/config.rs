@@ -3,6 +3,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::parser::Parser;
+use super::presence::PresenceEvents;
 use crate::engineio;
 use crate::http::{self, LimitsError, Request, Response};
 use crate::ws::{self, DeflateConfig};
@@ -185,6 +186,8 @@ pub struct Config {
     pub away_timeout: Duration,
     /// How long changes of presence are gathered. Default 50 ms.
     pub presence_window: Duration,
+    /// By which events rooms are told who is there.
+    pub presence_events: PresenceEvents,
     /// How long to wait for the answer to a close frame. Default 5 s.
     pub close_timeout: Duration,
     /// How long a peer may take to read 16 KiB of what is sent to it, or all of it if that is less. Default 30 s.
@@ -209,6 +212,7 @@ impl Config {
             keep_handshakes: false,
             away_timeout: Duration::from_secs(30),
             presence_window: Duration::from_millis(50),
+            presence_events: PresenceEvents::default(),
             close_timeout: Duration::from_secs(5),
             write_timeout: Duration::from_secs(30),
         }

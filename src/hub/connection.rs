@@ -28,6 +28,8 @@ pub(super) struct Conn {
     pub(super) congested: bool,
     /// Whether its end was told.
     pub(super) ended: bool,
+    /// Whether what it sent waits until the application has accepted it.
+    pub(super) held: bool,
     /// What the driver was last asked to do.
     told: Stream,
     /// The answer to the request with which another server's stream became a WebSocket.
@@ -83,6 +85,7 @@ impl Conn {
             queued: false,
             congested: false,
             ended: false,
+            held: false,
             told: Stream::Open,
             switched: None,
         }
@@ -160,7 +163,7 @@ impl Conn {
                 ws.poll_event().map(Received::WebSocket)
             }
             Link::Lines(lines) => {
-                lines.close(now);
+                lines.close(now, reason);
                 lines.poll_event().map(Received::Lines)
             }
             Link::Http(http) => {
@@ -235,7 +238,7 @@ impl Conn {
 
     pub(super) fn wants_read(&self) -> bool {
         match &self.link {
-            Link::WebSocket(ws) => ws.wants_read(),
+            Link::WebSocket(ws) => !self.held && ws.wants_read(),
             Link::Lines(lines) => lines.wants_read(),
             Link::Http(http) => http.wants_read(),
             Link::Foreign => false,

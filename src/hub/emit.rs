@@ -12,7 +12,6 @@ use super::groups::Groups;
 use super::ids::{SessionId, SocketId};
 use super::messages::{base64_line, prepare_message};
 use super::parser::Parser;
-use super::presence::{DIFF, SNAPSHOT};
 use super::session::{Format, Session, socket_place};
 use super::socket::Phase;
 use super::target::{Receipt, Target, To};
@@ -92,7 +91,8 @@ impl Hub {
 
     /// The array of an event: its name, which must not be one that somebody else uses, and its arguments.
     pub(super) fn event_body(&self, name: &str, args: &impl Arguments) -> Result<String, EmitError> {
-        if is_reserved(name) || matches!(name, SNAPSHOT | DIFF) {
+        let presence = &self.config.presence_events;
+        if is_reserved(name) || *name == presence.snapshot || *name == presence.diff {
             return Err(EmitError::ReservedName);
         }
         self.checked_text(event_array(name, args)?, args.attachments())
@@ -159,7 +159,7 @@ impl Hub {
         let format = session.and_then(|place| self.sessions.at(place)).map(Session::format);
         let (Some(session), Some(format)) = (session, format) else {
             broadcast.receipt.away = broadcast.receipt.away.saturating_add(1);
-            return;
+            return self.count(broadcast, place, false);
         };
         let asks_too_much = broadcast.asking.is_some() && (format == Format::Plain || !self.can_ask(place));
         if asks_too_much || broadcast.volatile && self.is_congested(session) {

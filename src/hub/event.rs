@@ -89,7 +89,7 @@ pub enum Event<'a> {
         ack: AckId,
         /// How many have answered.
         answered: usize,
-        /// Who has not, in time or because it was lost or could not be asked.
+        /// Who has not: it was late, lost or away, or could not be asked.
         missing: Vec<SocketId>,
     },
     /// Who is in a room changed; told to its members at the same moment.

@@ -10,8 +10,8 @@ use super::emit::Body;
 use super::error::EmitError;
 use super::event::{Error, Event};
 use super::front::Hub;
-use super::ids::{ConnId, SessionId};
-use super::session::{Format, Session, session_place};
+use super::ids::{ConnId, SessionId, SocketId};
+use super::session::{Format, Session, Speech, session_place};
 use super::target::{Receipt, Target};
 use crate::socketio::{self, Arguments as _, Packet, Placeholder, attach};
 use crate::time::Instant;
@@ -65,9 +65,37 @@ impl Hub {
         message: Message<'a>,
     ) -> Result<Option<Event<'a>>, Error> {
         let place = self.sessions.get(id).and_then(|session| session.sockets.first().copied());
-        let socket = place.and_then(|place| self.sockets.key_at(place)).filter(|socket| self.is_live(*socket));
-        let socket = socket.ok_or(Error::SocketIo(socketio::Error::NotConnected))?;
-        Ok(Some(Event::Message { conn, socket: Some(socket), message }))
+        let socket = place.and_then(|place| self.sockets.key_at(place));
+        if socket.is_some_and(|socket| self.is_live(socket)) {
+            return Ok(Some(Event::Message { conn, socket, message }));
+        }
+        self.hold_early(conn, id, message).ok_or(Error::SocketIo(socketio::Error::NotConnected))?;
+        Ok(None)
+    }
+
+    /// Keeps a message until the application accepts who sent it, who cannot know when that is; nothing further is read.
+    fn hold_early(&mut self, conn: ConnId, id: SessionId, message: Message<'_>) -> Option<()> {
+        let bytes_max = self.config.limits.packet_bytes_max;
+        let Speech::Plain(early) = &mut self.sessions.get_mut(id)?.speech else { return None };
+        let bytes = early.iter().fold(size(&message), |sum, message| sum.saturating_add(size(message)));
+        if bytes > bytes_max {
+            return None;
+        }
+        early.push(message.into_owned());
+        self.conns.get_mut(conn)?.held = true;
+        Some(())
+    }
+
+    /// Tells what came before the socket was accepted, and has the connection read again.
+    pub(super) fn release_early(&mut self, session: u32, socket: SocketId) {
+        let Some(Session { speech: Speech::Plain(early), carrier, .. }) = self.sessions.at_mut(session) else { return };
+        let (early, Some(conn)) = (core::mem::take(early), carrier.stream()) else { return };
+        let Some(entry) = self.conns.get_mut(conn).filter(|entry| entry.held) else { return };
+        entry.held = false;
+        if !core::mem::replace(&mut entry.queued, true) {
+            self.transmit.push_back(conn);
+        }
+        self.events.extend(early.into_iter().map(|message| Event::Message { conn, socket: Some(socket), message }));
     }
 
     /// A line: a packet, an attachment, or a message.
@@ -93,6 +121,11 @@ impl Hub {
             None
         })
     }
+}
+
+/// What it costs to keep a message.
+fn size(message: &Message<'_>) -> usize {
+    message.as_bytes().len().saturating_add(64)
 }
 
 /// A message as it is, for who can take it so.

@@ -19,8 +19,8 @@
 //!         Event::Request { conn, .. } => hub.respond(now, conn, Response::new(200).text("a page")),
 //!         Event::Connecting { socket, .. } => hub.accept(now, socket)?,
 //!         Event::Connected { socket, .. } => hub.join(now, socket, "lobby")?,
-//!         Event::Emit { socket, name, args, .. } => {
-//!             hub.emit(now, Target::room("lobby").except(socket), &name, args)?; // passed on as it came
+//!         Event::Emit { socket, name, args, .. } if name == "say" => {
+//!             hub.emit(now, Target::room("lobby").except(socket), "say", args)?; // passed on as it came
 //!         }
 //!         _ => {}
 //!     }
@@ -68,7 +68,8 @@
 //!   the same.
 //!
 //! # Presence on the wire
-//! Members of a room that somebody has [entered](Hub::enter) get two events of the hub's own:
+//! Members of a room that somebody has [entered](Hub::enter) get two events of the hub's own (under
+//! [other names](PresenceEvents) if these are taken):
 //! - `presence` `{"room":"lobby","version":7,"members":[{"user":"ann","state":"live","meta":null}]}`, the list as it is at a
 //!   version, for who has just joined or come back;
 //! - `presence_diff` `{"room":"lobby","version":8,"changes":[{"user":"ann","change":"away","state":"away","meta":null}]}`, the
@@ -126,6 +127,6 @@ pub use front::{Counts, Hub};
 pub use handshake::{Handshake, Peer};
 pub use ids::{AckId, ConnId, Reply, RequestId, SocketId, Token};
 pub use parser::Parser;
-pub use presence::{PresenceChange, PresenceState, Present};
+pub use presence::{PresenceChange, PresenceEvents, PresenceState, Present};
 pub use socket_map::SocketMap;
 pub use target::{Receipt, Target};

@@ -75,7 +75,7 @@ impl Hub {
         request: Arc<Request>,
         namespace: &str,
     ) -> Option<Event<'static>> {
-        let id = self.open_session(conn, Carrier::Stream(conn), Some(request.clone()), Speech::Plain)?;
+        let id = self.open_session(conn, Carrier::Stream(conn), Some(request.clone()), Speech::Plain(Vec::new()))?;
         self.tie(conn, Tie::Carries(id));
         self.touch_session(id);
         self.connecting(id, namespace, "".into(), request.query().to_owned().into())

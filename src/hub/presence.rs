@@ -3,6 +3,7 @@
 //! Changes are gathered for a window, so that what cancels out within it is never told. The [module of the
 //! hub](super) says how it looks on the wire.
 
+use alloc::borrow::Cow;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -14,13 +15,24 @@ use crate::http::Text;
 use crate::socketio::write_name;
 use crate::time::Instant;
 
-/// The name of the event that carries a whole list.
-pub(super) const SNAPSHOT: &str = "presence";
 /// About how many bytes of a list one event carries at the most.
 const PART_BYTES: usize = 32 * 1024;
 
-/// The name of the event that carries changes.
-pub(super) const DIFF: &str = "presence_diff";
+/// The names of the events by which members of a room are told who is there. The application cannot emit them itself: who
+/// hears them can rely on that they are the hub's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PresenceEvents {
+    /// Carries a whole list. Default `presence`.
+    pub snapshot: Cow<'static, str>,
+    /// Carries changes. Default `presence_diff`.
+    pub diff: Cow<'static, str>,
+}
+
+impl Default for PresenceEvents {
+    fn default() -> Self {
+        Self { snapshot: "presence".into(), diff: "presence_diff".into() }
+    }
+}
 
 /// Whether somebody can be reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

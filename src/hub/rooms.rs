@@ -10,10 +10,11 @@ use super::event::Event;
 use super::front::Hub;
 use super::groups::Scope;
 use super::ids::SocketId;
-use super::presence::{DIFF, PresenceState, Present, Roster, SNAPSHOT};
+use super::presence::{PresenceState, Present, Roster};
 use super::session::socket_place;
 use super::socket::Phase;
 use super::timers::Timer;
+use crate::socketio::write_name;
 use crate::time::Instant;
 
 impl Hub {
@@ -287,10 +288,10 @@ impl Hub {
         // Only who is still in the room.
         newcomers.retain(|socket| self.groups.contains(&self.sockets, place, socket_place(*socket)));
         for part in snapshot {
-            self.broadcast_to_sockets(&newcomers, &hub_event(SNAPSHOT, &part));
+            self.broadcast_to_sockets(&newcomers, &hub_event(&self.config.presence_events.snapshot, &part));
         }
         for part in diff {
-            self.broadcast_to_group(place, &hub_event(DIFF, &part), &newcomers);
+            self.broadcast_to_group(place, &hub_event(&self.config.presence_events.diff, &part), &newcomers);
         }
     }
 
@@ -305,5 +306,7 @@ impl Hub {
 
 /// An event of the hub's own with one argument.
 fn hub_event(name: &str, arg: &str) -> String {
-    alloc::format!("[\"{name}\",{arg}]")
+    let mut quoted = Vec::new();
+    write_name(name, &mut quoted);
+    alloc::format!("[{},{arg}]", String::from_utf8(quoted).unwrap_or_default())
 }

@@ -21,7 +21,7 @@ use crate::engineio::{self, Due, Revision, Transport};
 use crate::http::Text;
 use crate::socketio::{self, Assembly, Packet, PacketType, Protocol, write_name};
 use crate::time::Instant;
-use crate::ws::{CloseCode, Prepared};
+use crate::ws::{CloseCode, Message, Prepared};
 
 /// What one client has with this server, and the sockets on it.
 #[derive(Debug)]
@@ -49,8 +49,8 @@ pub(super) enum Speech {
     Engine(engineio::Session),
     /// Socket.IO packets as lines.
     Lines,
-    /// Messages of the application's own, on a WebSocket.
-    Plain,
+    /// Messages of the application's own, on a WebSocket; with those that came before it was accepted.
+    Plain(Vec<Message<'static>>),
 }
 
 /// How packets are written for a session.
@@ -87,14 +87,14 @@ impl Session {
     pub(super) const fn engine(&self) -> Option<&engineio::Session> {
         match &self.speech {
             Speech::Engine(engine) => Some(engine),
-            Speech::Lines | Speech::Plain => None,
+            Speech::Lines | Speech::Plain(_) => None,
         }
     }
 
     pub(super) const fn engine_mut(&mut self) -> Option<&mut engineio::Session> {
         match &mut self.speech {
             Speech::Engine(engine) => Some(engine),
-            Speech::Lines | Speech::Plain => None,
+            Speech::Lines | Speech::Plain(_) => None,
         }
     }
 
@@ -102,7 +102,7 @@ impl Session {
         match &self.speech {
             Speech::Engine(engine) => Format::Engine(engine.revision()),
             Speech::Lines => Format::Lines,
-            Speech::Plain => Format::Plain,
+            Speech::Plain(_) => Format::Plain,
         }
     }
 
@@ -349,6 +349,7 @@ impl Hub {
             }
             let namespace = self.groups.name(entry.namespace);
             self.send_packet(place, &Packet { data: &data, ..Packet::new(PacketType::Connect, &namespace) });
+            self.release_early(place, socket);
         }
     }
 

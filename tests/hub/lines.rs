@@ -107,6 +107,7 @@ fn faults_end_the_stream() {
     ] {
         let conn = open(&mut world);
         assert_eq!(says(&mut world, conn, text), [Told::Closed(conn, Some(error))], "{text}");
+        assert_eq!(hears(&mut world, conn), [format!("closed: {error}")], "{text}");
         assert_eq!(world.hub.stream(conn), Stream::HalfClosed);
         assert_eq!(says(&mut world, conn, "ping"), [], "nothing is read any more");
     }

@@ -78,14 +78,38 @@ fn refused_disconnected_and_closed() {
     let (conn, socket) = connected(&mut world);
     world.hub.disconnect(world.now, socket).unwrap();
     assert_eq!(world.hears(conn), ["close 1008"]);
-    let (conn, socket) = connecting(&mut world);
-    let told = world.says(conn, "too early");
-    assert!(matches!(told[..], [Told::Disconnected(lost, _, None)] if lost == socket), "{told:?}");
-    assert_eq!(world.hears(conn), ["close 1008"]);
     let (conn, socket) = connected(&mut world);
     world.gone(conn);
     assert!(world.told().iter().any(|told| matches!(told, Told::Disconnected(lost, _, Some(_)) if *lost == socket)));
     assert_eq!(world.hub.counts().sessions, 0);
+}
+
+/// A page sends as soon as its WebSocket is open, and knows nothing of the application's looking up who it is.
+#[test]
+fn what_comes_before_it_is_accepted_waits() {
+    let mut world = World::new(plain());
+    let (conn, socket) = connecting(&mut world);
+    assert!(world.hub.wants_read(conn));
+    assert_eq!(world.says(conn, "first"), []);
+    assert!(!world.hub.wants_read(conn), "nothing further is read");
+    assert_eq!(world.says(conn, "second"), [], "of what was read already nothing is lost");
+    while world.hub.poll_transmit().is_some() {}
+    world.hub.accept(world.now, socket).unwrap();
+    let message = |text: &'static str| Told::Message(conn, Some(socket), Message::Text(text.into()));
+    assert_eq!(world.told(), [Told::Connected(socket, false), message("first"), message("second")]);
+    assert!(world.hub.wants_read(conn));
+    assert_eq!(world.hub.poll_transmit(), Some(conn), "the driver hears that it may read");
+    assert_eq!(world.says(conn, "third"), [message("third")]);
+
+    // Within bounds.
+    let mut world = World::new(plain());
+    let (conn, socket) = connecting(&mut world);
+    let half = "x".repeat(499_900);
+    assert_eq!(world.says(conn, &half), []);
+    assert_eq!(world.says(conn, &half), []);
+    let told = world.says(conn, &half);
+    assert!(matches!(told[..], [Told::Disconnected(lost, _, None)] if lost == socket), "{told:?}");
+    assert_eq!(world.hears(conn), ["close 1008"]);
 }
 
 #[test]

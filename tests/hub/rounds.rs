@@ -1,6 +1,6 @@
 //! Acknowledgements that are asked of many: each answer is told, and the end of it once.
 
-use roomwire::hub::{AckError, Target};
+use roomwire::hub::{AckError, EmitError, SocketError, Target};
 
 use crate::fuzz_hub::Told;
 use crate::world::{World, config, millis};
@@ -38,7 +38,13 @@ fn some_are_late_lost_or_away() {
     world.gone(clients[1].0);
     assert!(!world.told().iter().any(|told| matches!(told, Told::Ack(..) | Told::Acks(..))), "one is still awaited");
     world.pass(millis(100));
-    assert_eq!(world.told(), [Told::Acks(ack, 1, vec![clients[1].1, clients[2].1])], "who was away was not asked");
+    let missing = vec![clients[3].1, clients[1].1, clients[2].1];
+    assert_eq!(world.told(), [Told::Acks(ack, 1, missing)], "who is away has not answered");
+    for away in [clients[1].1, clients[3].1] {
+        let asked = world.hub.emit_with_acks(world.now, away, "ask", (), millis(100));
+        assert!(matches!(asked, Err(EmitError::Socket(SocketError::Away))));
+    }
+    assert_eq!(world.told(), []);
     assert_eq!(world.says(clients[2].0, "430[]"), [], "too late");
 }
 
