@@ -245,16 +245,21 @@ impl Connection {
         self.clock(now);
         if let State::Open(reader) = &self.state
             && !self.peer_ended
-            && let Some((is_text, payload)) = reader.read_whole(self.role, &self.config.limits, input)
         {
-            self.heard();
-            if !is_text {
-                return Some(Event::Message(payload.into()));
+            if let Some((is_text, payload)) = reader.read_whole(self.role, &self.config.limits, input) {
+                self.heard();
+                if !is_text {
+                    return Some(Event::Message(payload.into()));
+                }
+                return match utf8::check(payload) {
+                    Ok(text) => Some(Event::Message(text.into())),
+                    Err(_) => self.failed(Error::InvalidUtf8),
+                };
             }
-            return match utf8::check(payload) {
-                Ok(text) => Some(Event::Message(text.into())),
-                Err(_) => self.failed(Error::InvalidUtf8),
-            };
+            // The end of most reads.
+            if input.is_empty() && reader.is_between_messages() {
+                return None;
+            }
         }
         self.receive_any(input)
     }

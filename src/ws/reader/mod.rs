@@ -89,6 +89,7 @@ impl MessageReader {
     }
 
     /// Whether nothing of a message is there.
+    #[inline]
     pub(super) fn is_between_messages(&self) -> bool {
         self.partial.is_none()
     }
