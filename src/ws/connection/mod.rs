@@ -260,6 +260,8 @@ impl Connection {
             if input.is_empty() && reader.is_between_messages() {
                 return None;
             }
+        } else if self.receive_byte(input) {
+            return None;
         }
         self.receive_any(input)
     }
@@ -306,6 +308,21 @@ impl Connection {
             Some(event) => self.handshake_event(event, Error::UnexpectedEof),
             None => self.poll_event(),
         }
+    }
+
+    /// Whether the input was a single byte within the head of a handshake, and was taken.
+    #[inline]
+    fn receive_byte(&mut self, input: &mut &mut [u8]) -> bool {
+        let [byte] = **input else { return false };
+        let taken = match &mut self.state {
+            State::Handshake(handshake) => handshake.http.push(byte),
+            State::Requested(requested) => requested.reader.push(&self.config.http.limits, byte),
+            _ => false,
+        };
+        if taken {
+            *input = &mut [];
+        }
+        taken
     }
 
     /// The peer will send no more. More than one thing may have happened: [`poll_event`](Self::poll_event) tells the
