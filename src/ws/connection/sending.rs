@@ -233,7 +233,7 @@ impl Connection {
     fn write_header(&mut self, opcode: Opcode, fin: bool, payload_len: usize) {
         let header = Header { fin, opcode, mask: None, payload_len: payload_len as u64 };
         let (header, size) = header.encode_extended(0);
-        self.outbox.push_sized(header.len(), |out| append_header(out, header, size));
+        self.outbox.push_header(header, size);
     }
 
     /// Whether a whole message may be queued now.
