@@ -104,7 +104,9 @@ impl Outbox {
     fn make_room(&mut self, size: usize) {
         let len = self.tail.len();
         if len < TAIL_BYTES.start {
-            return self.tail.reserve(size);
+            // Behind a second message others come, often many.
+            let room = len.saturating_mul(3).min(TAIL_BYTES.start.saturating_sub(len));
+            return self.tail.reserve(size.max(room));
         }
         // What would take more than half of it gets no more than it needs.
         let room = self.tail.capacity().saturating_mul(2).min(TAIL_BYTES.end);
@@ -112,6 +114,20 @@ impl Outbox {
         let tail = core::mem::replace(&mut self.tail, next);
         // `written` goes along: if the tail was first, it is the first chunk now.
         self.queue.get_or_insert_default().push_back(Chunk::Owned(tail));
+    }
+
+    /// Queues the first `size` of these bytes: a header whose payload is queued next, on its own.
+    pub fn push_header(&mut self, header: [u8; 16], size: usize) {
+        if !self.tail.is_empty() {
+            return self.push(header.get(..size).unwrap_or(&header));
+        }
+        let mut short = [0; SHORT_BYTES_MAX];
+        for (to, from) in short.iter_mut().zip(header) {
+            *to = from;
+        }
+        let size = size.min(header.len());
+        self.len = self.len.saturating_add(size);
+        self.queue.get_or_insert_default().push_back(Chunk::Short(size as u8, short));
     }
 
     /// Queues an owned buffer; a large one is not copied.
@@ -205,6 +221,7 @@ mod tests {
     enum Op {
         Push(usize),
         Sized(usize),
+        Header(usize),
         Owned(usize),
         Shared(usize),
         Bytes(usize),
@@ -216,6 +233,7 @@ mod tests {
         prop_oneof![
             size.clone().prop_map(Op::Push),
             size.clone().prop_map(Op::Sized),
+            (0usize..=16).prop_map(Op::Header),
             size.clone().prop_map(Op::Owned),
             size.clone().prop_map(Op::Shared),
             size.clone().prop_map(Op::Bytes),
@@ -238,6 +256,11 @@ mod tests {
                         let b = fresh(size);
                         outbox.push_sized(size, |out| out.extend_from_slice(&b));
                         plain.extend(b);
+                    }
+                    Op::Header(size) => {
+                        let b = fresh(16);
+                        outbox.push_header(*b.first_chunk().unwrap(), size);
+                        plain.extend(&b[..size]);
                     }
                     Op::Owned(size) => { let b = fresh(size); plain.extend(&b); outbox.push_owned(b); }
                     Op::Shared(size) => { let b = fresh(size); plain.extend(&b); outbox.push_shared(&b.into()); }

@@ -9,7 +9,7 @@ mod valgrind;
 use std::path::Path;
 use std::process::ExitCode;
 
-use paths::{LINEAR_MAX, hot, linear};
+use paths::{BYTEWISE_MAX, LINEAR_MAX, bytewise, hot, linear};
 use record::Record;
 
 /// What a path may take more than was recorded, or less, as a part of it.
@@ -65,6 +65,7 @@ fn check(file: &Path, word: &str) -> Result<(), String> {
     let mut failures = Vec::new();
     compare(&Record::read(file)?, word, &mut failures)?;
     weigh(word, &mut failures)?;
+    cut(word, &mut failures)?;
     if failures.is_empty() {
         return Ok(());
     }
@@ -115,6 +116,22 @@ fn weigh(word: &str, failures: &mut Vec<String>) -> Result<(), String> {
         println!("{:>12} {:>12} {ratio:>8.2}  {}, n = {}", pair[0], pair[1], path.name, path.units);
         if ratio > LINEAR_MAX {
             failures.push(format!("NOT LINEAR: {}, {ratio:.2} times the instructions for twice the input", path.name));
+        }
+    }
+    Ok(())
+}
+
+/// What comes byte by byte must not take much more than in one piece.
+fn cut(word: &str, failures: &mut Vec<String>) -> Result<(), String> {
+    let paths: Vec<_> = bytewise().filter(|path| path.name.contains(word)).collect();
+    let jobs: Vec<_> = paths.iter().flat_map(|path| [(path.name, usize::MAX), (path.name, 1)]).collect();
+    let counts = valgrind::count_all(&jobs)?;
+    println!("{:>12} {:>12} {:>8}  instructions for one piece, for single bytes", "one", "bytes", "ratio");
+    for (path, pair) in paths.iter().zip(counts.as_chunks::<2>().0) {
+        let ratio = pair[1] as f64 / pair[0] as f64;
+        println!("{:>12} {:>12} {ratio:>8.2}  {}", pair[0], pair[1], path.name);
+        if ratio > BYTEWISE_MAX {
+            failures.push(format!("BYTE BY BYTE: {}, {ratio:.2} times the instructions of one piece", path.name));
         }
     }
     Ok(())

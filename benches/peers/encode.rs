@@ -132,6 +132,10 @@ fn roomwire(batch: &Batch, watch: &mut Stopwatch) {
     use ::roomwire::{Instant, ws::Connection};
 
     let now = Instant::ORIGIN;
+    let drain = |conn: &mut Connection, written: &mut Written| {
+        conn.outgoing().for_each(|piece| written.push(piece));
+        conn.sent(now, conn.outgoing_len());
+    };
     let mut conn = match batch.masked {
         true => Connection::client_after_upgrade(Arc::default(), [7; 32], now),
         false => Connection::server_after_upgrade(Arc::default(), now),
@@ -140,15 +144,18 @@ fn roomwire(batch: &Batch, watch: &mut Stopwatch) {
     watch.time(|| {
         for _ in 0..batch.turns {
             for payload in &batch.payloads {
-                // One more owner costs more than a copy of a short payload.
-                if payload.len() <= 2 * KIB {
-                    conn.send(now, &payload[..]).expect("room");
-                } else {
+                // One more owner costs more than a copy of a short payload; and a client has to copy it in any case.
+                if payload.len() > 2 * KIB && !batch.masked {
                     conn.send_shared(now, payload.clone()).expect("room");
+                    continue;
+                }
+                conn.send(now, &payload[..]).expect("room");
+                // What was copied is written while it is near.
+                if conn.outgoing_len() >= 16 * KIB {
+                    drain(&mut conn, &mut written);
                 }
             }
-            conn.outgoing().for_each(|piece| written.push(piece));
-            conn.sent(now, batch.turn_bytes);
+            drain(&mut conn, &mut written);
         }
     });
     batch.verify(watch, written);

@@ -59,8 +59,11 @@ fn header(bytes: &[u8]) -> Option<(usize, usize)> {
 pub fn unmask(bytes: &mut [u8], key: [u8; 4]) {
     let [a, b, c, d] = key;
     let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);
-    let (words, tail) = bytes.as_chunks_mut::<8>();
-    words.iter_mut().for_each(|word| *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes());
+    let mask = |word: &mut [u8; 8]| *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+    let (blocks, rest) = bytes.as_chunks_mut::<32>();
+    blocks.iter_mut().for_each(|block| block.as_chunks_mut::<8>().0.iter_mut().for_each(mask));
+    let (words, tail) = rest.as_chunks_mut::<8>();
+    words.iter_mut().for_each(mask);
     tail.iter_mut().zip(key.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
 }
 

@@ -180,6 +180,16 @@ impl Connection {
         None
     }
 
+    /// Whether the byte is one within a head that has begun, and was taken: nothing else happens then, and no time is to be
+    /// noted. The rest is left to [`receive`](Self::receive).
+    #[inline]
+    pub(crate) fn push(&mut self, byte: u8) -> bool {
+        let taken = self.phase == Phase::Reading && self.reader.push(&self.config.limits, byte);
+        // A head begins when everything before it is read, and does not outlive the peer's end of the stream.
+        debug_assert!(!taken || self.pipelined.is_empty() && !self.peer_ended);
+        taken
+    }
+
     /// One step in phase `Reading`.
     fn read(&mut self, input: &mut &[u8]) -> Option<Event> {
         let (was_idle, was_head) = (!self.reader.is_mid_request(), !self.reader.is_in_body());

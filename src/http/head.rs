@@ -5,36 +5,78 @@ use alloc::vec::Vec;
 use super::Error;
 use super::reader::Limits;
 
+/// Room for a head is at first made for as much as there is, and at least for so much.
+const FIRST_BYTES: usize = 64;
+
 /// A head of which the blank line is still to come.
 #[derive(Debug, Default)]
 pub(super) struct Head {
     pub(super) buffer: Vec<u8>,
     /// Lines ended so far, the first included.
     pub(super) lines: usize,
-    /// Bytes of the line that has not ended.
-    line_bytes: usize,
+    /// Where in the buffer the line begins that has not ended.
+    line_start: usize,
     after_cr: bool,
     /// Whether an empty line came before the first.
     skipped: bool,
 }
 
 impl Head {
-    /// Moves bytes from `input` to the buffer; true when the blank line is in.
+    /// Moves bytes from `input` to the buffer; true when the blank line is in. Each byte is looked at once.
+    #[inline]
     pub(super) fn read(&mut self, limits: &Limits, input: &mut &[u8]) -> Result<bool, Error> {
-        let room = limits.head_bytes_max.saturating_sub(self.buffer.len());
-        let mut taken = 0_usize;
-        let mut blank = false;
-        for &byte in input.iter().take(room) {
-            taken = taken.saturating_add(1);
-            if self.scan(byte, limits)? {
-                blank = true;
-                break;
-            }
+        if let [byte] = **input
+            && self.push(limits, byte)
+        {
+            *input = &[];
+            return Ok(false);
         }
-        let (head, rest) = input.split_at(taken);
-        if !blank && taken == room && !rest.is_empty() {
+        self.read_lines(limits, input)
+    }
+
+    /// The way of a peer that sends byte by byte, which must not cost much more than all at once: whether the byte is in
+    /// order, and there is room for it in a head that has begun, and it was taken. What this does not take, and the end of the
+    /// head, is left to [`read`](Self::read).
+    #[inline]
+    pub(super) fn push(&mut self, limits: &Limits, byte: u8) -> bool {
+        let len = self.buffer.len();
+        // Another way is where it begins, has to grow, or is full; so this one calls nothing.
+        if len >= self.buffer.capacity().min(limits.head_bytes_max) {
+            return false;
+        }
+        match byte {
+            b'\r' if !self.after_cr => self.after_cr = true,
+            // Behind more than the other half of the line end.
+            b'\n' if self.after_cr && len.saturating_sub(self.line_start) > 1 && self.lines <= limits.headers_max => {
+                self.end_line(len.saturating_add(1));
+            }
+            b'\r' | b'\n' => return false,
+            _ if self.after_cr || self.lines == 0 && len >= limits.target_bytes_max => return false,
+            _ => {}
+        }
+        self.buffer.push(byte);
+        true
+    }
+
+    #[inline]
+    const fn end_line(&mut self, line_start: usize) {
+        self.after_cr = false;
+        self.lines = self.lines.saturating_add(1);
+        self.line_start = line_start;
+    }
+
+    fn read_lines(&mut self, limits: &Limits, input: &mut &[u8]) -> Result<bool, Error> {
+        let room = limits.head_bytes_max.saturating_sub(self.buffer.len());
+        let (within, beyond) = input.split_at_checked(room).unwrap_or((input, &[]));
+        let (mut left, mut blank) = (within, false);
+        let end = self.buffer.len().saturating_add(within.len());
+        while !blank && !left.is_empty() {
+            blank = self.scan(&mut left, end, limits)?;
+        }
+        if !blank && !beyond.is_empty() {
             return Err(Error::HeadTooLarge);
         }
+        let (head, rest) = input.split_at_checked(within.len().saturating_sub(left.len())).unwrap_or_default();
         *input = rest;
         if blank && self.lines == 0 {
             // One empty line before the first is ignored (RFC 9112 section 2.2).
@@ -42,35 +84,40 @@ impl Head {
                 return Err(Error::MalformedHead);
             }
             *self = Self { skipped: true, ..Self::default() };
-            return self.read(limits, input);
+            return self.read_lines(limits, input);
+        }
+        if self.buffer.capacity() == 0 && !head.is_empty() {
+            self.buffer.reserve(head.len().max(FIRST_BYTES));
         }
         self.buffer.extend_from_slice(head);
         Ok(blank)
     }
 
-    /// Whether this byte completes a blank line.
-    fn scan(&mut self, byte: u8, limits: &Limits) -> Result<bool, Error> {
-        match (core::mem::replace(&mut self.after_cr, byte == b'\r'), byte) {
-            (true, b'\n') => {
-                if self.line_bytes == 0 {
-                    return Ok(true);
-                }
-                self.lines = self.lines.saturating_add(1);
-                self.line_bytes = 0;
-                if self.lines > limits.headers_max.saturating_add(1) {
-                    return Err(Error::TooManyHeaders);
-                }
-            }
-            (true, _) | (false, b'\n') => return Err(Error::BareLineEnd),
-            (false, b'\r') => {}
-            (false, _) => {
-                self.line_bytes = self.line_bytes.saturating_add(1);
-                // The longest method and version around the target.
-                if self.lines == 0 && self.line_bytes > limits.target_bytes_max.saturating_add(32) {
-                    return Err(Error::TargetTooLong);
-                }
+    /// Takes what there is of a line off the front of `bytes`, which end at `end` in the head, and one byte of the line's end;
+    /// whether that completes a blank line.
+    fn scan(&mut self, bytes: &mut &[u8], end: usize, limits: &Limits) -> Result<bool, Error> {
+        if !self.after_cr {
+            let size = bytes.iter().position(|byte| is_line_end(*byte)).unwrap_or(bytes.len());
+            *bytes = bytes.get(size..).unwrap_or_default();
+            // The longest method and version around the target.
+            if self.lines == 0 && end.saturating_sub(bytes.len()) > limits.target_bytes_max.saturating_add(32) {
+                return Err(Error::TargetTooLong);
             }
         }
-        Ok(false)
+        let Some((byte, rest)) = bytes.split_first() else { return Ok(false) };
+        *bytes = rest;
+        let at = end.saturating_sub(bytes.len());
+        match (self.after_cr, byte) {
+            (true, b'\n') if at.saturating_sub(self.line_start) == 2 => return Ok(true),
+            (true, b'\n') => self.end_line(at),
+            (false, b'\r') => self.after_cr = true,
+            _ => return Err(Error::BareLineEnd),
+        }
+        if self.lines > limits.headers_max.saturating_add(1) { Err(Error::TooManyHeaders) } else { Ok(false) }
     }
+}
+
+#[inline]
+const fn is_line_end(byte: u8) -> bool {
+    matches!(byte, b'\r' | b'\n')
 }

@@ -134,23 +134,34 @@ impl RequestReader {
         matches!(self.state, State::Body { .. })
     }
 
+    /// Whether the byte is one within a head that has begun, and was taken; the rest is left to [`read`](Self::read).
+    #[inline]
+    pub(super) fn push(&mut self, limits: &Limits, byte: u8) -> bool {
+        match &mut self.state {
+            State::Head(head) => head.push(limits, byte),
+            _ => false,
+        }
+    }
+
     /// Takes bytes off the front of `input` until a request is whole.
     ///
     /// # Errors
     /// On the first byte that makes the request unacceptable; from then on nothing is consumed.
+    #[inline]
     pub fn read(&mut self, limits: &Limits, input: &mut &[u8]) -> Result<Option<Request>, Error> {
-        let result = self.step(limits, input);
-        if result.is_err() {
-            self.state = State::Failed { awaited_continue: self.awaits_continue() };
+        if let State::Head(head) = &mut self.state {
+            match head.read(limits, input) {
+                Ok(false) => return Ok(None),
+                Ok(true) => {}
+                Err(error) => return Err(self.failed(error)),
+            }
         }
-        result
+        self.read_on(limits, input).map_err(|error| self.failed(error))
     }
 
-    fn step(&mut self, limits: &Limits, input: &mut &[u8]) -> Result<Option<Request>, Error> {
+    /// The rest of the way, for a head that is whole.
+    fn read_on(&mut self, limits: &Limits, input: &mut &[u8]) -> Result<Option<Request>, Error> {
         if let State::Head(head) = &mut self.state {
-            if !head.read(limits, input)? {
-                return Ok(None);
-            }
             let request = parse(core::mem::take(&mut head.buffer), head.lines, limits)?;
             let length = body_length(&request)?;
             if !matches!(length, Length::Known(0)) && request.header_lists("upgrade", "websocket") {
@@ -178,6 +189,12 @@ impl RequestReader {
         let request = core::mem::take(request);
         self.state = State::default();
         Ok(Some(request))
+    }
+
+    #[cold]
+    fn failed(&mut self, error: Error) -> Error {
+        self.state = State::Failed { awaited_continue: self.awaits_continue() };
+        error
     }
 }
 

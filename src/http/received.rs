@@ -89,6 +89,12 @@ impl ResponseReader {
         Self::default()
     }
 
+    /// Whether the byte is one within a line of the head, and was taken; the rest is left to [`read`](Self::read).
+    #[inline]
+    pub(crate) fn push(&mut self, limits: &Limits, byte: u8) -> bool {
+        self.response.is_none() && self.head.push(limits, byte)
+    }
+
     /// Takes bytes off the front of `input` until the response is there.
     ///
     /// # Errors

@@ -117,6 +117,8 @@ impl Response {
     }
 
     pub(crate) fn write_head(&self, connection: Option<&str>, out: &mut Vec<u8>) {
+        // For the lines before and behind those.
+        out.reserve(self.headers.len().saturating_add(128));
         let _ = fmt::write(&mut Text(out), format_args!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status)));
         out.extend_from_slice(self.headers.as_bytes());
         if !self.is_bodiless() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use roomwire::http::{Config, Connection, Error, Event, Response};
+use roomwire::http::{Config, Connection, Error, Event, Limits, Response};
 use roomwire::{Instant, Stream};
 
 use crate::clock::{START, after, connection, feed, outgoing, request};
@@ -49,6 +49,26 @@ fn a01_a_head_without_end_costs_no_more_than_its_cap() {
     assert_eq!(conn.stream(), Stream::HalfClosed);
     assert!(usage.peak < 2 * 8192 + 1024 && usage.requested < 4 * 8192, "{usage:?}");
     assert_eq!(refused(&stream[..10_000]), (Some(Error::HeadTooLarge), Some(431)));
+}
+
+/// The cap is none of the sizes that a buffer happens to have, and is the same for single bytes.
+#[test]
+fn a01_the_cap_counts_every_byte() {
+    let config = || Config { limits: Limits { head_bytes_max: 150, ..Limits::default() }, ..Config::default() };
+    for (size, error) in [(149, None), (150, None), (151, Some(Error::HeadTooLarge)), (400, Some(Error::HeadTooLarge))]
+    {
+        let mut head = b"GET / HTTP/1.1\r\nHost: a\r\nA: ".to_vec();
+        head.resize(size - 4, b'x');
+        head.extend_from_slice(b"\r\n\r\n");
+        let unfinished = [&head[..size - 4], b"xxxx"].concat();
+        for cuts in [Cuts::Whole, Cuts::Bytes] {
+            let trace = run(config(), &cuts.of(&head), Answers::AtOnce, false);
+            assert_eq!((trace.error(), trace.requests().len()), (error, usize::from(error.is_none())), "{size}");
+            // Not only when the end would come.
+            let trace = run(config(), &cuts.of(&unfinished), Answers::AtOnce, false);
+            assert_eq!(trace.error(), error, "{size}");
+        }
+    }
 }
 
 /// How the bytes come makes no difference to what is copied: memory is asked for in proportion to the

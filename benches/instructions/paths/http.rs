@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use roomwire::http::{Config, Connection, Event, Limits, RequestReader, Response};
 
-use super::{Clock, Linear, Path};
+use super::{Bytewise, Clock, Linear, Path};
 use crate::section::count;
 
 pub const HOT: &[Path] = &[
@@ -17,6 +17,8 @@ pub const LINEAR: &[Linear] = &[
     Linear { name: "A01 head in pieces of 256 bytes", units: 64 << 10, run: |size| long_head(size, 256) },
     Linear { name: "A01 head byte by byte", units: 16 << 10, run: |size| long_head(size, 1) },
 ];
+
+pub const BYTEWISE: &[Bytewise] = &[Bytewise { name: "A01 request head", run: |piece| heads(100, piece) }];
 
 /// As a browser sends it.
 pub fn head() -> Vec<u8> {
@@ -51,7 +53,9 @@ fn read(limits: &Limits, head: &[u8], piece: usize) {
     let mut reader = RequestReader::new();
     let mut request = None;
     for mut part in head.chunks(piece) {
-        request = reader.read(limits, &mut part).expect("it is in order");
+        if let Some(whole) = reader.read(limits, &mut part).expect("it is in order") {
+            request = Some(whole);
+        }
     }
     black_box(request.expect("it is whole"));
 }

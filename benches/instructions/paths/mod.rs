@@ -29,6 +29,16 @@ pub struct Linear {
 /// How many times the instructions twice the input may take.
 pub const LINEAR_MAX: f64 = 2.2;
 
+/// Work that must not be much more when its input comes byte by byte: `run` gets it in pieces of so many bytes. The name
+/// begins with the id of the hostile input that it stands for.
+pub struct Bytewise {
+    pub name: &'static str,
+    pub run: fn(usize),
+}
+
+/// How many times the instructions of one piece single bytes may take.
+pub const BYTEWISE_MAX: f64 = 2.0;
+
 pub fn hot() -> impl Iterator<Item = &'static Path> {
     [http::HOT, ws::HOT, deflate::HOT, engineio::HOT, socketio::HOT, hub::HOT].into_iter().flatten()
 }
@@ -37,10 +47,15 @@ pub fn linear() -> impl Iterator<Item = &'static Linear> {
     [http::LINEAR, ws::LINEAR, deflate::LINEAR, engineio::LINEAR, socketio::LINEAR, hub::LINEAR].into_iter().flatten()
 }
 
-/// The function of that name, of either kind.
+pub fn bytewise() -> impl Iterator<Item = &'static Bytewise> {
+    [http::BYTEWISE, ws::BYTEWISE].into_iter().flatten()
+}
+
+/// The function of that name, of any kind.
 pub fn find(name: &str) -> Option<fn(usize)> {
-    let hot = hot().find(|path| path.name == name).map(|path| path.run);
-    hot.or_else(|| linear().find(|path| path.name == name).map(|path| path.run))
+    let hot = hot().map(|path| (path.name, path.run));
+    let all = hot.chain(linear().map(|path| (path.name, path.run))).chain(bytewise().map(|path| (path.name, path.run)));
+    all.into_iter().find_map(|(of, run)| (of == name).then_some(run))
 }
 
 /// Virtual time: every call is a microsecond after the one before.

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use roomwire::ws::{Accept, Config, Connection, Event, Opcode, Opening, Prepared};
 use roomwire::{Instant, http};
 
-use super::{Clock, Linear, Path, masked, noise, text};
+use super::{Bytewise, Clock, Linear, Path, masked, noise, text};
 use crate::section::count;
 
 const KIB: usize = 1024;
 const ALL: usize = usize::MAX;
 
 pub const HOT: &[Path] = &[
-    Path { name: "ws: opening handshake, server", times: 100, run: opening_server },
-    Path { name: "ws: opening handshake, client", times: 100, run: opening_client },
+    Path { name: "ws: opening handshake, server", times: 100, run: |times| opening_server(times, ALL) },
+    Path { name: "ws: opening handshake, client", times: 100, run: |times| opening_client(times, ALL) },
     Path { name: "ws: receive binary 16 B", times: 2000, run: |times| binary(times, 16, ALL) },
     Path { name: "ws: receive binary 125 B", times: 2000, run: |times| binary(times, 125, ALL) },
     Path { name: "ws: receive binary 1 KiB", times: 1000, run: |times| binary(times, KIB, ALL) },
@@ -47,6 +47,11 @@ pub const LINEAR: &[Linear] = &[
     Linear { name: "C02 pings that are not read", units: 4 << 10, run: unread_pings },
 ];
 
+pub const BYTEWISE: &[Bytewise] = &[
+    Bytewise { name: "A01 opening handshake, server", run: |piece| opening_server(100, piece) },
+    Bytewise { name: "A01 opening handshake, client", run: |piece| opening_client(100, piece) },
+];
+
 fn server() -> Connection {
     Connection::server_after_upgrade(Arc::default(), Instant::ORIGIN)
 }
@@ -63,26 +68,26 @@ fn fresh_server() -> Connection {
     Connection::server(Arc::new(config), Instant::ORIGIN)
 }
 
-fn opening_server(times: usize) {
+fn opening_server(times: usize, piece: usize) {
     let mut heads = vec![super::http::head(); times];
     let config = Arc::<Config>::default();
     count(|| {
         for head in &mut heads {
             let mut conn = Connection::server(config.clone(), Instant::ORIGIN);
-            accept(&mut conn, head, true);
+            accept(&mut conn, head, piece);
             written(&mut conn, Instant::ORIGIN);
             assert!(conn.is_open());
         }
     });
 }
 
-fn opening_client(times: usize) {
+fn opening_client(times: usize, piece: usize) {
     let config = Arc::<Config>::default();
     let opening = || Opening::url("ws://chat.example.org/socket").expect("it names a WebSocket");
     // The same seed gives the same request, so the answer can be made beforehand.
     let mut asked = Connection::client(config.clone(), opening(), [6; 32], Instant::ORIGIN);
     let mut conn = Connection::server(config.clone(), Instant::ORIGIN);
-    accept(&mut conn, &mut asked.outgoing().flatten().copied().collect::<Vec<_>>(), true);
+    accept(&mut conn, &mut asked.outgoing().flatten().copied().collect::<Vec<_>>(), ALL);
     written(&mut asked, Instant::ORIGIN);
     let answer: Vec<u8> = conn.outgoing().flatten().copied().collect();
     let mut answers = vec![answer; times];
@@ -90,21 +95,28 @@ fn opening_client(times: usize) {
         for answer in &mut answers {
             let mut conn = Connection::client(config.clone(), opening(), [6; 32], Instant::ORIGIN);
             written(&mut conn, Instant::ORIGIN);
-            let event = conn.receive(Instant::ORIGIN, &mut &mut answer[..]);
-            assert!(matches!(event, Some(Event::Opened(_))), "{event:?}");
+            let mut opened = false;
+            for mut input in answer.chunks_mut(piece) {
+                if let Some(event) = conn.receive(Instant::ORIGIN, &mut input) {
+                    opened = matches!(event, Event::Opened(_));
+                }
+            }
+            assert!(opened);
         }
     });
 }
 
-/// Accepts the handshake that `head` asks for, if it is in order.
-fn accept(conn: &mut Connection, head: &mut [u8], expected: bool) {
-    match conn.receive(Instant::ORIGIN, &mut &mut head[..]) {
-        Some(Event::Upgrade(upgrade)) => {
-            assert!(expected);
-            black_box(upgrade.protocols().count());
-            conn.accept(Instant::ORIGIN, &Accept::new()).expect("it is awaited");
+/// Accepts the handshake that `head` asks for, which comes in pieces of so many bytes.
+fn accept(conn: &mut Connection, head: &mut [u8], piece: usize) {
+    for mut input in head.chunks_mut(piece) {
+        match conn.receive(Instant::ORIGIN, &mut input) {
+            Some(Event::Upgrade(upgrade)) => {
+                black_box(upgrade.protocols().count());
+                conn.accept(Instant::ORIGIN, &Accept::new()).expect("it is awaited");
+            }
+            Some(event) => panic!("{event:?}"),
+            None => {}
         }
-        event => assert!(!expected, "{event:?}"),
     }
 }
 

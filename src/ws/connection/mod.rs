@@ -15,7 +15,7 @@ use super::frame::{Opcode, Role};
 use super::handshake::Upgrade;
 use super::message::{Message, Piece};
 use super::opening::{Expected, Opened};
-use super::reader::{Context, Inbound, MessageReader};
+use super::reader::{Context, Credit, Inbound, MessageReader};
 use crate::cursor::read_shared;
 use crate::entropy::Entropy;
 use crate::http::{self, ReceivedResponse, ResponseReader};
@@ -125,6 +125,8 @@ pub struct Connection {
     pong_bytes: u16,
     awaits_pong: bool,
     outgoing: Option<Outgoing>,
+    /// What room is made at once for what the peer announces.
+    credit: Credit,
     /// Whether the peer ended its stream before the handshake was answered.
     peer_ended: bool,
     role: Role,
@@ -218,6 +220,7 @@ impl Connection {
             pong_bytes: 0,
             awaits_pong: false,
             outgoing: None,
+            credit: Credit::NONE,
             peer_ended: false,
             role,
         }
@@ -242,16 +245,23 @@ impl Connection {
         self.clock(now);
         if let State::Open(reader) = &self.state
             && !self.peer_ended
-            && let Some((is_text, payload)) = reader.read_whole(self.role, &self.config.limits, input)
         {
-            self.heard();
-            if !is_text {
-                return Some(Event::Message(payload.into()));
+            if let Some((is_text, payload)) = reader.read_whole(self.role, &self.config.limits, input) {
+                self.heard();
+                if !is_text {
+                    return Some(Event::Message(payload.into()));
+                }
+                return match utf8::check(payload) {
+                    Ok(text) => Some(Event::Message(text.into())),
+                    Err(_) => self.failed(Error::InvalidUtf8),
+                };
             }
-            return match utf8::check(payload) {
-                Ok(text) => Some(Event::Message(text.into())),
-                Err(_) => self.failed(Error::InvalidUtf8),
-            };
+            // The end of most reads.
+            if input.is_empty() && reader.is_between_messages() {
+                return None;
+            }
+        } else if self.receive_byte(input) {
+            return None;
         }
         self.receive_any(input)
     }
@@ -265,7 +275,7 @@ impl Connection {
         if let State::Open(reader) = &mut self.state
             && !self.peer_ended
         {
-            if let Some(gathered) = reader.read_on(input) {
+            if let Some(gathered) = reader.read_on(&mut self.credit, input) {
                 return gathered.err().and_then(|error| self.failed(error));
             }
             if let Some(message) = reader.read_fragments(self.role, &self.config.limits, input) {
@@ -298,6 +308,21 @@ impl Connection {
             Some(event) => self.handshake_event(event, Error::UnexpectedEof),
             None => self.poll_event(),
         }
+    }
+
+    /// Whether the input was a single byte within the head of a handshake, and was taken.
+    #[inline]
+    fn receive_byte(&mut self, input: &mut &mut [u8]) -> bool {
+        let [byte] = **input else { return false };
+        let taken = match &mut self.state {
+            State::Handshake(handshake) => handshake.http.push(byte),
+            State::Requested(requested) => requested.reader.push(&self.config.http.limits, byte),
+            _ => false,
+        };
+        if taken {
+            *input = &mut [];
+        }
+        taken
     }
 
     /// The peer will send no more. More than one thing may have happened: [`poll_event`](Self::poll_event) tells the
@@ -448,7 +473,7 @@ impl Connection {
             let deflate = self.extras.as_mut().and_then(|extras| extras.deflate.as_mut());
             let inflater = deflate.map(|deflate| &mut deflate.inflater);
             let (limits, pieces) = (&self.config.limits, self.config.pieces.as_ref());
-            let mut context = Context { role: self.role, limits, pieces, inflater };
+            let mut context = Context { role: self.role, limits, pieces, inflater, credit: &mut self.credit };
             match reader.read_in(&mut context, input) {
                 Ok(None) => return None,
                 Ok(Some(inbound)) => {
@@ -503,6 +528,7 @@ impl Connection {
 
     /// Nothing came for a while: gives back what can be made again.
     fn release(&mut self) {
+        self.credit = Credit::NONE;
         if let State::Open(reader) = &self.state
             && reader.is_between_messages()
             && let Some(deflate) = self.extras.as_mut().and_then(|extras| extras.deflate.as_mut())

@@ -7,11 +7,8 @@ use super::{Connection, Encoding, Outgoing, PONG_BYTES_MAX, Pong, SendError};
 use crate::time::Instant;
 use crate::ws::close::CONTROL_BYTES_MAX;
 use crate::ws::frame::{HEADER_BYTES_MAX, Header, RSV1};
-use crate::ws::mask::apply_mask;
+use crate::ws::mask::append_masked;
 use crate::ws::{Message, Opcode, Piece, Prepared, Role, Shared};
-
-/// How much is copied before it is masked: a multiple of the key's length that fits the nearest cache.
-const MASKED_BYTES: usize = 4096;
 
 impl Connection {
     /// Queues a message, compressed where that was agreed on and is worth it.
@@ -224,12 +221,9 @@ impl Connection {
         let (header, size) = header.encode_extended(reserved);
         self.outbox.push_sized(header.len().saturating_add(payload.len()), |out| {
             append_header(out, header, size);
-            let Some(key) = mask else { return out.extend_from_slice(payload) };
-            // Piece by piece, so that what is copied is still near when it is masked.
-            for piece in payload.chunks(MASKED_BYTES) {
-                let start = out.len();
-                out.extend_from_slice(piece);
-                apply_mask(out.get_mut(start..).unwrap_or_default(), key);
+            match mask {
+                Some(key) => append_masked(out, payload, key),
+                None => out.extend_from_slice(payload),
             }
         });
         self.watch_writes();
@@ -239,7 +233,7 @@ impl Connection {
     fn write_header(&mut self, opcode: Opcode, fin: bool, payload_len: usize) {
         let header = Header { fin, opcode, mask: None, payload_len: payload_len as u64 };
         let (header, size) = header.encode_extended(0);
-        self.outbox.push_sized(header.len(), |out| append_header(out, header, size));
+        self.outbox.push_header(header, size);
     }
 
     /// Whether a whole message may be queued now.
