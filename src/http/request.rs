@@ -125,6 +125,11 @@ impl Request {
         self.headers.lists(name, member)
     }
 
+    /// The values of all lines with this name (in any case), whatever they are, in their order.
+    pub(crate) fn header_bytes<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.headers.named(name)
+    }
+
     pub(super) fn count(&self, name: &str) -> usize {
         self.headers.count(name)
     }
@@ -147,8 +152,8 @@ impl Request {
     /// Whether the peer said that it waits for `100 Continue` before it sends a body.
     pub(super) fn awaits_continue(&self) -> bool {
         let has_body =
-            self.header("content-length").map_or(self.count("transfer-encoding") > 0, |length| length != "0");
-        self.minor_version >= 1 && self.count("expect") > 0 && has_body
+            || self.header("content-length").map_or(self.count("transfer-encoding") > 0, |length| length != "0");
+        self.minor_version >= 1 && self.count("expect") > 0 && has_body()
     }
 
     /// Bytes of memory that this request holds.
@@ -159,6 +164,9 @@ impl Request {
 
     fn origin_form(&self) -> &str {
         let target = self.target();
+        if target.starts_with('/') {
+            return target;
+        }
         let Some((scheme, rest)) = target.split_once("://") else { return target };
         if scheme.contains(['/', '?']) {
             return target;
@@ -176,7 +184,7 @@ impl fmt::Debug for Request {
         f.debug_struct("Request")
             .field("method", &self.method())
             .field("path", &self.path())
-            .field("headers", &self.headers.lines.len())
+            .field("headers", &self.headers.len())
             .field("body_bytes", &self.body.len())
             .finish()
     }
@@ -184,7 +192,7 @@ impl fmt::Debug for Request {
 
 /// Percent-decoding that leaves alone what is no escape and replaces what is no UTF-8.
 fn decode(text: &str) -> Cow<'_, str> {
-    if !text.contains(['%', '+']) {
+    if !text.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
         return Cow::Borrowed(text);
     }
     let mut bytes = Vec::with_capacity(text.len());

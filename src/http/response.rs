@@ -74,6 +74,15 @@ impl Response {
         self.body(Bytes::copy_from_slice(text.as_bytes()))
     }
 
+    /// The same for a value that came from outside; without the header if it could break the head.
+    pub(crate) fn try_header(mut self, name: &str, value: &str) -> Result<Self, Self> {
+        self.make_room();
+        match push_header(&mut self.headers, name, value) {
+            Ok(()) => Ok(self),
+            Err(_) => Err(self),
+        }
+    }
+
     /// The same with another status.
     pub(crate) const fn with_status(mut self, status: u16) -> Self {
         self.status = status;
@@ -82,10 +91,18 @@ impl Response {
 
     /// Adds a header line of this crate's own, whose parts are known to be good.
     pub(crate) fn own_header(mut self, name: &str, value: &str) -> Self {
+        self.make_room();
         for part in [name, ": ", value, "\r\n"] {
             self.headers.push_str(part);
         }
         self
+    }
+
+    /// The first line makes room for those that mostly follow it.
+    fn make_room(&mut self) {
+        if self.headers.capacity() == 0 {
+            self.headers.reserve(HEADERS_BYTES);
+        }
     }
 
     /// Adds header lines that were checked one by one.
@@ -111,22 +128,58 @@ impl Response {
         &self.body
     }
 
+    pub(super) fn into_body(self) -> Bytes {
+        self.body
+    }
+
     /// Whether responses of this status have neither body nor length (RFC 9110 section 6.4.1).
     pub(super) const fn is_bodiless(&self) -> bool {
         matches!(self.status, 100..=199 | 204 | 304)
     }
 
+    /// Bytes of the head, or a few more.
+    pub(super) const fn head_bytes(&self) -> usize {
+        self.headers.len().saturating_add(FRAME_BYTES)
+    }
+
     pub(crate) fn write_head(&self, connection: Option<&str>, out: &mut Vec<u8>) {
-        let _ = fmt::write(&mut Text(out), format_args!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status)));
-        out.extend_from_slice(self.headers.as_bytes());
+        out.extend_from_slice(b"HTTP/1.1 ");
+        write_decimal(self.status.into(), out);
+        for part in [" ", reason(self.status), "\r\n", &self.headers] {
+            out.extend_from_slice(part.as_bytes());
+        }
         if !self.is_bodiless() {
-            let _ = fmt::write(&mut Text(out), format_args!("content-length: {}\r\n", self.body.len()));
+            out.extend_from_slice(b"content-length: ");
+            write_decimal(self.body.len(), out);
+            out.extend_from_slice(b"\r\n");
         }
         if let Some(connection) = connection {
-            let _ = fmt::write(&mut Text(out), format_args!("connection: {connection}\r\n"));
+            for part in ["connection: ", connection, "\r\n"] {
+                out.extend_from_slice(part.as_bytes());
+            }
         }
         out.extend_from_slice(b"\r\n");
     }
+}
+
+/// What the headers of one answer take as a rule.
+const HEADERS_BYTES: usize = 192;
+
+/// What stands in a head beside them: the status line, `Content-Length`, `Connection`.
+const FRAME_BYTES: usize = 128;
+
+/// Appends a number; without the detour over formatting, since every answer has two.
+fn write_decimal(mut number: usize, out: &mut Vec<u8>) {
+    let (mut digits, mut used) = ([0; 20], 0_usize);
+    for digit in digits.iter_mut().rev() {
+        *digit = (number % 10) as u8 | b'0';
+        used = used.saturating_add(1);
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(digits.len().saturating_sub(used)..).unwrap_or_default());
 }
 
 /// Appends a header line that was checked.
@@ -134,7 +187,10 @@ pub(crate) fn push_header(lines: &mut String, name: &str, value: &str) -> Result
     if !is_token(name) {
         return Err(HeaderError::Name);
     }
-    if value.chars().any(|c| c.is_control() && c != '\t') {
+    // Nearly all is ASCII, where a byte is a character.
+    let breaks = |c: char| c.is_control() && c != '\t';
+    let broken = if value.is_ascii() { value.bytes().map(char::from).any(breaks) } else { value.chars().any(breaks) };
+    if broken {
         return Err(HeaderError::Value);
     }
     for part in [name, ": ", value, "\r\n"] {
