@@ -75,12 +75,8 @@ impl Response {
     }
 
     /// The same for a value that came from outside; without the header if it could break the head.
-    pub(crate) fn try_header(mut self, name: &str, value: &str) -> Result<Self, Self> {
-        self.make_room();
-        match push_header(&mut self.headers, name, value) {
-            Ok(()) => Ok(self),
-            Err(_) => Err(self),
-        }
+    pub(crate) fn try_header(self, name: &str, value: &str) -> Result<Self, Self> {
+        if is_field_value(value) { Ok(self.own_header(name, value)) } else { Err(self) }
     }
 
     /// The same with another status.
@@ -187,16 +183,24 @@ pub(crate) fn push_header(lines: &mut String, name: &str, value: &str) -> Result
     if !is_token(name) {
         return Err(HeaderError::Name);
     }
-    // Nearly all is ASCII, where a byte is a character.
-    let breaks = |c: char| c.is_control() && c != '\t';
-    let broken = if value.is_ascii() { value.bytes().map(char::from).any(breaks) } else { value.chars().any(breaks) };
-    if broken {
+    if !is_field_value(value) {
         return Err(HeaderError::Value);
     }
     for part in [name, ": ", value, "\r\n"] {
         lines.push_str(part);
     }
     Ok(())
+}
+
+/// Whether a value holds no control character.
+fn is_field_value(value: &str) -> bool {
+    let fits = |c: char| !c.is_control() || c == '\t';
+    // Nearly all is ASCII, where a byte is a character; to the end in any case, which vectors are faster at.
+    if value.is_ascii() {
+        value.bytes().fold(true, |all, byte| all & fits(char::from(byte)))
+    } else {
+        value.chars().all(fits)
+    }
 }
 
 /// Lets `core::fmt` append to bytes; it never fails.

@@ -54,7 +54,7 @@ impl Hub {
                 };
                 self.poll(conn, session, response, compression.filter(|_| engineio::takes_gzip(&request)));
             }
-            Asked::Post(session) => self.post(conn, session, &request, response),
+            Asked::Post(session) => self.post(conn, session, *request, response),
             Asked::Open(revision, Transport::WebSocket) => {
                 let request = self.open_websocket(conn, *request, self.ws_config.clone())?;
                 return self.open_websocket_session(conn, request, revision);

@@ -387,7 +387,7 @@ impl Hub {
         let Some(format) = self.sessions.at(session).map(Session::format) else { return };
         // A plain WebSocket knows nothing of namespaces.
         if format != Format::Plain {
-            self.send(session, &self.config.parser.prepare(*packet, &[], format));
+            self.send_attached(session, *packet, &[]);
         }
     }
 
