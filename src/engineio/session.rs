@@ -22,7 +22,9 @@ impl Sid {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = <[u8; 20]>::try_from(text.as_bytes()).ok()?;
-        bytes.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_')).then_some(Self(bytes))
+        // To the end in any case, which vectors are faster at.
+        let all = |all, byte: &u8| all & (byte.is_ascii_alphanumeric() | matches!(byte, b'-' | b'_'));
+        bytes.iter().fold(true, all).then_some(Self(bytes))
     }
 
     /// Its 20 characters.

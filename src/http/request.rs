@@ -70,24 +70,30 @@ impl Request {
     /// is left out (RFC 9112 section 3.2.2).
     #[must_use]
     pub fn path(&self) -> &str {
-        let origin_form = self.origin_form();
-        origin_form.split_once('?').map_or(origin_form, |(path, _)| path)
+        split_at_byte(self.origin_form(), b'?').0
     }
 
     /// What follows the first `?` of the target, still percent-encoded.
     #[must_use]
     pub fn query(&self) -> &str {
-        self.origin_form().split_once('?').map_or("", |(_, query)| query)
+        split_at_byte(self.origin_form(), b'?').1
     }
 
     /// The members of the query in their order, percent-decoded (`+` is a space).
     pub fn query_pairs(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-        let query = self.query();
+        let mut rest = self.query();
         // Mostly nothing is escaped in all of it.
-        let decode = if is_plain(query) { Cow::Borrowed } else { decode };
-        query.split('&').filter(|pair| !pair.is_empty()).map(move |pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(name), decode(value))
+        let plain = is_plain(rest);
+        core::iter::from_fn(move || {
+            while !rest.is_empty() {
+                let (pair, behind) = split_at_byte(rest, b'&');
+                rest = behind;
+                if !pair.is_empty() {
+                    let (name, value) = split_at_byte(pair, b'=');
+                    return Some(if plain { (name.into(), value.into()) } else { (decode(name), decode(value)) });
+                }
+            }
+            None
         })
     }
 
@@ -222,6 +228,12 @@ fn decode(text: &str) -> Cow<'_, str> {
         });
     }
     Cow::Owned(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+}
+
+/// What stands before the first such byte, which is ASCII, and behind it. For short texts a plain loop is the fastest search.
+fn split_at_byte(text: &str, byte: u8) -> (&str, &str) {
+    let split = |at: usize| Some((text.get(..at)?, text.get(at.saturating_add(1)..)?));
+    text.bytes().position(|found| found == byte).and_then(split).unwrap_or((text, ""))
 }
 
 /// Whether nothing is escaped.
