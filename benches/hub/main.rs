@@ -121,7 +121,7 @@ fn run() -> io::Result<()> {
         Some(word) => word.as_ref().is_some_and(|word| (row.name)(size).contains(word)),
         None => true,
     };
-    let needed = size.idle.max(size.members).max(size.connects) as u64 + 100;
+    let needed = size.idle.max(size.members).max(size.connects + size.connects / 5) as u64 + 100;
     if rlimit::increase_nofile_limit(u64::MAX)? < needed {
         return Err(Error::other(format!("{needed} open files are needed")));
     }

@@ -139,6 +139,7 @@ impl Response {
     }
 
     pub(crate) fn write_head(&self, connection: Option<&str>, out: &mut Vec<u8>) {
+        out.reserve(self.head_bytes());
         out.extend_from_slice(b"HTTP/1.1 ");
         write_decimal(self.status.into(), out);
         for part in [" ", reason(self.status), "\r\n", &self.headers] {
@@ -165,7 +166,7 @@ const HEADERS_BYTES: usize = 192;
 const FRAME_BYTES: usize = 128;
 
 /// Appends a number; without the detour over formatting, since every answer has two.
-fn write_decimal(mut number: usize, out: &mut Vec<u8>) {
+pub(crate) fn write_decimal(mut number: usize, out: &mut Vec<u8>) {
     let (mut digits, mut used) = ([0; 20], 0_usize);
     for digit in digits.iter_mut().rev() {
         *digit = (number % 10) as u8 | b'0';
