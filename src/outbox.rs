@@ -104,7 +104,8 @@ impl Outbox {
     fn make_room(&mut self, size: usize) {
         let len = self.tail.len();
         if len < TAIL_BYTES.start {
-            return self.tail.reserve(size);
+            // Four times as much as there was, since little is moved as yet: many answers to one read are gathered here.
+            return self.tail.reserve(size.max(len.saturating_mul(3)));
         }
         // What would take more than half of it gets no more than it needs.
         let room = self.tail.capacity().saturating_mul(2).min(TAIL_BYTES.end);
