@@ -226,6 +226,21 @@ mod tests {
     use super::*;
     use alloc::format;
 
+    #[test]
+    fn ids_are_ordered_by_all_of_their_bytes() {
+        let sid = |text: &str| Sid::parse(text).expect("it has the form of one");
+        let ids = ["00000000000000000000", "00000000000000000001", "0000000A000000000000", "z0000000000000000000"];
+        for (place, id) in ids.iter().enumerate() {
+            for (other_place, other) in ids.iter().enumerate() {
+                assert_eq!(sid(id).cmp(&sid(other)), place.cmp(&other_place), "{id} {other}");
+            }
+        }
+        for text in ["", "0000000000000000000", "000000000000000000000", "0000000000000000000/", "000000000é00000000"]
+        {
+            assert_eq!(Sid::parse(text), None, "{text}");
+        }
+    }
+
     fn at(seconds: u64) -> Instant {
         Instant::from(Duration::from_secs(seconds))
     }

@@ -138,3 +138,44 @@ impl Headers {
         self.head.as_bytes().get(span.range()).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lines of a head, found by hand.
+    fn headers(head: &[u8]) -> Headers {
+        let lines = head.split(|byte| *byte == b'\n').filter_map(|line| {
+            let colon = line.iter().position(|byte| *byte == b':')?;
+            Some((Span::of(&line[..colon], head), Span::of(line[colon + 1..].trim_ascii(), head)))
+        });
+        Headers::new(head.to_vec(), lines.collect())
+    }
+
+    const TEXT: &[u8] =
+        b"Host: a\r\nconnection: keep-alive ,\tUpgrade\r\nX-One: 1\r\nx-one: 2\r\nConnections: close\r\n";
+
+    #[test]
+    fn lines_are_found_whatever_the_rest_is() {
+        // Nothing but the line behind it makes the second another kind of head.
+        for (head, is_text) in [(TEXT.to_vec(), true), ([TEXT, b"X-Raw: \xFF\r\nX-Raw: \xC3\xA4\r\n"].concat(), false)]
+        {
+            let headers = headers(&head);
+            assert_eq!(matches!(headers.head, Octets::Text(_)), is_text);
+            assert_eq!((headers.len(), headers.iter().count()), (if is_text { 5 } else { 7 }, headers.len()));
+            assert_eq!((headers.only("HOST"), headers.only("hos"), headers.only("x-one")), (Some("a"), None, None));
+            assert_eq!(headers.values("X-ONE").collect::<Vec<_>>(), ["1", "2"]);
+            assert_eq!(headers.count("x-one"), 2);
+            assert!(headers.lists("Connection", "upgrade") && headers.lists("connection", "KEEP-ALIVE"));
+            assert!(!headers.lists("connection", "close") && !headers.lists("connection", "keep"));
+        }
+    }
+
+    #[test]
+    fn values_of_another_coding_are_bytes_and_no_text() {
+        let headers = headers(&[TEXT, b"X-Raw: \xFF\r\nX-Raw: \xC3\xA4\r\nY: close,\xFF\r\n"].concat());
+        assert_eq!(headers.named("x-raw").collect::<Vec<_>>(), [&b"\xFF"[..], b"\xC3\xA4"]);
+        assert_eq!(headers.values("x-raw").collect::<Vec<_>>(), ["ä"]);
+        assert_eq!((headers.only("y"), headers.lists("y", "close"), headers.count("y")), (None, false, 1));
+    }
+}

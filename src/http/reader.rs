@@ -246,3 +246,23 @@ fn body_length(request: &Request) -> Result<Length, Error> {
         Err(_) => Err(Error::BodyTooLarge),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use alloc::string::String;
+
+    #[test]
+    fn all_lines_are_there_however_many() {
+        let limits = Limits { headers_max: 100, ..Limits::default() };
+        for count in [1, FEW_LINES - 1, FEW_LINES, FEW_LINES + 1, 100] {
+            let lines: String = (1..count).map(|nth| format!("x-{nth}: {nth}\r\n")).collect();
+            let head = format!("GET / HTTP/1.1\r\nhost: a\r\n{lines}\r\n");
+            let request = RequestReader::new().read(&limits, &mut head.as_bytes()).expect("it is in order");
+            let request = request.expect("it is whole");
+            assert_eq!(request.headers().count(), count);
+            assert!((1..count).all(|nth| request.header(&format!("X-{nth}")) == Some(&*format!("{nth}"))));
+        }
+    }
+}

@@ -247,3 +247,40 @@ const fn reason(status: u16) -> &'static str {
         _ => "",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString as _;
+
+    #[test]
+    fn numbers_are_decimal() {
+        for number in [0, 7, 10, 99, 100, 200, 65_535, 1_000_000, usize::MAX] {
+            let mut out = Vec::from(*b"=");
+            write_decimal(number, &mut out);
+            assert_eq!(out, ["=", &number.to_string()].concat().as_bytes());
+        }
+    }
+
+    #[test]
+    fn values_from_outside_cannot_break_a_head() {
+        for value in ["", "a b\tc", "https://example.org", "ä€"] {
+            let response = Response::new(200).try_header("x", value).expect("it fits");
+            assert_eq!(response.headers().collect::<Vec<_>>(), [("x", value)]);
+        }
+        for value in ["a\r\nb: c", "\n", "\0", "a\x7F", "ä\u{85}", "\x1F"] {
+            let response = Response::new(200).try_header("x", value).expect_err("it breaks");
+            assert_eq!(response.headers().count(), 0, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_head_has_the_room_that_was_made_for_it() {
+        let response = Response::new(431).own_header("x", "y").body("z");
+        let mut out = Vec::new();
+        response.write_head(Some("keep-alive"), &mut out);
+        assert!(out.len() <= response.head_bytes(), "{} of {}", out.len(), response.head_bytes());
+        let head = "HTTP/1.1 431 Request Header Fields Too Large\r\nx: y\r\ncontent-length: 1\r\nconnection: keep-alive\r\n\r\n";
+        assert_eq!(out, head.as_bytes());
+    }
+}

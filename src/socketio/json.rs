@@ -69,6 +69,10 @@ mod tests {
         let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
         assert_eq!(check(&nested(128), '['), Ok(()));
         assert_eq!(check(&nested(129), '['), Err(Error::TooDeep));
+        let objects = |n: usize| format!("{}0{}", r#"{"a":"#.repeat(n), "}".repeat(n));
+        assert_eq!(check(&objects(128), '{'), Ok(()));
+        assert_eq!(check(&objects(129), '{'), Err(Error::TooDeep));
+        assert_eq!(check(&format!("[{}]", "[],".repeat(1000) + "0"), '['), Ok(()), "many beside each other");
         assert_eq!(check(&"[".repeat(1_000_000), '['), Err(Error::TooDeep));
         assert_eq!(check(&format!(r#"["{}"]"#, "[".repeat(1000)), '['), Ok(()), "not in strings");
         assert_eq!(check(&format!(r#"["\"{}"]"#, "[".repeat(1000)), '['), Ok(()), "nor behind escaped quotes");
