@@ -148,3 +148,29 @@ pub(crate) fn clock(deadline: Option<Instant>) -> Clock {
     let after = deadline.map_or(FAR, |at| at.saturating_since(Instant::ORIGIN).min(FAR));
     Clock::from_std(*ORIGIN + after)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_alarm_rings_earlier_than_it_was_set_to_and_again() {
+        let sleep = pin!(sleep_until(clock(None)));
+        let mut alarm = Alarm { sleep, at: Instant::NEVER, wakes: None };
+        let far = now().saturating_add(Duration::from_secs(3600));
+        for _ in 0..3 {
+            // Twice, so that it is known whom to wake, and the second waits for nothing.
+            for _ in 0..2 {
+                poll_fn(|cx| {
+                    assert!(alarm.poll(Some(far), now(), cx).is_pending());
+                    Poll::Ready(())
+                })
+                .await;
+            }
+            let near = now().saturating_add(Duration::from_millis(5));
+            let rings = poll_fn(|cx| alarm.poll(Some(near), now(), cx));
+            tokio::time::timeout(Duration::from_secs(60), rings).await.expect("it rings");
+            assert!(now() >= near);
+        }
+    }
+}
