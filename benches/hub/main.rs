@@ -15,6 +15,8 @@ use server::Server;
 
 /// Of each server; odd, so that the median is one of them.
 const PASSES: usize = 3;
+/// The same where one row is measured alone.
+const PASSES_OF_ONE: usize = 11;
 const FULL: Size =
     Size { members: 1000, askers: 100, connects: 3000, pollers: 50, idle: 2500, span: Duration::from_millis(1500) };
 /// To see that everything works: figures mean nothing.
@@ -108,11 +110,18 @@ fn main() -> ExitCode {
 fn run() -> io::Result<()> {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
     let quick = arguments.iter().position(|argument| argument == "--quick").map(|at| arguments.remove(at)).is_some();
+    let word = arguments.iter().position(|argument| argument == "--row").map(|at| arguments.drain(at..).nth(1));
     let [programs, node, modules, only @ ..] = &arguments[..] else {
-        return Err(Error::other("hub-bench [--quick] FOLDER-OF-PROGRAMS PROGRAM-OF-NODE FOLDER-OF-MODULES [SERVER]"));
+        let usage = "hub-bench [--quick] FOLDER-OF-PROGRAMS PROGRAM-OF-NODE FOLDER-OF-MODULES [SERVER...] [--row WORD]";
+        return Err(Error::other(usage));
     };
     let size = if quick { QUICK } else { FULL };
-    let needed = size.idle.max(size.members).max(size.connects) as u64 + 100;
+    let passes = if word.is_some() { PASSES_OF_ONE } else { PASSES };
+    let measured = |row: &Row| match &word {
+        Some(word) => word.as_ref().is_some_and(|word| (row.name)(size).contains(word)),
+        None => true,
+    };
+    let needed = size.idle.max(size.members).max(size.connects + size.connects / 5) as u64 + 100;
     if rlimit::increase_nofile_limit(u64::MAX)? < needed {
         return Err(Error::other(format!("{needed} open files are needed")));
     }
@@ -129,11 +138,14 @@ fn run() -> io::Result<()> {
     let chosen: Vec<usize> = (0..SERVERS.len()).filter(chosen).collect();
     // By row, server and pass.
     let mut samples: [[Vec<Sample>; SERVERS.len()]; ROWS.len()] = Default::default();
-    for pass in 0..PASSES {
+    for pass in 0..passes {
         for turn in 0..chosen.len() {
             let place = chosen[(pass + turn) % chosen.len()];
             let server = Server::start(&command(place))?;
-            for (row, samples) in ROWS.iter().zip(&mut samples).filter(|(row, _)| place != FLOOR || row.has_floor) {
+            for (row, samples) in ROWS.iter().zip(&mut samples) {
+                if !measured(row) || place == FLOOR && !row.has_floor {
+                    continue;
+                }
                 let sample = (row.measure)(&server, size)
                     .map_err(|error| Error::other(format!("{}, {}: {error}", SERVERS[place], (row.name)(size))))?;
                 samples[place].push(sample);
@@ -151,7 +163,7 @@ fn report(size: Size, samples: &[[Vec<Sample>; SERVERS.len()]; ROWS.len()]) {
     SERVERS[OURS + 1..].iter().for_each(|name| print!(" {name} / roomwire |"));
     SERVERS.iter().for_each(|name| print!(" load / {name} |"));
     println!("\n| :-- | :-- |{}", " --: |".repeat(3 * SERVERS.len() - 1));
-    for (row, samples) in ROWS.iter().zip(samples) {
+    for (row, samples) in ROWS.iter().zip(samples).filter(|(_, samples)| samples.iter().any(|some| !some.is_empty())) {
         print!("| {} | {} |", (row.name)(size), row.unit);
         for samples in samples {
             show(samples.iter().map(|sample| sample.value * row.scale), 3);

@@ -67,6 +67,6 @@ impl Config {
     /// Whether a request for `path` belongs to this protocol.
     #[must_use]
     pub fn serves(&self, path: &str) -> bool {
-        path.trim_end_matches('/') == self.path.trim_end_matches('/')
+        path == self.path || path.trim_end_matches('/') == self.path.trim_end_matches('/')
     }
 }

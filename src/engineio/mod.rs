@@ -26,6 +26,7 @@ pub(crate) use compression::takes_gzip;
 pub use config::{Config, Transports};
 pub use jsonp::{read_jsonp, write_jsonp};
 pub use packet::{Packet, PacketError, PacketType, Revision};
+pub(crate) use payload::SEPARATOR;
 pub use payload::{PayloadError, PayloadForm, PayloadPacket, read_payload, write_payload};
 pub use request::{RequestError, SessionRequest, Transport};
 pub use session::{Due, Received, Session, SessionError, Sid};

@@ -152,7 +152,8 @@ pub fn write_payload(form: PayloadForm, packet: &PayloadPacket<'_>, out: &mut Ve
     }
 }
 
-const SEPARATOR: u8 = 0x1E;
+/// What stands between packets in [`PayloadForm::V4`].
+pub(crate) const SEPARATOR: u8 = 0x1E;
 /// The type of a message packet, as a byte.
 const MESSAGE: u8 = 4;
 /// What ends a length in [`PayloadForm::V3Binary`].

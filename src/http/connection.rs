@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::reader::{Limits, LimitsError, RequestReader};
 use super::{Error, Request, Response};
-use crate::outbox::Outbox;
+use crate::outbox::{COPY_BYTES_MAX, Outbox};
 use crate::stall::Stall;
 use crate::stream::Stream;
 use crate::time::Instant;
@@ -280,7 +280,7 @@ impl Connection {
             (true, true) => Some("keep-alive"),
             (true, false) => None,
         };
-        self.write(&response, connection, head_only);
+        self.write(response, connection, head_only);
         self.answered = true;
         if keep_alive {
             self.phase = Phase::Reading;
@@ -414,10 +414,15 @@ impl Connection {
         &mut self.outbox
     }
 
-    fn write(&mut self, response: &Response, connection: Option<&str>, head_only: bool) {
-        self.outbox.push_with(|out| response.write_head(connection, out));
-        if !head_only && !response.is_bodiless() {
-            self.outbox.push_shared(response.body_bytes());
+    fn write(&mut self, response: Response, connection: Option<&str>, head_only: bool) {
+        let with_body = !head_only && !response.is_bodiless();
+        // A short body stands in the same piece.
+        let body_bytes = if with_body { response.body_bytes().len().min(COPY_BYTES_MAX) } else { 0 };
+        self.outbox.push_sized(response.head_bytes().saturating_add(body_bytes), |out| {
+            response.write_head(connection, out);
+        });
+        if with_body {
+            self.outbox.push_bytes(response.into_body());
         }
         self.watch_writes();
     }
@@ -439,7 +444,7 @@ impl Connection {
         }
         if let Some(response) = error.response() {
             let head_only = matches!(self.phase, Phase::Answering { head_only: true, .. });
-            self.write(&response, Some("close"), head_only);
+            self.write(response, Some("close"), head_only);
         }
         self.end(Some(error));
     }

@@ -1,9 +1,8 @@
 //! The header lines of a message, as they came.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
-
-use super::token::list;
 
 /// A place within the head.
 #[derive(Clone, Copy, Default)]
@@ -23,52 +22,160 @@ impl Span {
     const fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize
     }
+
+    const fn len(self) -> usize {
+        self.end.saturating_sub(self.start) as usize
+    }
 }
 
 /// A head as it came, and where its header lines are.
 #[derive(Clone, Default)]
 pub(super) struct Headers {
-    pub(super) head: Vec<u8>,
-    pub(super) lines: Vec<(Span, Span)>,
+    head: Octets,
+    lines: Vec<(Span, Span)>,
+}
+
+/// A head is looked up often: nearly all are text, which is checked once.
+#[derive(Clone)]
+enum Octets {
+    Text(String),
+    /// Values may hold bytes of another coding (RFC 9110 section 5.5).
+    Other(Vec<u8>),
+}
+
+impl Default for Octets {
+    fn default() -> Self {
+        Self::Text(String::new())
+    }
+}
+
+impl Octets {
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Text(text) => text.as_bytes(),
+            Self::Other(bytes) => bytes,
+        }
+    }
 }
 
 impl Headers {
+    /// A head, and the names and values that lie within it.
+    pub(super) fn new(head: Vec<u8>, lines: Vec<(Span, Span)>) -> Self {
+        let head = String::from_utf8(head).map_or_else(|error| Octets::Other(error.into_bytes()), Octets::Text);
+        Self { head, lines }
+    }
+
+    /// How many lines there are.
+    pub(super) const fn len(&self) -> usize {
+        self.lines.len()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.lines.iter().map(|&(name, value)| (self.text(name), self.bytes(value)))
     }
 
+    /// The values of the lines with this name.
+    pub(super) fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.spans(name).map(|value| self.bytes(value))
+    }
+
     pub(super) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.iter()
-            .filter(move |(found, _)| found.eq_ignore_ascii_case(name))
-            .filter_map(|(_, value)| core::str::from_utf8(value).ok())
+        self.spans(name).filter_map(|value| self.checked(value))
     }
 
     pub(super) fn only(&self, name: &str) -> Option<&str> {
-        let mut lines = self.iter().filter(|(found, _)| found.eq_ignore_ascii_case(name));
-        let (_, value) = lines.next()?;
+        let mut lines = self.spans(name);
+        let value = lines.next()?;
         if lines.next().is_some() {
             return None;
         }
-        core::str::from_utf8(value).ok()
+        self.checked(value)
     }
 
     pub(super) fn lists(&self, name: &str, member: &str) -> bool {
-        self.values(name).flat_map(list).any(|found| found.eq_ignore_ascii_case(member))
+        let mut values = self.values(name).map(str::as_bytes);
+        // The grammar of `list`, without looking for characters.
+        values.any(|value| {
+            let mut members = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+            members.any(|found| found.eq_ignore_ascii_case(member.as_bytes()))
+        })
     }
 
     pub(super) fn count(&self, name: &str) -> usize {
-        self.iter().filter(|(found, _)| found.eq_ignore_ascii_case(name)).count()
+        self.spans(name).count()
     }
 
     pub(super) fn text(&self, span: Span) -> &str {
-        core::str::from_utf8(self.bytes(span)).unwrap_or_default()
-    }
-
-    fn bytes(&self, span: Span) -> &[u8] {
-        self.head.get(span.range()).unwrap_or_default()
+        self.checked(span).unwrap_or_default()
     }
 
     pub(super) fn retained_bytes(&self) -> usize {
-        self.head.capacity().saturating_add(self.lines.capacity().saturating_mul(size_of::<(Span, Span)>()))
+        let head = match &self.head {
+            Octets::Text(text) => text.capacity(),
+            Octets::Other(bytes) => bytes.capacity(),
+        };
+        head.saturating_add(self.lines.capacity().saturating_mul(size_of::<(Span, Span)>()))
+    }
+
+    /// Names are compared as bytes, and those of another length not at all.
+    fn spans(&self, name: &str) -> impl Iterator<Item = Span> {
+        let head = self.head.as_bytes();
+        let same = move |found: Span| {
+            found.len() == name.len()
+                && head.get(found.range()).is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()))
+        };
+        self.lines.iter().filter(move |(found, _)| same(*found)).map(|(_, value)| *value)
+    }
+
+    fn checked(&self, span: Span) -> Option<&str> {
+        match &self.head {
+            Octets::Text(text) => text.get(span.range()),
+            Octets::Other(bytes) => core::str::from_utf8(bytes.get(span.range())?).ok(),
+        }
+    }
+
+    fn bytes(&self, span: Span) -> &[u8] {
+        self.head.as_bytes().get(span.range()).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lines of a head, found by hand.
+    fn headers(head: &[u8]) -> Headers {
+        let lines = head.split(|byte| *byte == b'\n').filter_map(|line| {
+            let colon = line.iter().position(|byte| *byte == b':')?;
+            Some((Span::of(&line[..colon], head), Span::of(line[colon + 1..].trim_ascii(), head)))
+        });
+        Headers::new(head.to_vec(), lines.collect())
+    }
+
+    const TEXT: &[u8] =
+        b"Host: a\r\nconnection: keep-alive ,\tUpgrade\r\nX-One: 1\r\nx-one: 2\r\nConnections: close\r\n";
+
+    #[test]
+    fn lines_are_found_whatever_the_rest_is() {
+        // Nothing but the line behind it makes the second another kind of head.
+        for (head, is_text) in [(TEXT.to_vec(), true), ([TEXT, b"X-Raw: \xFF\r\nX-Raw: \xC3\xA4\r\n"].concat(), false)]
+        {
+            let headers = headers(&head);
+            assert_eq!(matches!(headers.head, Octets::Text(_)), is_text);
+            assert_eq!((headers.len(), headers.iter().count()), (if is_text { 5 } else { 7 }, headers.len()));
+            assert_eq!((headers.only("HOST"), headers.only("hos"), headers.only("x-one")), (Some("a"), None, None));
+            assert_eq!(headers.values("X-ONE").collect::<Vec<_>>(), ["1", "2"]);
+            assert_eq!(headers.count("x-one"), 2);
+            assert!(headers.lists("Connection", "upgrade") && headers.lists("connection", "KEEP-ALIVE"));
+            assert!(!headers.lists("connection", "close") && !headers.lists("connection", "keep"));
+        }
+    }
+
+    #[test]
+    fn values_of_another_coding_are_bytes_and_no_text() {
+        let headers = headers(&[TEXT, b"X-Raw: \xFF\r\nX-Raw: \xC3\xA4\r\nY: close,\xFF\r\n"].concat());
+        assert_eq!(headers.named("x-raw").collect::<Vec<_>>(), [&b"\xFF"[..], b"\xC3\xA4"]);
+        assert_eq!(headers.values("x-raw").collect::<Vec<_>>(), ["ä"]);
+        assert_eq!((headers.only("y"), headers.lists("y", "close"), headers.count("y")), (None, false, 1));
     }
 }

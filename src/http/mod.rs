@@ -52,5 +52,5 @@ pub use reader::{Limits, LimitsError, RequestReader};
 pub use received::{ReceivedResponse, ResponseReader};
 pub use request::Request;
 pub use response::{HeaderError, Response};
-pub(crate) use response::{Text, push_header};
+pub(crate) use response::{Text, push_header, write_decimal};
 pub(crate) use token::{is_token, list};

@@ -1,4 +1,5 @@
 use alloc::vec::Vec;
+use core::mem::MaybeUninit;
 use core::time::Duration;
 
 use super::Error;
@@ -198,10 +199,20 @@ impl RequestReader {
     }
 }
 
+/// So many header lines are parsed without asking for memory; browsers send half as many.
+const FEW_LINES: usize = 32;
+
 pub(super) fn parse(buffer: Vec<u8>, lines: usize, limits: &Limits) -> Result<Request, Error> {
-    let mut lines = alloc::vec![httparse::EMPTY_HEADER; lines.saturating_sub(1)];
-    let mut parsed = httparse::Request::new(&mut lines);
-    match parsed.parse(&buffer) {
+    let (mut few, mut many) = ([const { MaybeUninit::uninit() }; FEW_LINES], Vec::new());
+    let lines = match few.get_mut(..lines.saturating_sub(1)) {
+        Some(few) => few,
+        None => {
+            many.resize_with(lines, MaybeUninit::uninit);
+            &mut many
+        }
+    };
+    let mut parsed = httparse::Request::new(&mut []);
+    match parsed.parse_with_uninit_headers(&buffer, lines) {
         Ok(httparse::Status::Complete(size)) if size == buffer.len() => {}
         Err(httparse::Error::Version) => return Err(Error::Version),
         _ => return Err(Error::MalformedHead),
@@ -212,13 +223,14 @@ pub(super) fn parse(buffer: Vec<u8>, lines: usize, limits: &Limits) -> Result<Re
     if target.len() > limits.target_bytes_max {
         return Err(Error::TargetTooLong);
     }
-    if !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+    // To the end in any case, which vectors are faster at.
+    if !target.bytes().fold(true, |all, byte| all & byte.is_ascii_graphic()) {
         return Err(Error::MalformedHead);
     }
     let span = |part: &[u8]| Span::of(part, &buffer);
     let (method, target) = (span(method.as_bytes()), span(target.as_bytes()));
     let lines = parsed.headers.iter().map(|line| (span(line.name.as_bytes()), span(line.value))).collect();
-    let headers = Headers { head: buffer, lines };
+    let headers = Headers::new(buffer, lines);
     let request = Request { headers, method, target, minor_version, body: Vec::new() };
     match request.count("host") {
         1 => {}
@@ -249,5 +261,25 @@ fn body_length(request: &Request) -> Result<Length, Error> {
     match digits.ok_or(Error::AmbiguousLength)?.parse::<u64>() {
         Ok(length) => usize::try_from(length).map(Length::Known).map_err(|_| Error::BodyTooLarge),
         Err(_) => Err(Error::BodyTooLarge),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use alloc::string::String;
+
+    #[test]
+    fn all_lines_are_there_however_many() {
+        let limits = Limits { headers_max: 100, ..Limits::default() };
+        for count in [1, FEW_LINES - 1, FEW_LINES, FEW_LINES + 1, 100] {
+            let lines: String = (1..count).map(|nth| format!("x-{nth}: {nth}\r\n")).collect();
+            let head = format!("GET / HTTP/1.1\r\nhost: a\r\n{lines}\r\n");
+            let request = RequestReader::new().read(&limits, &mut head.as_bytes()).expect("it is in order");
+            let request = request.expect("it is whole");
+            assert_eq!(request.headers().count(), count);
+            assert!((1..count).all(|nth| request.header(&format!("X-{nth}")) == Some(&*format!("{nth}"))));
+        }
     }
 }

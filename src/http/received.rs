@@ -64,7 +64,7 @@ impl fmt::Debug for ReceivedResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReceivedResponse")
             .field("status", &self.status)
-            .field("headers", &self.headers.lines.len())
+            .field("headers", &self.headers.len())
             .field("body_bytes", &self.body.len())
             .finish()
     }
@@ -144,7 +144,7 @@ pub(super) fn parse(buffer: Vec<u8>, lines: usize) -> Result<ReceivedResponse, E
     let span = |part: &[u8]| Span::of(part, &buffer);
     let lines = parsed.headers.iter().map(|line| (span(line.name.as_bytes()), span(line.value))).collect();
     let minor_version = parsed.version.unwrap_or_default();
-    Ok(ReceivedResponse { status, headers: Headers { head: buffer, lines }, minor_version, body: Vec::new() })
+    Ok(ReceivedResponse { status, headers: Headers::new(buffer, lines), minor_version, body: Vec::new() })
 }
 
 /// What `Content-Length` says, if it is one run of digits.

@@ -70,21 +70,30 @@ impl Request {
     /// is left out (RFC 9112 section 3.2.2).
     #[must_use]
     pub fn path(&self) -> &str {
-        let origin_form = self.origin_form();
-        origin_form.split_once('?').map_or(origin_form, |(path, _)| path)
+        split_at_byte(self.origin_form(), b'?').0
     }
 
     /// What follows the first `?` of the target, still percent-encoded.
     #[must_use]
     pub fn query(&self) -> &str {
-        self.origin_form().split_once('?').map_or("", |(_, query)| query)
+        split_at_byte(self.origin_form(), b'?').1
     }
 
     /// The members of the query in their order, percent-decoded (`+` is a space).
     pub fn query_pairs(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
-        self.query().split('&').filter(|pair| !pair.is_empty()).map(|pair| {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(name), decode(value))
+        let mut rest = self.query();
+        // Mostly nothing is escaped in all of it.
+        let plain = is_plain(rest);
+        core::iter::from_fn(move || {
+            while !rest.is_empty() {
+                let (pair, behind) = split_at_byte(rest, b'&');
+                rest = behind;
+                if !pair.is_empty() {
+                    let (name, value) = split_at_byte(pair, b'=');
+                    return Some(if plain { (name.into(), value.into()) } else { (decode(name), decode(value)) });
+                }
+            }
+            None
         })
     }
 
@@ -125,6 +134,11 @@ impl Request {
         self.headers.lists(name, member)
     }
 
+    /// The values of all lines with this name (in any case), whatever they are, in their order.
+    pub(crate) fn header_bytes<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.headers.named(name)
+    }
+
     pub(super) fn count(&self, name: &str) -> usize {
         self.headers.count(name)
     }
@@ -133,6 +147,10 @@ impl Request {
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
+    }
+
+    pub(crate) fn into_body(self) -> Vec<u8> {
+        self.body
     }
 
     /// Whether the stream may carry another request after this one (RFC 9112 section 9.3).
@@ -147,8 +165,8 @@ impl Request {
     /// Whether the peer said that it waits for `100 Continue` before it sends a body.
     pub(super) fn awaits_continue(&self) -> bool {
         let has_body =
-            self.header("content-length").map_or(self.count("transfer-encoding") > 0, |length| length != "0");
-        self.minor_version >= 1 && self.count("expect") > 0 && has_body
+            || self.header("content-length").map_or(self.count("transfer-encoding") > 0, |length| length != "0");
+        self.minor_version >= 1 && self.count("expect") > 0 && has_body()
     }
 
     /// Bytes of memory that this request holds.
@@ -159,6 +177,9 @@ impl Request {
 
     fn origin_form(&self) -> &str {
         let target = self.target();
+        if target.starts_with('/') {
+            return target;
+        }
         let Some((scheme, rest)) = target.split_once("://") else { return target };
         if scheme.contains(['/', '?']) {
             return target;
@@ -176,7 +197,7 @@ impl fmt::Debug for Request {
         f.debug_struct("Request")
             .field("method", &self.method())
             .field("path", &self.path())
-            .field("headers", &self.headers.lines.len())
+            .field("headers", &self.headers.len())
             .field("body_bytes", &self.body.len())
             .finish()
     }
@@ -184,7 +205,7 @@ impl fmt::Debug for Request {
 
 /// Percent-decoding that leaves alone what is no escape and replaces what is no UTF-8.
 fn decode(text: &str) -> Cow<'_, str> {
-    if !text.contains(['%', '+']) {
+    if is_plain(text) {
         return Cow::Borrowed(text);
     }
     let mut bytes = Vec::with_capacity(text.len());
@@ -207,6 +228,18 @@ fn decode(text: &str) -> Cow<'_, str> {
         });
     }
     Cow::Owned(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
+}
+
+/// What stands before the first such byte, which is ASCII, and behind it. For short texts a plain loop is the fastest search.
+fn split_at_byte(text: &str, byte: u8) -> (&str, &str) {
+    let split = |at: usize| Some((text.get(..at)?, text.get(at.saturating_add(1)..)?));
+    text.bytes().position(|found| found == byte).and_then(split).unwrap_or((text, ""))
+}
+
+/// Whether nothing is escaped.
+fn is_plain(text: &str) -> bool {
+    // To the end in any case, which vectors are faster at.
+    text.bytes().fold(true, |plain, byte| plain & !matches!(byte, b'%' | b'+'))
 }
 
 const fn hex(digit: u8) -> Option<u8> {

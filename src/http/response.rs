@@ -74,6 +74,11 @@ impl Response {
         self.body(Bytes::copy_from_slice(text.as_bytes()))
     }
 
+    /// The same for a value that came from outside; without the header if it could break the head.
+    pub(crate) fn try_header(self, name: &str, value: &str) -> Result<Self, Self> {
+        if is_field_value(value) { Ok(self.own_header(name, value)) } else { Err(self) }
+    }
+
     /// The same with another status.
     pub(crate) const fn with_status(mut self, status: u16) -> Self {
         self.status = status;
@@ -82,10 +87,18 @@ impl Response {
 
     /// Adds a header line of this crate's own, whose parts are known to be good.
     pub(crate) fn own_header(mut self, name: &str, value: &str) -> Self {
+        self.make_room();
         for part in [name, ": ", value, "\r\n"] {
             self.headers.push_str(part);
         }
         self
+    }
+
+    /// The first line makes room for those that mostly follow it.
+    fn make_room(&mut self) {
+        if self.headers.capacity() == 0 {
+            self.headers.reserve(HEADERS_BYTES);
+        }
     }
 
     /// Adds header lines that were checked one by one.
@@ -111,24 +124,59 @@ impl Response {
         &self.body
     }
 
+    pub(super) fn into_body(self) -> Bytes {
+        self.body
+    }
+
     /// Whether responses of this status have neither body nor length (RFC 9110 section 6.4.1).
     pub(super) const fn is_bodiless(&self) -> bool {
         matches!(self.status, 100..=199 | 204 | 304)
     }
 
+    /// Bytes of the head, or a few more.
+    pub(super) const fn head_bytes(&self) -> usize {
+        self.headers.len().saturating_add(FRAME_BYTES)
+    }
+
     pub(crate) fn write_head(&self, connection: Option<&str>, out: &mut Vec<u8>) {
-        // For the lines before and behind those.
-        out.reserve(self.headers.len().saturating_add(128));
-        let _ = fmt::write(&mut Text(out), format_args!("HTTP/1.1 {} {}\r\n", self.status, reason(self.status)));
-        out.extend_from_slice(self.headers.as_bytes());
+        out.reserve(self.head_bytes());
+        out.extend_from_slice(b"HTTP/1.1 ");
+        write_decimal(self.status.into(), out);
+        for part in [" ", reason(self.status), "\r\n", &self.headers] {
+            out.extend_from_slice(part.as_bytes());
+        }
         if !self.is_bodiless() {
-            let _ = fmt::write(&mut Text(out), format_args!("content-length: {}\r\n", self.body.len()));
+            out.extend_from_slice(b"content-length: ");
+            write_decimal(self.body.len(), out);
+            out.extend_from_slice(b"\r\n");
         }
         if let Some(connection) = connection {
-            let _ = fmt::write(&mut Text(out), format_args!("connection: {connection}\r\n"));
+            for part in ["connection: ", connection, "\r\n"] {
+                out.extend_from_slice(part.as_bytes());
+            }
         }
         out.extend_from_slice(b"\r\n");
     }
+}
+
+/// What the headers of one answer take as a rule.
+const HEADERS_BYTES: usize = 192;
+
+/// What stands in a head beside them: the status line, `Content-Length`, `Connection`.
+const FRAME_BYTES: usize = 128;
+
+/// Appends a number; without the detour over formatting, since every answer has two.
+pub(crate) fn write_decimal(mut number: usize, out: &mut Vec<u8>) {
+    let (mut digits, mut used) = ([0; 20], 0_usize);
+    for digit in digits.iter_mut().rev() {
+        *digit = (number % 10) as u8 | b'0';
+        used = used.saturating_add(1);
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(digits.get(digits.len().saturating_sub(used)..).unwrap_or_default());
 }
 
 /// Appends a header line that was checked.
@@ -136,13 +184,24 @@ pub(crate) fn push_header(lines: &mut String, name: &str, value: &str) -> Result
     if !is_token(name) {
         return Err(HeaderError::Name);
     }
-    if value.chars().any(|c| c.is_control() && c != '\t') {
+    if !is_field_value(value) {
         return Err(HeaderError::Value);
     }
     for part in [name, ": ", value, "\r\n"] {
         lines.push_str(part);
     }
     Ok(())
+}
+
+/// Whether a value holds no control character.
+fn is_field_value(value: &str) -> bool {
+    let fits = |c: char| !c.is_control() || c == '\t';
+    // Nearly all is ASCII, where a byte is a character; to the end in any case, which vectors are faster at.
+    if value.is_ascii() {
+        value.bytes().fold(true, |all, byte| all & fits(char::from(byte)))
+    } else {
+        value.chars().all(fits)
+    }
 }
 
 /// Lets `core::fmt` append to bytes; it never fails.
@@ -186,5 +245,42 @@ const fn reason(status: u16) -> &'static str {
         503 => "Service Unavailable",
         505 => "HTTP Version Not Supported",
         _ => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString as _;
+
+    #[test]
+    fn numbers_are_decimal() {
+        for number in [0, 7, 10, 99, 100, 200, 65_535, 1_000_000, usize::MAX] {
+            let mut out = Vec::from(*b"=");
+            write_decimal(number, &mut out);
+            assert_eq!(out, ["=", &number.to_string()].concat().as_bytes());
+        }
+    }
+
+    #[test]
+    fn values_from_outside_cannot_break_a_head() {
+        for value in ["", "a b\tc", "https://example.org", "ä€"] {
+            let response = Response::new(200).try_header("x", value).expect("it fits");
+            assert_eq!(response.headers().collect::<Vec<_>>(), [("x", value)]);
+        }
+        for value in ["a\r\nb: c", "\n", "\0", "a\x7F", "ä\u{85}", "\x1F"] {
+            let response = Response::new(200).try_header("x", value).expect_err("it breaks");
+            assert_eq!(response.headers().count(), 0, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn a_head_has_the_room_that_was_made_for_it() {
+        let response = Response::new(431).own_header("x", "y").body("z");
+        let mut out = Vec::new();
+        response.write_head(Some("keep-alive"), &mut out);
+        assert!(out.len() <= response.head_bytes(), "{} of {}", out.len(), response.head_bytes());
+        let head = "HTTP/1.1 431 Request Header Fields Too Large\r\nx: y\r\ncontent-length: 1\r\nconnection: keep-alive\r\n\r\n";
+        assert_eq!(out, head.as_bytes());
     }
 }

@@ -28,20 +28,22 @@ impl Origins {
         // Whatever stands there: what is kept for one page is not another's.
         let response = response.own_header("vary", "Origin");
         let Some(origin) = request.header("origin").filter(|_| self.allow(request)) else { return response };
-        let Ok(response) = response.clone().header("access-control-allow-origin", origin) else { return response };
-        // Clients of revision 3 send credentials unless they are told not to, and their browser then insists on this.
-        response.own_header("access-control-allow-credentials", "true")
+        match response.try_header("access-control-allow-origin", origin) {
+            // Clients of revision 3 send credentials unless they are told not to, and their browser then insists on this.
+            Ok(response) => response.own_header("access-control-allow-credentials", "true"),
+            Err(response) => response,
+        }
     }
 
     /// Whether a request may pass. One without `Origin` comes from no page and may.
     #[must_use]
     pub fn allow(&self, request: &Request) -> bool {
-        let mut origins = request.headers().filter(|(name, _)| name.eq_ignore_ascii_case("origin"));
-        let Some((_, first)) = origins.next() else { return true };
-        let origin = match (core::str::from_utf8(first), origins.next()) {
-            (Ok(origin), None) => origin,
-            _ => return *self == Self::Any,
-        };
+        if *self == Self::Any {
+            return true;
+        }
+        let mut origins = request.header_bytes("origin");
+        let Some(first) = origins.next() else { return true };
+        let (Ok(origin), None) = (core::str::from_utf8(first), origins.next()) else { return false };
         self.contain(origin, request)
     }
 
@@ -49,7 +51,7 @@ impl Origins {
     /// over, and its browser sends no `Origin` for them: what it says by other headers has to do (`Referer`, RFC 9110 section
     /// 10.1.3, which a page can keep back but not forge; `Sec-Fetch-Site`, Fetch Metadata).
     pub(super) fn allow_script(&self, request: &Request) -> bool {
-        if *self == Self::Any || request.headers().any(|(name, _)| name.eq_ignore_ascii_case("origin")) {
+        if *self == Self::Any || request.header_bytes("origin").next().is_some() {
             return self.allow(request);
         }
         let referer = request.header("referer").and_then(|page| {

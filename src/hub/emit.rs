@@ -118,6 +118,10 @@ impl Hub {
     /// Queues a packet and its attachments on a session.
     pub(super) fn send_attached(&mut self, session: u32, packet: Packet<'_>, attachments: &[Bytes]) {
         let Some(format) = self.sessions.at(session).map(Session::format) else { return };
+        if self.config.parser == Parser::Json && attachments.is_empty() {
+            // As nearly always: no list is made for one packet.
+            return self.send(session, &[prepare(&packet, format)]);
+        }
         self.send(session, &self.config.parser.prepare(packet, attachments, format));
     }
 

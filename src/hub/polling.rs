@@ -2,7 +2,7 @@
 
 use alloc::borrow::Cow;
 use alloc::collections::VecDeque;
-use alloc::string::String;
+use alloc::string::{FromUtf8Error, String};
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -12,8 +12,8 @@ use super::event::{DisconnectReason, Error};
 use super::front::Hub;
 use super::ids::{ConnId, RequestId, SessionId};
 use crate::engineio::{
-    HttpCompression, PayloadForm, PayloadPacket, Revision, SessionError, read_jsonp, read_payload, write_jsonp,
-    write_payload,
+    HttpCompression, PayloadForm, PayloadPacket, Revision, SEPARATOR, SessionError, read_jsonp, read_payload,
+    write_jsonp, write_payload,
 };
 use crate::http::{Request, Response};
 use crate::time::Instant;
@@ -71,10 +71,24 @@ pub(super) struct Upgrading {
 pub(super) struct Payload {
     session: SessionId,
     conn: ConnId,
-    packets: VecDeque<Message<'static>>,
+    packets: Packets,
+    response: Response,
+}
+
+/// The packets of a POST, up to the first that is none.
+#[derive(Debug, Default)]
+struct Packets {
+    /// Mostly there is but one, which needs no queue.
+    one: Option<Message<'static>>,
+    more: VecDeque<Message<'static>>,
     /// What is wrong behind them.
     error: Option<Error>,
-    response: Response,
+}
+
+impl Packets {
+    fn next(&mut self) -> Option<Message<'static>> {
+        self.one.take().or_else(|| self.more.pop_front())
+    }
 }
 
 impl Form {
@@ -107,6 +121,15 @@ impl Form {
     /// The answer to a GET.
     fn encode(self, packets: &[Prepared], response: Response) -> Response {
         let form = self.payload(packets);
+        let kind = if form == PayloadForm::V3Binary { "application/octet-stream" } else { "text/plain; charset=UTF-8" };
+        let response = response.own_header("content-type", kind);
+        if let [packet] = packets
+            && packet.opcode() == Opcode::Text
+            && form == PayloadForm::V4
+        {
+            // Alone it is all of the body.
+            return response.body(packet.payload().clone());
+        }
         let size = packets.iter().fold(0_usize, |sum, packet| sum.saturating_add(packet.payload().len()));
         let mut body = Vec::with_capacity(size.saturating_add(packets.len().saturating_mul(8)));
         for packet in packets {
@@ -123,33 +146,37 @@ impl Form {
             let text = core::mem::take(&mut body);
             write_jsonp(index, &String::from_utf8_lossy(&text), &mut body);
         }
-        let kind = if form == PayloadForm::V3Binary { "application/octet-stream" } else { "text/plain; charset=UTF-8" };
-        response.own_header("content-type", kind).body(body)
+        response.body(body)
     }
 
-    /// The packets of a POST, up to the first that is none.
-    fn decode(self, request: &Request, packets_max: usize) -> (VecDeque<Message<'static>>, Option<Error>) {
-        let failed = (VecDeque::new(), Some(Error::EngineIo(SessionError::Payload)));
-        let unpacked;
-        let (form, body) = match (self.revision, is_octet_stream(request)) {
-            (Revision::V4, _) => (PayloadForm::V4, request.body()),
-            (Revision::V3, true) => (PayloadForm::V3Binary, request.body()),
-            (Revision::V3, false) if self.jsonp.is_some() => {
-                let Ok(text) = read_jsonp(request.body()) else { return failed };
-                unpacked = text;
-                (PayloadForm::V3Text, unpacked.as_bytes())
-            }
-            (Revision::V3, false) => (PayloadForm::V3Text, request.body()),
+    /// The packets of a POST.
+    fn decode(self, body: Vec<u8>, is_octet_stream: bool, packets_max: usize) -> Packets {
+        let failed = Some(Error::EngineIo(SessionError::Payload));
+        let form = match (self.revision, is_octet_stream) {
+            (Revision::V4, _) => PayloadForm::V4,
+            (Revision::V3, true) => PayloadForm::V3Binary,
+            (Revision::V3, false) => PayloadForm::V3Text,
         };
-        let (mut packets, mut error) = (VecDeque::new(), None);
-        for packet in read_payload(form, body, packets_max) {
+        let body = match (form, self.jsonp) {
+            (PayloadForm::V4, _) => match only_text(body) {
+                Ok(text) => return Packets { one: Some(Message::Text(text.into())), ..Packets::default() },
+                Err(body) => body,
+            },
+            (PayloadForm::V3Text, Some(_)) => match read_jsonp(&body) {
+                Ok(text) => text.into_bytes(),
+                Err(_) => return Packets { error: failed, ..Packets::default() },
+            },
+            _ => body,
+        };
+        let mut packets = Packets::default();
+        for packet in read_payload(form, &body, packets_max) {
             match packet {
-                Ok(PayloadPacket::Text(text)) => packets.push_back(Message::Text(text.into_owned().into())),
-                Ok(PayloadPacket::Binary(bytes)) => packets.push_back(Message::Binary(bytes.into_owned().into())),
-                Err(_) => error = failed.1,
+                Ok(PayloadPacket::Text(text)) => packets.more.push_back(Message::Text(text.into_owned().into())),
+                Ok(PayloadPacket::Binary(bytes)) => packets.more.push_back(Message::Binary(bytes.into_owned().into())),
+                Err(_) => packets.error = failed,
             }
         }
-        (packets, error)
+        packets
     }
 }
 
@@ -162,6 +189,15 @@ impl Payload {
     pub(super) fn is_from(&self, conn: ConnId) -> bool {
         self.conn == conn
     }
+}
+
+/// A body of revision 4 that is one packet, and text: nothing of it is moved.
+fn only_text(body: Vec<u8>) -> Result<String, Vec<u8>> {
+    // Binary data, nothing, or several packets.
+    if matches!(body.first(), None | Some(b'b')) || body.contains(&SEPARATOR) {
+        return Err(body);
+    }
+    String::from_utf8(body).map_err(FromUtf8Error::into_bytes)
 }
 
 fn is_octet_stream(request: &Request) -> bool {
@@ -206,11 +242,11 @@ impl Polling {
 
     /// The packets of the next answer.
     fn take(&mut self, packets_max: usize) -> Vec<Prepared> {
-        let count = self.queue.len().min(packets_max);
-        let packets: Vec<Prepared> = self.queue.drain(..count).collect();
-        if self.queue.is_empty() {
-            self.queue = VecDeque::new();
-        }
+        let packets: Vec<Prepared> = if self.queue.len() <= packets_max {
+            core::mem::take(&mut self.queue).into()
+        } else {
+            self.queue.drain(..packets_max).collect()
+        };
         let size = frame_bytes(&packets);
         self.bytes = self.bytes.saturating_sub(size);
         packets
@@ -397,19 +433,20 @@ impl Hub {
     }
 
     /// A POST of a session: its packets are looked at one by one, so that the application can answer between them.
-    pub(super) fn post(&mut self, conn: ConnId, session: SessionId, request: &Request, response: Response) {
+    pub(super) fn post(&mut self, conn: ConnId, session: SessionId, request: Request, response: Response) {
         let (packets_max, max_payload) = (self.config.engine.payload_packets_max, self.config.engine.max_payload);
         let Some(polling) = self.polling(session) else { return };
         if request.body().len() > max_payload {
             return self.respond_to(conn, response.with_status(413));
         }
-        if polling.form.revision == Revision::V4 && is_octet_stream(request) {
+        let is_octet_stream = is_octet_stream(&request);
+        if polling.form.revision == Revision::V4 && is_octet_stream {
             self.respond_to(conn, response.with_status(400));
             return self.fail_session(session, Error::EngineIo(SessionError::Payload), CloseCode::POLICY);
         }
-        let (packets, error) = polling.form.decode(request, packets_max);
+        let packets = polling.form.decode(request.into_body(), is_octet_stream, packets_max);
         let response = response.own_header("content-type", "text/html").body("ok");
-        self.payloads.push_back(Payload { session, conn, packets, error, response });
+        self.payloads.push_back(Payload { session, conn, packets, response });
     }
 
     /// Looks at the next packet of a POST; whether there was one, or an answer to give.
@@ -418,7 +455,7 @@ impl Hub {
         let (session, conn) = (payload.session, payload.conn);
         // What is left when the session is over, or has another transport by now, is nobody's.
         let packet = match self.sessions.get(session).map(|session| &session.carrier) {
-            Some(Carrier::Polling(polling)) if !polling.is_leaving() => payload.packets.pop_front(),
+            Some(Carrier::Polling(polling)) if !polling.is_leaving() => payload.packets.next(),
             _ => None,
         };
         let result = match packet {
@@ -435,7 +472,7 @@ impl Hub {
                     polling.posting = polling.posting.saturating_add(1);
                     self.tie(conn, Tie::Posts(session));
                 }
-                payload.error.map_or(Ok(None), Err)
+                payload.packets.error.map_or(Ok(None), Err)
             }
         };
         match result {

@@ -31,7 +31,6 @@ impl Hub {
             self.respond_to(conn, response);
             return None;
         }
-        let response = self.config.origins.admit(&request, Response::new(200));
         let asked = match self.asked(&request) {
             Ok(asked) => asked,
             Err(error) => {
@@ -40,21 +39,26 @@ impl Hub {
                 return Some(Event::Refused { conn, error });
             }
         };
-        let response = response.own_header("cache-control", "no-store");
+        // That of a handshake is made elsewhere.
+        let response =
+            || self.config.origins.admit(&request, Response::new(200)).own_header("cache-control", "no-store");
         match asked {
             Asked::Open(revision, Transport::Polling) => {
-                let form = Form::of(&request, revision);
+                let (form, response) = (Form::of(&request, revision), response());
                 return self.open_polling(conn, (*request).into(), form, revision, response);
             }
             Asked::Poll(session) => {
                 let compression = self.config.engine.http_compression;
                 let response = match compression {
-                    Some(_) => response.own_header("vary", "Accept-Encoding"),
-                    None => response,
+                    Some(_) => response().own_header("vary", "Accept-Encoding"),
+                    None => response(),
                 };
                 self.poll(conn, session, response, compression.filter(|_| engineio::takes_gzip(&request)));
             }
-            Asked::Post(session) => self.post(conn, session, &request, response),
+            Asked::Post(session) => {
+                let response = response();
+                self.post(conn, session, *request, response);
+            }
             Asked::Open(revision, Transport::WebSocket) => {
                 let request = self.open_websocket(conn, *request, self.ws_config.clone())?;
                 return self.open_websocket_session(conn, request, revision);

@@ -324,17 +324,19 @@ impl Hub {
 
     /// A socket is live: tells its client, and the application.
     fn connected(&mut self, socket: SocketId, resumed: bool) {
-        let token = Token::new(&mut self.entropy);
         let Some(entry) = self.sockets.get_mut(socket) else { return };
         entry.phase = Phase::Live;
-        let before = core::mem::replace(&mut entry.token, token);
-        if resumed && entry.spent.is_none() {
-            entry.spent = Some(Box::new(before));
-        } else {
-            // New, or never heard of: the client has not spoken since the last one was made.
-            self.tokens.remove(&before);
+        // The one that it was made with is good from now on; who is resumed has used that.
+        if resumed {
+            let before = core::mem::replace(&mut entry.token, Token::new(&mut self.entropy));
+            if entry.spent.is_none() {
+                entry.spent = Some(Box::new(before));
+            } else {
+                // Never heard of: the client has not spoken since it was made.
+                self.tokens.remove(&before);
+            }
         }
-        self.tokens.insert(token, socket);
+        self.tokens.insert(entry.token, socket);
         self.events.push_back(Event::Connected { socket, resumed });
         let mut data = String::new();
         if let Some(place) = entry.session
@@ -344,8 +346,10 @@ impl Hub {
                 session.handshake = None;
             }
             if session.protocol() == Protocol::V5 {
-                // Writing to a string does not fail.
-                let _ = write!(data, r#"{{"sid":"{}"}}"#, entry.sid());
+                data.reserve(32);
+                for part in [r#"{"sid":""#, entry.sid(), r#""}"#] {
+                    data.push_str(part);
+                }
             }
             let namespace = self.groups.name(entry.namespace);
             self.send_packet(place, &Packet { data: &data, ..Packet::new(PacketType::Connect, &namespace) });
@@ -388,7 +392,7 @@ impl Hub {
         let Some(format) = self.sessions.at(session).map(Session::format) else { return };
         // A plain WebSocket knows nothing of namespaces.
         if format != Format::Plain {
-            self.send(session, &self.config.parser.prepare(*packet, &[], format));
+            self.send_attached(session, *packet, &[]);
         }
     }
 

@@ -30,6 +30,9 @@ impl<'a> EventData<'a> {
     pub fn parse(data: &'a str) -> Result<Self, Error> {
         json::check(data, '[')?;
         let inner = json::inside(data).ok_or(Error::Payload)?;
+        if let Some((name, rest)) = plain_name(inner) {
+            return Self::checked(Cow::Borrowed(name), rest);
+        }
         let mut values = serde_json::Deserializer::from_str(inner).into_iter::<&RawValue>();
         let first = values.next().and_then(Result::ok).ok_or(Error::EventName)?;
         let rest = inner.get(values.byte_offset()..).unwrap_or_default().trim_start();
@@ -38,11 +41,24 @@ impl<'a> EventData<'a> {
             [b'-' | b'0'..=b'9', ..] => Cow::Borrowed(first.get()),
             _ => return Err(Error::EventName),
         };
+        Self::checked(name, rest)
+    }
+
+    /// `rest` is what follows the name, up to the end of the array.
+    fn checked(name: Cow<'a, str>, rest: &'a str) -> Result<Self, Error> {
         if is_reserved(&name) {
             return Err(Error::ReservedName);
         }
         Ok(Self { name, args: Args::checked(rest.strip_prefix(',').unwrap_or_default()) })
     }
+}
+
+/// A name without escapes, as nearly all are, and what follows it; in a valid array it ends with the next quotation mark.
+fn plain_name(inner: &str) -> Option<(&str, &str)> {
+    let text = inner.trim_ascii_start().strip_prefix('"')?;
+    let end = text.bytes().position(|byte| matches!(byte, b'"' | b'\\'))?;
+    let rest = text.get(end..)?.strip_prefix('"')?;
+    Some((text.get(..end)?, rest.trim_ascii_start()))
 }
 
 /// The text of a JSON string, lent where it holds no escapes.
@@ -55,7 +71,7 @@ fn name(quoted: &str) -> Result<Cow<'_, str>, Error> {
 
 /// The payload of an event, as text.
 pub(crate) fn event_array(name: &str, args: &impl Arguments) -> Result<String, ArgumentsError> {
-    let mut array = alloc::vec![b'['];
+    let mut array = opened();
     write_name(name, &mut array);
     array.push(b',');
     let empty = array.len();
@@ -70,10 +86,17 @@ pub(crate) fn event_array(name: &str, args: &impl Arguments) -> Result<String, A
 
 /// The payload of an acknowledgement, as text.
 pub(crate) fn ack_array(args: &impl Arguments) -> Result<String, ArgumentsError> {
-    let mut array = alloc::vec![b'['];
+    let mut array = opened();
     args.write(&mut array)?;
     array.push(b']');
     Ok(String::from_utf8(array).unwrap_or_default())
+}
+
+/// The beginning of an array, with room for what most have in them.
+fn opened() -> Vec<u8> {
+    let mut array = Vec::with_capacity(128);
+    array.push(b'[');
+    array
 }
 
 /// Appends a name as a JSON string.

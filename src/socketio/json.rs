@@ -18,7 +18,8 @@ pub(super) fn check(text: &str, open: char) -> Result<(), Error> {
     if !text.starts_with(open) {
         return Err(Error::Payload);
     }
-    if depth(text) > DEPTH_MAX {
+    // Most have few brackets, which takes less to see than how they are nested.
+    if brackets(text) > DEPTH_MAX && depth(text) > DEPTH_MAX {
         return Err(Error::TooDeep);
     }
     let mut parser = serde_json::Deserializer::from_str(text);
@@ -29,6 +30,11 @@ pub(super) fn check(text: &str, open: char) -> Result<(), Error> {
 pub(super) fn inside(array: &str) -> Option<&str> {
     // White space behind it is part of the JSON text (RFC 8259 section 2).
     array.trim_ascii_end().strip_prefix('[')?.strip_suffix(']')
+}
+
+/// How many brackets are opened at most; those in strings are counted too.
+fn brackets(text: &str) -> usize {
+    text.bytes().filter(|byte| matches!(byte, b'[' | b'{')).count()
 }
 
 /// How deep brackets are nested, strings apart. It means something only for valid JSON, and for
@@ -63,6 +69,10 @@ mod tests {
         let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
         assert_eq!(check(&nested(128), '['), Ok(()));
         assert_eq!(check(&nested(129), '['), Err(Error::TooDeep));
+        let objects = |n: usize| format!("{}0{}", r#"{"a":"#.repeat(n), "}".repeat(n));
+        assert_eq!(check(&objects(128), '{'), Ok(()));
+        assert_eq!(check(&objects(129), '{'), Err(Error::TooDeep));
+        assert_eq!(check(&format!("[{}]", "[],".repeat(1000) + "0"), '['), Ok(()), "many beside each other");
         assert_eq!(check(&"[".repeat(1_000_000), '['), Err(Error::TooDeep));
         assert_eq!(check(&format!(r#"["{}"]"#, "[".repeat(1000)), '['), Ok(()), "not in strings");
         assert_eq!(check(&format!(r#"["\"{}"]"#, "[".repeat(1000)), '['), Ok(()), "nor behind escaped quotes");

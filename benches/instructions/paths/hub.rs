@@ -13,6 +13,7 @@ pub const HOT: &[Path] = &[
     Path { name: "hub: emit 100 B to a room of 1000, a delivery", times: 20_000, run: |times| emit(times, 100) },
     Path { name: "hub: emit 1 KiB to a room of 1000, a delivery", times: 20_000, run: |times| emit(times, 1024) },
     Path { name: "hub: join and leave a room of 1000", times: 2000, run: join_and_leave },
+    Path { name: "hub: long polling, POST of an EVENT, GET of its acknowledgement", times: 200, run: poll_and_ack },
     Path { name: "hub: a session from its first byte to its end", times: 50, run: come_and_go },
     Path { name: "hub: heartbeat of a session", times: 1000, run: heartbeat },
     Path { name: "hub: presence diff to a room of 100", times: 40, run: presence },
@@ -148,6 +149,48 @@ fn event_and_ack(times: usize) {
         }
     });
     assert_eq!(world.acknowledged, times);
+}
+
+fn poll_and_ack(times: usize) {
+    let mut world = World::new();
+    let get = world.hub.connect(world.now).expect("there is room");
+    let post = world.hub.connect(world.now).expect("there is room");
+    world.receive(get, &mut polling("GET", "", ""));
+    let opened = world.hub.outgoing(get).collect::<Vec<_>>().concat();
+    let sid =
+        String::from_utf8(opened).expect("it is text").split('"').nth(3).expect("it names the session").to_owned();
+    world.settle();
+    let query = format!("&sid={sid}");
+    let socket = world.receive(post, &mut polling("POST", &query, "40")).expect("it asks for a namespace");
+    world.hub.accept(world.now, socket).expect("it is awaited");
+    world.receive(get, &mut polling("GET", &query, ""));
+    world.settle();
+    let event = r#"420["message",{"room":"lobby","text":"good evening, everybody","at":1700000000000},true]"#;
+    let mut requests = vec![(polling("GET", &query, ""), polling("POST", &query, event)); times];
+    (world.acknowledged, world.heard) = (0, 0);
+    count(|| {
+        for (getting, posting) in &mut requests {
+            world.receive(get, getting);
+            world.receive(post, posting);
+            world.settle();
+        }
+    });
+    assert_eq!((world.acknowledged, world.heard), (times, 2 * times));
+}
+
+/// A request as a browser sends it.
+fn polling(method: &str, query: &str, body: &str) -> Vec<u8> {
+    let length = match method {
+        "POST" => format!("Content-Type: text/plain;charset=UTF-8\r\nContent-Length: {}\r\n", body.len()),
+        _ => String::new(),
+    };
+    format!(
+        "{method} /socket.io/?EIO=4&transport=polling{query} HTTP/1.1\r\nHost: chat.example.org\r\nConnection: keep-alive\r\n\
+        User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36\r\nAccept: */*\r\n{length}\
+        Origin: https://chat.example.org\r\nReferer: https://chat.example.org/\r\nAccept-Encoding: gzip, deflate, br\r\n\
+        Accept-Language: en-GB,en;q=0.9\r\n\r\n{body}"
+    )
+    .into_bytes()
 }
 
 fn emit(deliveries: usize, size: usize) {

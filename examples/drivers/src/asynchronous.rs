@@ -5,12 +5,12 @@ use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use roomwire::{Instant, Stream, ws};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant as Clock, sleep_until};
+use tokio::time::{Instant as Clock, Sleep, sleep_until};
 
 use crate::{ORIGIN, echo, gather, now};
 
@@ -25,7 +25,8 @@ thread_local! {
 /// read, a write of all answers to that.
 pub async fn drive(stream: impl AsyncRead + AsyncWrite, mut conn: ws::Connection) -> io::Result<()> {
     let mut stream = pin!(stream);
-    let mut alarm = pin!(sleep_until(clock(conn.poll_timeout())));
+    let sleep = pin!(sleep_until(clock(None)));
+    let mut alarm = Alarm { sleep, at: Instant::NEVER, wakes: None };
     let mut writing = Writing::default();
     poll_fn(|cx| {
         let mut now = now();
@@ -47,17 +48,37 @@ pub async fn drive(stream: impl AsyncRead + AsyncWrite, mut conn: ws::Connection
                 read?;
                 continue;
             }
-            // A deadline that moved to later leaves the alarm alone: when it rings, the connection is asked again.
-            let deadline = clock(conn.poll_timeout());
-            if deadline < alarm.deadline() {
-                alarm.as_mut().reset(deadline);
-            }
-            ready!(alarm.as_mut().poll(cx));
-            alarm.as_mut().reset(clock(conn.poll_timeout()));
+            ready!(alarm.poll(conn.poll_timeout(), now, cx));
             now = crate::now();
         }
     })
     .await
+}
+
+/// A timer that costs nothing as long as its time is far away.
+struct Alarm<'a> {
+    sleep: Pin<&'a mut Sleep>,
+    /// When it rings.
+    at: Instant,
+    /// Whom it wakes then.
+    wakes: Option<Waker>,
+}
+
+impl Alarm<'_> {
+    /// Waits for a deadline; or only until the one before, if that was earlier: then it is to be asked for again.
+    fn poll(&mut self, deadline: Option<Instant>, now: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let until = deadline.unwrap_or(Instant::NEVER);
+        let known = self.wakes.as_ref().is_some_and(|waker| waker.will_wake(cx.waker()));
+        if known && now < self.at && self.at <= until {
+            return Poll::Pending;
+        }
+        if until < self.at || self.at <= now {
+            self.at = until;
+            self.sleep.as_mut().reset(clock(deadline));
+        }
+        self.wakes = Some(cx.waker().clone());
+        self.sleep.as_mut().poll(cx)
+    }
 }
 
 /// One read, and what it means.
@@ -126,4 +147,30 @@ pub(crate) fn clock(deadline: Option<Instant>) -> Clock {
     const FAR: Duration = Duration::from_secs(1 << 30);
     let after = deadline.map_or(FAR, |at| at.saturating_since(Instant::ORIGIN).min(FAR));
     Clock::from_std(*ORIGIN + after)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_alarm_rings_earlier_than_it_was_set_to_and_again() {
+        let sleep = pin!(sleep_until(clock(None)));
+        let mut alarm = Alarm { sleep, at: Instant::NEVER, wakes: None };
+        let far = now().saturating_add(Duration::from_secs(3600));
+        for _ in 0..3 {
+            // Twice, so that it is known whom to wake, and the second waits for nothing.
+            for _ in 0..2 {
+                poll_fn(|cx| {
+                    assert!(alarm.poll(Some(far), now(), cx).is_pending());
+                    Poll::Ready(())
+                })
+                .await;
+            }
+            let near = now().saturating_add(Duration::from_millis(5));
+            let rings = poll_fn(|cx| alarm.poll(Some(near), now(), cx));
+            tokio::time::timeout(Duration::from_secs(60), rings).await.expect("it rings");
+            assert!(now() >= near);
+        }
+    }
 }

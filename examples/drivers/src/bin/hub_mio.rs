@@ -4,17 +4,19 @@
 //!
 //! `cargo run --release --manifest-path examples/drivers/Cargo.toml --bin hub_mio -- --listen 127.0.0.1:9001`
 //!
-//! Sockets are registered once, edge-triggered, as in `mio.rs`. In each round everybody who sent something has a turn of one
-//! read; then what that made the hub say is written, to each in one go.
+//! Sockets are registered once for reading, edge-triggered, as in `mio.rs`; for writing only when the kernel takes no more. In
+//! each round everybody who sent something has a turn of one read; then what that made the hub say is written, to each in
+//! one go.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
 use drivers::{listen_address, now, option, seed};
 use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Registry, Token};
 use roomwire::hub::{Config, ConnId, Event, Hub, Origins, Peer, Target};
 use roomwire::{Instant, Stream};
 use slab::Slab;
@@ -43,7 +45,7 @@ fn main() -> io::Result<()> {
         config.engine.ping_interval = Duration::from_secs(seconds.parse().map_err(io::Error::other)?);
     }
     let hub = Hub::new(config, seed(), now()).map_err(io::Error::other)?;
-    let (peers, keys, ready) = (Slab::new(), HashMap::new(), Vec::new());
+    let (peers, keys, ready) = (Slab::new(), HashMap::default(), Vec::new());
     Server { poll, listener, accept_at: Instant::NEVER, hub, peers, keys, ready, buffer: vec![0; BUFFER_BYTES] }.run()
 }
 
@@ -65,10 +67,28 @@ struct Server {
     hub: Hub,
     peers: Slab<Client>,
     /// Places in `peers`.
-    keys: HashMap<ConnId, usize>,
+    keys: HashMap<ConnId, usize, BuildHasherDefault<Mix>>,
     /// Whose turn it is, once each.
     ready: Vec<usize>,
     buffer: Vec<u8>,
+}
+
+/// Ids of connections are the hub's own and count up: they need no hash that withstands peers.
+#[derive(Default)]
+struct Mix(u64);
+
+impl Hasher for Mix {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64((*byte).into()));
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0 ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_right(32);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 struct Client {
@@ -77,6 +97,8 @@ struct Client {
     /// Whether a read may find something, and a write room.
     readable: bool,
     writable: bool,
+    /// Whether the kernel tells when there is room again.
+    told_of_room: bool,
     /// Whether the peer's end of the stream is near: a short read is not the last then.
     ending: bool,
     /// Whether it is in `ready`.
@@ -159,7 +181,8 @@ impl Server {
         stream.set_nodelay(true)?;
         let place = self.peers.vacant_entry();
         let key = place.key();
-        self.poll.registry().register(&mut stream, Token(key), Interest::READABLE | Interest::WRITABLE)?;
+        // Of room for writing it is not told before that is missing: it would wake up for each new stream.
+        self.poll.registry().register(&mut stream, Token(key), Interest::READABLE)?;
         let peer = Peer { address: Some(address), secure: false };
         let conn = self.hub.connect_from(now, peer).map_err(io::Error::other)?;
         self.keys.insert(conn, key);
@@ -168,6 +191,7 @@ impl Server {
             conn,
             readable: false,
             writable: true,
+            told_of_room: false,
             ending: false,
             queued: false,
             shut: false,
@@ -222,7 +246,11 @@ impl Server {
     /// Writes what the kernel takes; then does what the hub wants of the stream.
     fn flush(&mut self, key: usize, now: Instant) {
         let Some(peer) = self.peers.get_mut(key) else { return };
-        match peer.flush(&mut self.hub, now) {
+        let flushed = peer.flush(&mut self.hub, now).and_then(|wanted| {
+            peer.await_room(self.poll.registry(), key)?;
+            Ok(wanted)
+        });
+        match flushed {
             Ok(Stream::Closed) | Err(_) => self.lose(key, now),
             Ok(_) if peer.readable && self.hub.wants_read(peer.conn) => peer.queue(&mut self.ready, key),
             Ok(_) => {}
@@ -242,6 +270,14 @@ impl Client {
         if !std::mem::replace(&mut self.queued, true) {
             ready.push(key);
         }
+    }
+
+    /// The kernel takes no more: from now on it tells when it does, at once if it does by now.
+    fn await_room(&mut self, registry: &Registry, key: usize) -> io::Result<()> {
+        if self.writable || std::mem::replace(&mut self.told_of_room, true) {
+            return Ok(());
+        }
+        registry.reregister(&mut self.stream, Token(key), Interest::READABLE | Interest::WRITABLE)
     }
 
     fn flush(&mut self, hub: &mut Hub, now: Instant) -> io::Result<Stream> {

@@ -3,8 +3,8 @@
 //!
 //! `cargo run --release --manifest-path examples/drivers/Cargo.toml --bin mio -- --listen 127.0.0.1:9001`
 //!
-//! Each socket is registered once, edge-triggered: the kernel says when something has changed, and it is remembered here
-//! what was said. A turn of a connection is at most one read and one write of all answers to it; who has more to read
+//! Each socket is registered once for reading, edge-triggered: the kernel says when something has changed, and it is remembered
+//! here what was said. Of room for writing it is to tell only where that was missing once. A turn of a connection is at most one read and one write of all answers to it; who has more to read
 //! waits for the next turn, so that nobody is kept waiting by one who never stops sending.
 
 use std::cmp::Reverse;
@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use drivers::{echo, gather, listen_address, now};
 use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Registry, Token};
 use roomwire::{Instant, Stream, ws};
 use slab::Slab;
 use socket2::{Domain, Socket, Type};
@@ -82,6 +82,8 @@ struct Peer {
     /// Whether a read may find something, and a write room.
     readable: bool,
     writable: bool,
+    /// Whether the kernel tells when there is room again.
+    told_of_room: bool,
     /// Whether the peer's end of the stream is near: a short read is not the last then.
     ending: bool,
     /// Whether it is in `ready`.
@@ -166,10 +168,11 @@ impl Server {
         stream.set_nodelay(true)?;
         let place = self.peers.vacant_entry();
         let key = place.key();
-        self.poll.registry().register(&mut stream, Token(key), Interest::READABLE | Interest::WRITABLE)?;
+        self.poll.registry().register(&mut stream, Token(key), Interest::READABLE)?;
         let conn = ws::Connection::server(self.config.clone(), now);
         let alarm = Instant::NEVER;
-        let peer = Peer { stream, conn, alarm, readable: false, writable: true, ending: false, queued: false };
+        let (readable, writable, told_of_room, ending, queued) = (false, true, false, false, false);
+        let peer = Peer { stream, conn, alarm, readable, writable, told_of_room, ending, queued };
         let peer = place.insert(peer);
         set_alarm(&mut self.timers, peer, key);
         Ok(())
@@ -179,7 +182,8 @@ impl Server {
     fn turn(&mut self, key: usize, now: Instant) {
         let Some(peer) = self.peers.get_mut(key) else { return };
         peer.queued = false;
-        match peer.turn(&mut self.buffer, now) {
+        let wanted = peer.turn(&mut self.buffer, now);
+        match wanted.and_then(|wanted| peer.await_room(self.poll.registry(), key).map(|()| wanted)) {
             Ok(Stream::Closed) | Err(_) => drop(self.peers.remove(key)),
             Ok(_) => {
                 if peer.readable && peer.conn.wants_read() {
@@ -196,6 +200,14 @@ impl Peer {
         if !std::mem::replace(&mut self.queued, true) {
             ready.push(key);
         }
+    }
+
+    /// The kernel takes no more: from now on it tells when it does, at once if it does by now.
+    fn await_room(&mut self, registry: &Registry, key: usize) -> io::Result<()> {
+        if self.writable || std::mem::replace(&mut self.told_of_room, true) {
+            return Ok(());
+        }
+        registry.reregister(&mut self.stream, Token(key), Interest::READABLE | Interest::WRITABLE)
     }
 
     fn turn(&mut self, buffer: &mut [u8], now: Instant) -> io::Result<Stream> {

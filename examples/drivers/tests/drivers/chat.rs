@@ -255,6 +255,31 @@ fn who_never_reads_is_held_up_and_hurts_nobody_else() {
 }
 
 #[test]
+fn the_same_where_one_thread_waits_for_all() {
+    let server = Server::start("hub_mio");
+    let client = || {
+        let mut peer = Peer::begin_at(&server, server.port, &format!("ws://127.0.0.1:{}{WEBSOCKET}", server.port));
+        peer.opened();
+        assert!(matches!(peer.next(), Told::Text(open) if open.starts_with("0{")));
+        peer.send("40");
+        assert!(matches!(peer.next(), Told::Text(connected) if connected.starts_with("40{")));
+        peer
+    };
+    let (mut deaf, mut other) = (client(), client());
+    let text = "x".repeat(10_000);
+    let frame = crate::frame(true, roomwire::ws::Opcode::Text, format!("420[\"echo\",\"{text}\"]").as_bytes());
+    let taken = deaf.write_until_stuck(&frame, 128 << 20);
+    assert!(taken < 128 << 20, "it reads on and on");
+    for nth in 0..100 {
+        other.send(format!("42{nth}[\"echo\",{nth}]").as_str());
+        assert_eq!(other.next(), Told::Text(format!("43{nth}[{nth}]")));
+    }
+    for _ in 0..taken / frame.len() {
+        assert!(deaf.next() == Told::Text(format!("430[\"{text}\"]")));
+    }
+}
+
+#[test]
 fn all_are_told_when_it_stops() {
     let mut server = Server::start("axum");
     let mut clients = [Client::websocket(&server, server.port), Client::websocket(&server, server.raw)];

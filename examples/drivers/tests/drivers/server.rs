@@ -42,6 +42,7 @@ impl Server {
             "tokio" => env!("CARGO_BIN_EXE_tokio"),
             "axum" => env!("CARGO_BIN_EXE_axum"),
             "tls" => env!("CARGO_BIN_EXE_tls"),
+            "hub_mio" => env!("CARGO_BIN_EXE_hub_mio"),
             _ => env!("CARGO_BIN_EXE_mio"),
         };
         let mut command = Command::new("sh");
