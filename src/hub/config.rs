@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use super::parser::Parser;
 use crate::engineio;
-use crate::http::{self, LimitsError, Request, Response};
-use crate::ws::{self, DeflateConfig};
+use crate::http::{self, Request, Response};
+use crate::ws::DeflateConfig;
 
 /// Which pages may connect (RFC 6455 section 10.2). Browsers say truthfully from where a page came; a server
 /// that knows its users by cookies must refuse all but its own pages, or any page can speak for them.
@@ -15,8 +15,8 @@ pub enum Origins {
     Any,
     /// Those that were served under the host and port that the request itself names.
     SameHost,
-    /// These, each written as browsers write it: `https://example.org`, with the port only if it is not the
-    /// scheme's own.
+    /// These, each written as browsers write it: `https://example.org`, in lower case, with the port only if it is not the
+    /// scheme's own, and without a slash behind it.
     Listed(Vec<String>),
 }
 
@@ -94,9 +94,9 @@ impl Namespaces {
 /// rooms as others do, and gets events as text, `["name",arg,…]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plain {
-    /// The path, exactly.
+    /// The path, exactly; not Engine.IO's own.
     pub path: String,
-    /// The namespace whose rooms and events these sockets share.
+    /// The namespace whose rooms and events these sockets share, one of [`Config::namespaces`].
     pub namespace: String,
 }
 
@@ -212,33 +212,5 @@ impl Config {
             close_timeout: Duration::from_secs(5),
             write_timeout: Duration::from_secs(30),
         }
-    }
-
-    /// Whether these settings can work.
-    ///
-    /// # Errors
-    /// The first limit that is out of its range.
-    pub fn validate(&self) -> Result<(), LimitsError> {
-        self.http.validate()?;
-        ws::Config { deflate: self.deflate, ..ws::Config::default() }.validate()?;
-        let limits = &self.limits;
-        LimitsError::positive("ping_interval", self.engine.ping_interval)?;
-        LimitsError::positive("ping_timeout", self.engine.ping_timeout)?;
-        LimitsError::positive("connect_timeout", self.connect_timeout)?;
-        LimitsError::positive("close_timeout", self.close_timeout)?;
-        LimitsError::positive("write_timeout", self.write_timeout)?;
-        LimitsError::positive("attachments_timeout", self.attachments_timeout)?;
-        LimitsError::positive("upgrade_timeout", self.engine.upgrade_timeout)?;
-        LimitsError::check("payload_packets_max", self.engine.payload_packets_max, 1, isize::MAX as usize)?;
-        LimitsError::check("poll_packets_max", self.engine.poll_packets_max, 1, isize::MAX as usize)?;
-        LimitsError::check("max_payload", self.engine.max_payload, 128, isize::MAX as usize)?;
-        LimitsError::check("connections_max", limits.connections_max, 1, u32::MAX as usize)?;
-        LimitsError::check("sessions_max", limits.sessions_max, 1, u32::MAX as usize)?;
-        LimitsError::check("outbox_bytes_max", limits.outbox_bytes_max, 1024, isize::MAX as usize)?;
-        LimitsError::check("congested_bytes", limits.congested_bytes, 1, limits.outbox_bytes_max)?;
-        LimitsError::check("namespaces_per_session_max", limits.namespaces_per_session_max, 1, 1 << 16)?;
-        LimitsError::check("namespace_bytes_max", limits.namespace_bytes_max, 1, 1 << 16)?;
-        LimitsError::check("rooms_per_socket_max", limits.rooms_per_socket_max, 0, 1 << 20)?;
-        LimitsError::check("name_bytes_max", limits.name_bytes_max, 1, 1 << 16)
     }
 }

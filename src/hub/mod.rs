@@ -117,9 +117,10 @@ mod socket_map;
 mod target;
 mod timers;
 mod upgrade;
+mod validate;
 
 pub use config::{Config, Limits, Namespaces, Origins, Plain};
-pub use error::{ConnectError, EmitError, JoinError, ResumeError, SocketError};
+pub use error::{ConfigError, ConnectError, EmitError, JoinError, ResumeError, SocketError};
 pub use event::{AckError, DisconnectReason, Error, Event, Refusal};
 pub use foreign::Answer;
 pub use front::{Counts, Hub};
