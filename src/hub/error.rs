@@ -1,5 +1,6 @@
 use alloc::string::String;
 
+use crate::engineio::CookieError;
 use crate::http::LimitsError;
 use crate::socketio::ArgumentsError;
 
@@ -10,6 +11,9 @@ pub enum ConfigError {
     /// A limit or a time-out that cannot work.
     #[error(transparent)]
     Limits(#[from] LimitsError),
+    /// A cookie that no browser would keep.
+    #[error(transparent)]
+    Cookie(#[from] CookieError),
     /// No transport is allowed.
     #[error("no transport")]
     NoTransport,

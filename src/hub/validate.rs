@@ -18,6 +18,9 @@ impl Config {
         if !is_path(&self.engine.path) {
             return Err(ConfigError::Path(self.engine.path.clone()));
         }
+        if let Some(cookie) = &self.engine.cookie {
+            cookie.validate()?;
+        }
         if let Origins::Listed(origins) = &self.origins
             && let Some(never) = origins.iter().find(|origin| !is_origin(origin))
         {
@@ -127,7 +130,7 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::*;
-    use crate::engineio::Transports;
+    use crate::engineio::{Cookie, CookieError, Transports};
     use crate::hub::Plain;
 
     fn refused(change: impl FnOnce(&mut Config)) -> Option<ConfigError> {
@@ -150,6 +153,13 @@ mod tests {
         assert_eq!(refused(|config| config.engine.transports = none), Some(ConfigError::NoTransport));
         for one in [Transports { polling: true, ..none }, Transports { websocket: true, ..none }] {
             assert_eq!(refused(|config| config.engine.transports = one), None);
+        }
+    }
+
+    #[test]
+    fn the_cookie() {
+        for (name, expected) in [("io", None), ("io; Domain=x", Some(ConfigError::Cookie(CookieError::Name)))] {
+            assert_eq!(refused(|config| config.engine.cookie = Some(Cookie::new(name))), expected);
         }
     }
 
