@@ -98,6 +98,17 @@ pub struct Plain {
     pub path: String,
     /// The namespace whose rooms and events these sockets share, one of [`Config::namespaces`].
     pub namespace: String,
+    /// The subprotocols that are spoken there (RFC 6455 section 1.9). The first of them that a client offers is chosen; who
+    /// offers none of them gets none, with which a browser that has offered some gives up. Default none.
+    pub protocols: Vec<String>,
+}
+
+impl Plain {
+    /// A path and its namespace, without subprotocols.
+    #[must_use]
+    pub fn new(path: &str, namespace: &str) -> Self {
+        Self { path: path.into(), namespace: namespace.into(), protocols: Vec::new() }
+    }
 }
 
 /// What peers, and the application for them, may make a [`Hub`](super::Hub) hold.

@@ -23,6 +23,9 @@ pub enum ConfigError {
     /// A path of [`Config::plain`](super::Config::plain) is Engine.IO's own, or stands there twice.
     #[error("path {0:?} is served already")]
     PathTaken(String),
+    /// A subprotocol of [`Config::plain`](super::Config::plain) is no token.
+    #[error("invalid subprotocol {0:?}")]
+    Protocol(String),
     /// No browser writes an origin like this: see [`Origins::Listed`](super::Origins::Listed).
     #[error("no origin is written {0:?}")]
     Origin(String),

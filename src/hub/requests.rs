@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
+use super::config::Plain;
 use super::connection::Link;
 use super::event::{Error, Event};
 use super::foreign::Answered;
@@ -56,11 +57,11 @@ impl Hub {
             }
             Asked::Post(session) => self.post(conn, session, &request, response),
             Asked::Open(revision, Transport::WebSocket) => {
-                let request = self.open_websocket(conn, *request, self.ws_config.clone())?;
+                let request = self.open_websocket(conn, *request, self.ws_config.clone(), None)?;
                 return self.open_websocket_session(conn, request, revision);
             }
             Asked::Upgrade(session) => {
-                if self.open_websocket(conn, *request, self.ws_config.clone()).is_some() {
+                if self.open_websocket(conn, *request, self.ws_config.clone(), None).is_some() {
                     self.begin_upgrade(conn, session);
                 }
             }
@@ -85,9 +86,9 @@ impl Hub {
             self.respond_to(conn, error.response(true));
             return Some(Event::Refused { conn, error });
         }
-        let namespace = plain.namespace.clone();
-        let request = self.open_websocket(conn, *request, self.plain_config.clone())?;
-        self.open_plain_session(conn, request, &namespace)
+        let plain = plain.clone();
+        let request = self.open_websocket(conn, *request, self.plain_config.clone(), Some(&plain))?;
+        self.open_plain_session(conn, request, &plain.namespace)
     }
 
     /// What a request asks for, in the order in which the official server checks it.
@@ -155,7 +156,13 @@ impl Hub {
     }
 
     /// Changes a stream to WebSocket; the request that asked for it, unless it was none.
-    fn open_websocket(&mut self, conn: ConnId, request: Request, config: Arc<ws::Config>) -> Option<Arc<Request>> {
+    fn open_websocket(
+        &mut self,
+        conn: ConnId,
+        request: Request,
+        config: Arc<ws::Config>,
+        plain: Option<&Plain>,
+    ) -> Option<Arc<Request>> {
         let upgrade = match Upgrade::check(request) {
             Ok(upgrade) => upgrade,
             Err(error) => {
@@ -164,8 +171,12 @@ impl Hub {
             }
         };
         let now = self.now;
-        // Browsers fail a connection whose offer of subprotocols is not answered; the official server takes the first.
-        let accept = upgrade.protocols().next().map_or_else(Accept::new, |first| Accept::new().protocol(first));
+        let protocol = match plain {
+            Some(plain) => upgrade.protocols().find(|offered| plain.protocols.iter().any(|own| own == offered)),
+            // Browsers fail a connection whose offer of subprotocols is not answered; the official server takes the first.
+            None => upgrade.protocols().next(),
+        };
+        let accept = protocol.map_or_else(Accept::new, |chosen| Accept::new().protocol(chosen));
         let entry = self.conns.get_mut(conn)?;
         // What is chosen was offered.
         let ws = match &mut entry.link {

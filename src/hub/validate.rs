@@ -2,7 +2,7 @@
 
 use super::config::{Config, Namespaces, Origins};
 use super::error::ConfigError;
-use crate::http::LimitsError;
+use crate::http::{LimitsError, is_token};
 use crate::ws;
 
 impl Config {
@@ -78,6 +78,9 @@ impl Config {
             self.validate_namespace(&plain.namespace)?;
             if !self.namespaces.contain(&plain.namespace) {
                 return Err(ConfigError::Namespace(plain.namespace.clone()));
+            }
+            if let Some(protocol) = plain.protocols.iter().find(|protocol| !is_token(protocol)) {
+                return Err(ConfigError::Protocol(protocol.clone()));
             }
         }
         Ok(())
@@ -165,7 +168,7 @@ mod tests {
 
     #[test]
     fn paths() {
-        let plain = |path: &str| Plain { path: path.into(), namespace: "/chat".into() };
+        let plain = |path: &str| Plain::new(path, "/chat");
         for path in ["", "socket.io", "socket.io/", "/a?b", "/a#b", "/a b", "/\u{e9}", "http://h/"] {
             assert_eq!(refused(|config| config.engine.path = path.into()), Some(ConfigError::Path(path.into())));
             assert_eq!(refused(|config| config.plain = vec![plain(path)]), Some(ConfigError::Path(path.into())));
@@ -230,8 +233,18 @@ mod tests {
             assert_eq!(refused(|config| config.namespaces = listed), Some(ConfigError::Namespace(name.into())));
         }
         for (name, works) in [("/chat", true), ("/", true), ("/nope", false), ("chat", false)] {
-            let plain = Plain { path: "/raw".into(), namespace: name.into() };
+            let plain = Plain::new("/raw", name);
             let expected = (!works).then(|| ConfigError::Namespace(name.into()));
+            assert_eq!(refused(|config| config.plain = vec![plain]), expected);
+        }
+    }
+
+    #[test]
+    fn subprotocols() {
+        for (name, works) in [("chat.v2", true), ("", false), ("a b", false), ("a,b", false), ("a\r\nX: y", false)] {
+            let protocols = vec!["chat.v1".into(), name.into()];
+            let plain = Plain { protocols, ..Plain::new("/raw", "/chat") };
+            let expected = (!works).then(|| ConfigError::Protocol(name.into()));
             assert_eq!(refused(|config| config.plain = vec![plain]), expected);
         }
     }
