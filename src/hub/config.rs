@@ -2,75 +2,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::origins::{Cors, Origins};
 use super::parser::Parser;
 use crate::engineio;
-use crate::http::{self, Request, Response};
+use crate::http;
 use crate::ws::DeflateConfig;
-
-/// Which pages may connect (RFC 6455 section 10.2). Browsers say truthfully from where a page came; a server
-/// that knows its users by cookies must refuse all but its own pages, or any page can speak for them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origins {
-    /// All. Right where nothing that the browser adds by itself, like a cookie, identifies anybody.
-    Any,
-    /// Those that were served under the host and port that the request itself names.
-    SameHost,
-    /// These, each written as browsers write it: `https://example.org`, in lower case, with the port only if it is not the
-    /// scheme's own, and without a slash behind it.
-    Listed(Vec<String>),
-}
-
-impl Origins {
-    /// Adds to the answer to a request what tells a browser that the page may read it, if it may (the CORS protocol of the
-    /// Fetch standard, section 3.3).
-    pub(super) fn admit(&self, request: &Request, response: Response) -> Response {
-        // Whatever stands there: what is kept for one page is not another's.
-        let response = response.own_header("vary", "Origin");
-        let Some(origin) = request.header("origin").filter(|_| self.allow(request)) else { return response };
-        let Ok(response) = response.clone().header("access-control-allow-origin", origin) else { return response };
-        // Clients of revision 3 send credentials unless they are told not to, and their browser then insists on this.
-        response.own_header("access-control-allow-credentials", "true")
-    }
-
-    /// Whether a request may pass. One without `Origin` comes from no page and may.
-    #[must_use]
-    pub fn allow(&self, request: &Request) -> bool {
-        let mut origins = request.headers().filter(|(name, _)| name.eq_ignore_ascii_case("origin"));
-        let Some((_, first)) = origins.next() else { return true };
-        let origin = match (core::str::from_utf8(first), origins.next()) {
-            (Ok(origin), None) => origin,
-            _ => return *self == Self::Any,
-        };
-        self.contain(origin, request)
-    }
-
-    /// Whether the answer to a request may be a script. A page takes in scripts from anywhere and can read what they hand
-    /// over, and its browser sends no `Origin` for them: what it says by other headers has to do (`Referer`, RFC 9110 section
-    /// 10.1.3, which a page can keep back but not forge; `Sec-Fetch-Site`, Fetch Metadata).
-    pub(super) fn allow_script(&self, request: &Request) -> bool {
-        if *self == Self::Any || request.headers().any(|(name, _)| name.eq_ignore_ascii_case("origin")) {
-            return self.allow(request);
-        }
-        let referer = request.header("referer").and_then(|page| {
-            let (scheme, rest) = page.split_once("://")?;
-            let authority = rest.split(['/', '?', '#']).next()?;
-            Some(alloc::format!("{scheme}://{authority}"))
-        });
-        request.header("sec-fetch-site") == Some("same-origin")
-            || referer.is_some_and(|origin| self.contain(&origin, request))
-    }
-
-    fn contain(&self, origin: &str, request: &Request) -> bool {
-        match self {
-            Self::Any => true,
-            Self::SameHost => {
-                let authority = origin.split_once("://").map(|(_, authority)| authority);
-                authority.is_some() && authority == request.header("host")
-            }
-            Self::Listed(listed) => listed.iter().any(|allowed| allowed == origin),
-        }
-    }
-}
 
 /// Which namespaces clients may connect to; the application still accepts or refuses each client.
 #[derive(Clone, Debug)]
@@ -170,6 +106,8 @@ impl Default for Limits {
 pub struct Config {
     /// Which pages may connect: a choice that has to be made.
     pub origins: Origins,
+    /// What the browsers of those pages are told.
+    pub cors: Cors,
     /// Which namespaces there are. Default `/` alone.
     pub namespaces: Namespaces,
     /// Paths at which WebSockets without Socket.IO are served. Default none.
@@ -208,6 +146,7 @@ impl Config {
     pub fn new(origins: Origins) -> Self {
         Self {
             origins,
+            cors: Cors::default(),
             namespaces: Namespaces::Listed(alloc::vec!["/".into()]),
             plain: Vec::new(),
             parser: Parser::default(),

@@ -28,16 +28,16 @@ impl Hub {
         if !self.config.engine.serves(request.path()) {
             return self.other_request(conn, request);
         }
-        if let Some(response) = self.preflight(&request) {
+        if let Some(response) = self.config.preflight(&request) {
             self.respond_to(conn, response);
             return None;
         }
-        let response = self.config.origins.admit(&request, Response::new(200));
+        let response = self.config.admit(&request, Response::new(200));
         let asked = match self.asked(&request) {
             Ok(asked) => asked,
             Err(error) => {
                 let upgrade = Upgrade::is_asked(&request);
-                self.respond_to(conn, self.config.origins.admit(&request, error.response(upgrade)));
+                self.respond_to(conn, self.config.admit(&request, error.response(upgrade)));
                 return Some(Event::Refused { conn, error });
             }
         };
@@ -122,24 +122,6 @@ impl Hub {
             (Transport::Polling, false, Transport::Polling, "POST") => Ok(Asked::Post(id)),
             _ => Err(RequestError::BadRequest),
         }
-    }
-
-    /// The answer to a browser that asks whether a page from elsewhere may send its request (the CORS protocol of the Fetch
-    /// standard, section 3.3).
-    fn preflight(&self, request: &Request) -> Option<Response> {
-        if request.method() != "OPTIONS" || request.header("access-control-request-method").is_none() {
-            return None;
-        }
-        if !self.config.origins.allow(request) {
-            return None;
-        }
-        let mut response = self.config.origins.admit(request, Response::new(204));
-        response = response.own_header("access-control-allow-methods", "GET, POST");
-        let asked = request.header("access-control-request-headers");
-        Some(match asked.map(|names| response.clone().header("access-control-allow-headers", names)) {
-            Some(Ok(with_headers)) => with_headers,
-            _ => response,
-        })
     }
 
     /// Answers a request, whoever reads it.

@@ -1,7 +1,8 @@
 //! Settings that cannot work, found before anybody comes.
 
-use super::config::{Config, Namespaces, Origins};
+use super::config::{Config, Namespaces};
 use super::error::ConfigError;
+use super::origins::Origins;
 use crate::http::{LimitsError, is_token};
 use crate::ws;
 
