@@ -2,6 +2,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::handshake::KeepHandshakes;
 use super::origins::{Cors, Origins};
 use super::parser::Parser;
 use crate::engineio;
@@ -128,8 +129,9 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// How long the attachments of a packet may take to follow it. Default 30 s.
     pub attachments_timeout: Duration,
-    /// Whether [`Hub::handshake`](super::Hub::handshake) lasts as long as the session; some 500 bytes for each. Default false.
-    pub keep_handshakes: bool,
+    /// How long [`Hub::handshake`](super::Hub::handshake) lasts; some 500 bytes for each session. Default
+    /// [`KeepHandshakes::WhileNeeded`].
+    pub keep_handshakes: KeepHandshakes,
     /// How long a socket whose transport is lost stays away before it has left; zero for not at all. Default 30 s.
     pub away_timeout: Duration,
     /// How long changes of presence are gathered. Default 50 ms.
@@ -156,7 +158,7 @@ impl Config {
             limits: Limits::default(),
             connect_timeout: Duration::from_secs(45),
             attachments_timeout: Duration::from_secs(30),
-            keep_handshakes: false,
+            keep_handshakes: KeepHandshakes::WhileNeeded,
             away_timeout: Duration::from_secs(30),
             presence_window: Duration::from_millis(50),
             close_timeout: Duration::from_secs(5),

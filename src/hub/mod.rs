@@ -125,7 +125,7 @@ pub use error::{ConfigError, ConnectError, EmitError, JoinError, ResumeError, So
 pub use event::{AckError, DisconnectReason, Error, Event, Refusal};
 pub use foreign::Answer;
 pub use front::{Counts, Hub};
-pub use handshake::{Handshake, Peer};
+pub use handshake::{Handshake, KeepHandshakes, Peer};
 pub use ids::{AckId, ConnId, Reply, RequestId, SocketId, Token};
 pub use origins::{Cors, Origins};
 pub use parser::Parser;
