@@ -1,7 +1,7 @@
 use alloc::string::String;
 use core::time::Duration;
 
-use super::HttpCompression;
+use super::{Cookie, HttpCompression};
 
 /// What a server tells its clients when a session opens, and what it holds them to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,9 +24,8 @@ pub struct Config {
     pub payload_packets_max: usize,
     /// Packets in the answer to one GET; the rest waits for the next. Default 16: the Python clients take no more.
     pub poll_packets_max: usize,
-    /// The name of a cookie with the session's id, for load balancers that keep a client on one server by it. It is set by the
-    /// first response of long polling, with `Path=/; HttpOnly; SameSite=Lax`. Default none.
-    pub cookie: Option<String>,
+    /// A cookie with the session's id, set by the first response of long polling. Default none.
+    pub cookie: Option<Cookie>,
     /// Which answers of long polling are compressed. Default none; the official server compresses from 1,024 bytes on.
     pub http_compression: Option<HttpCompression>,
 }

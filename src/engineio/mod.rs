@@ -15,6 +15,7 @@
 
 mod compression;
 mod config;
+mod cookie;
 mod jsonp;
 mod packet;
 mod payload;
@@ -24,6 +25,7 @@ mod session;
 pub use compression::HttpCompression;
 pub(crate) use compression::takes_gzip;
 pub use config::{Config, Transports};
+pub use cookie::{Cookie, CookieError, SameSite};
 pub use jsonp::{read_jsonp, write_jsonp};
 pub use packet::{Packet, PacketError, PacketType, Revision};
 pub(crate) use payload::SEPARATOR;

@@ -2,78 +2,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::handshake::KeepHandshakes;
+use super::origins::{Cors, Origins};
 use super::parser::Parser;
 use super::presence::PresenceEvents;
 use crate::engineio;
-use crate::http::{self, LimitsError, Request, Response};
-use crate::ws::{self, DeflateConfig};
-
-/// Which pages may connect (RFC 6455 section 10.2). Browsers say truthfully from where a page came; a server
-/// that knows its users by cookies must refuse all but its own pages, or any page can speak for them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origins {
-    /// All. Right where nothing that the browser adds by itself, like a cookie, identifies anybody.
-    Any,
-    /// Those that were served under the host and port that the request itself names.
-    SameHost,
-    /// These, each written as browsers write it: `https://example.org`, with the port only if it is not the
-    /// scheme's own.
-    Listed(Vec<String>),
-}
-
-impl Origins {
-    /// Adds to the answer to a request what tells a browser that the page may read it, if it may (the CORS protocol of the
-    /// Fetch standard, section 3.3).
-    pub(super) fn admit(&self, request: &Request, response: Response) -> Response {
-        // Whatever stands there: what is kept for one page is not another's.
-        let response = response.own_header("vary", "Origin");
-        let Some(origin) = request.header("origin").filter(|_| self.allow(request)) else { return response };
-        match response.try_header("access-control-allow-origin", origin) {
-            // Clients of revision 3 send credentials unless they are told not to, and their browser then insists on this.
-            Ok(response) => response.own_header("access-control-allow-credentials", "true"),
-            Err(response) => response,
-        }
-    }
-
-    /// Whether a request may pass. One without `Origin` comes from no page and may.
-    #[must_use]
-    pub fn allow(&self, request: &Request) -> bool {
-        if *self == Self::Any {
-            return true;
-        }
-        let mut origins = request.header_bytes("origin");
-        let Some(first) = origins.next() else { return true };
-        let (Ok(origin), None) = (core::str::from_utf8(first), origins.next()) else { return false };
-        self.contain(origin, request)
-    }
-
-    /// Whether the answer to a request may be a script. A page takes in scripts from anywhere and can read what they hand
-    /// over, and its browser sends no `Origin` for them: what it says by other headers has to do (`Referer`, RFC 9110 section
-    /// 10.1.3, which a page can keep back but not forge; `Sec-Fetch-Site`, Fetch Metadata).
-    pub(super) fn allow_script(&self, request: &Request) -> bool {
-        if *self == Self::Any || request.header_bytes("origin").next().is_some() {
-            return self.allow(request);
-        }
-        let referer = request.header("referer").and_then(|page| {
-            let (scheme, rest) = page.split_once("://")?;
-            let authority = rest.split(['/', '?', '#']).next()?;
-            Some(alloc::format!("{scheme}://{authority}"))
-        });
-        request.header("sec-fetch-site") == Some("same-origin")
-            || referer.is_some_and(|origin| self.contain(&origin, request))
-    }
-
-    fn contain(&self, origin: &str, request: &Request) -> bool {
-        match self {
-            Self::Any => true,
-            Self::SameHost => {
-                let authority = origin.split_once("://").map(|(_, authority)| authority);
-                authority.is_some() && authority == request.header("host")
-            }
-            Self::Listed(listed) => listed.iter().any(|allowed| allowed == origin),
-        }
-    }
-}
+use crate::http;
+use crate::ws::DeflateConfig;
 
 /// Which namespaces clients may connect to; the application still accepts or refuses each client.
 #[derive(Clone, Debug)]
@@ -97,10 +32,21 @@ impl Namespaces {
 /// rooms as others do, and gets events as text, `["name",arg,…]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plain {
-    /// The path, exactly.
+    /// The path, exactly; not Engine.IO's own.
     pub path: String,
-    /// The namespace whose rooms and events these sockets share.
+    /// The namespace whose rooms and events these sockets share, one of [`Config::namespaces`].
     pub namespace: String,
+    /// The subprotocols that are spoken there (RFC 6455 section 1.9). The first of them that a client offers is chosen; who
+    /// offers none of them gets none, with which a browser that has offered some gives up. Default none.
+    pub protocols: Vec<String>,
+}
+
+impl Plain {
+    /// A path and its namespace, without subprotocols.
+    #[must_use]
+    pub fn new(path: &str, namespace: &str) -> Self {
+        Self { path: path.into(), namespace: namespace.into(), protocols: Vec::new() }
+    }
 }
 
 /// What peers, and the application for them, may make a [`Hub`](super::Hub) hold.
@@ -162,6 +108,8 @@ impl Default for Limits {
 pub struct Config {
     /// Which pages may connect: a choice that has to be made.
     pub origins: Origins,
+    /// What the browsers of those pages are told.
+    pub cors: Cors,
     /// Which namespaces there are. Default `/` alone.
     pub namespaces: Namespaces,
     /// Paths at which WebSockets without Socket.IO are served. Default none.
@@ -182,8 +130,9 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// How long the attachments of a packet may take to follow it. Default 30 s.
     pub attachments_timeout: Duration,
-    /// Whether [`Hub::handshake`](super::Hub::handshake) lasts as long as the session; some 500 bytes for each. Default false.
-    pub keep_handshakes: bool,
+    /// How long [`Hub::handshake`](super::Hub::handshake) lasts; some 500 bytes for each session. Default
+    /// [`KeepHandshakes::WhileNeeded`].
+    pub keep_handshakes: KeepHandshakes,
     /// How long a socket whose transport is lost stays away before it has left; zero for not at all. Default 30 s.
     pub away_timeout: Duration,
     /// How long changes of presence are gathered. Default 50 ms.
@@ -202,6 +151,7 @@ impl Config {
     pub fn new(origins: Origins) -> Self {
         Self {
             origins,
+            cors: Cors::default(),
             namespaces: Namespaces::Listed(alloc::vec!["/".into()]),
             plain: Vec::new(),
             parser: Parser::default(),
@@ -211,40 +161,12 @@ impl Config {
             limits: Limits::default(),
             connect_timeout: Duration::from_secs(45),
             attachments_timeout: Duration::from_secs(30),
-            keep_handshakes: false,
+            keep_handshakes: KeepHandshakes::WhileNeeded,
             away_timeout: Duration::from_secs(30),
             presence_window: Duration::from_millis(50),
             presence_events: PresenceEvents::default(),
             close_timeout: Duration::from_secs(5),
             write_timeout: Duration::from_secs(30),
         }
-    }
-
-    /// Whether these settings can work.
-    ///
-    /// # Errors
-    /// The first limit that is out of its range.
-    pub fn validate(&self) -> Result<(), LimitsError> {
-        self.http.validate()?;
-        ws::Config { deflate: self.deflate, ..ws::Config::default() }.validate()?;
-        let limits = &self.limits;
-        LimitsError::positive("ping_interval", self.engine.ping_interval)?;
-        LimitsError::positive("ping_timeout", self.engine.ping_timeout)?;
-        LimitsError::positive("connect_timeout", self.connect_timeout)?;
-        LimitsError::positive("close_timeout", self.close_timeout)?;
-        LimitsError::positive("write_timeout", self.write_timeout)?;
-        LimitsError::positive("attachments_timeout", self.attachments_timeout)?;
-        LimitsError::positive("upgrade_timeout", self.engine.upgrade_timeout)?;
-        LimitsError::check("payload_packets_max", self.engine.payload_packets_max, 1, isize::MAX as usize)?;
-        LimitsError::check("poll_packets_max", self.engine.poll_packets_max, 1, isize::MAX as usize)?;
-        LimitsError::check("max_payload", self.engine.max_payload, 128, isize::MAX as usize)?;
-        LimitsError::check("connections_max", limits.connections_max, 1, u32::MAX as usize)?;
-        LimitsError::check("sessions_max", limits.sessions_max, 1, u32::MAX as usize)?;
-        LimitsError::check("outbox_bytes_max", limits.outbox_bytes_max, 1024, isize::MAX as usize)?;
-        LimitsError::check("congested_bytes", limits.congested_bytes, 1, limits.outbox_bytes_max)?;
-        LimitsError::check("namespaces_per_session_max", limits.namespaces_per_session_max, 1, 1 << 16)?;
-        LimitsError::check("namespace_bytes_max", limits.namespace_bytes_max, 1, 1 << 16)?;
-        LimitsError::check("rooms_per_socket_max", limits.rooms_per_socket_max, 0, 1 << 20)?;
-        LimitsError::check("name_bytes_max", limits.name_bytes_max, 1, 1 << 16)
     }
 }

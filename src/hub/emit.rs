@@ -14,7 +14,7 @@ use super::messages::{base64_line, prepare_message};
 use super::parser::Parser;
 use super::session::{Format, Session, socket_place};
 use super::socket::Phase;
-use super::target::{Receipt, Target, To};
+use super::target::{Receipt, Target};
 use crate::engineio::{self, Revision};
 use crate::socketio::{Arguments, Packet, PacketType, check_placeholders, event_array, is_reserved};
 use crate::ws::{DeflateConfig, Message, Opcode, Prepared, SendError};
@@ -80,12 +80,10 @@ impl Hub {
     /// Whether a target that is one socket can take an event.
     pub(super) fn require_live(&mut self, now: crate::Instant, target: &Target<'_>) -> Result<(), SocketError> {
         self.clock(now);
-        match target.to {
-            To::Socket(socket) => match self.require_accepted(socket)?.phase {
-                Phase::Away { .. } => Err(SocketError::Away),
-                Phase::Live | Phase::Connecting { .. } => Ok(()),
-            },
-            _ => Ok(()),
+        let Some(socket) = target.one_socket() else { return Ok(()) };
+        match self.require_accepted(socket)?.phase {
+            Phase::Away { .. } => Err(SocketError::Away),
+            Phase::Live | Phase::Connecting { .. } => Ok(()),
         }
     }
 

@@ -1,4 +1,40 @@
+use alloc::string::String;
+
+use crate::engineio::CookieError;
+use crate::http::LimitsError;
 use crate::socketio::ArgumentsError;
+
+/// A configuration cannot work.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A limit or a time-out that cannot work.
+    #[error(transparent)]
+    Limits(#[from] LimitsError),
+    /// A cookie that no browser would keep.
+    #[error(transparent)]
+    Cookie(#[from] CookieError),
+    /// No transport is allowed.
+    #[error("no transport")]
+    NoTransport,
+    /// The path does not begin with a slash, or has characters that no path has.
+    #[error("invalid path {0:?}")]
+    Path(String),
+    /// A path of [`Config::plain`](super::Config::plain) is Engine.IO's own, or stands there twice.
+    #[error("path {0:?} is served already")]
+    PathTaken(String),
+    /// A subprotocol of [`Config::plain`](super::Config::plain) is no token.
+    #[error("invalid subprotocol {0:?}")]
+    Protocol(String),
+    /// No browser writes an origin like this: see [`Origins::Listed`](super::Origins::Listed).
+    #[error("no origin is written {0:?}")]
+    Origin(String),
+    /// The name does not begin with a slash, has a comma or a question mark, or is longer than
+    /// [`Limits::namespace_bytes_max`](super::Limits::namespace_bytes_max); or a path of
+    /// [`Config::plain`](super::Config::plain) names a namespace that is none of [`Config::namespaces`](super::Config::namespaces).
+    #[error("invalid namespace {0:?}")]
+    Namespace(String),
+}
 
 /// A further connection is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

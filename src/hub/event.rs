@@ -33,7 +33,8 @@ pub enum Event<'a> {
         error: RequestError,
     },
     /// A client wants to connect to a namespace: answer with [`Hub::accept`](super::Hub::accept),
-    /// [`Hub::refuse`](super::Hub::refuse) or [`Hub::resume`](super::Hub::resume).
+    /// [`Hub::refuse`](super::Hub::refuse) or [`Hub::resume`](super::Hub::resume). Headers and cookies of the request that
+    /// began its session: [`Hub::handshake`](super::Hub::handshake).
     Connecting {
         /// The socket that it will be.
         socket: SocketId,

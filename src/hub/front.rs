@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use super::acks::Round;
 use super::config::Config;
 use super::connection::{Conn, Tie};
-use super::error::ConnectError;
+use super::error::{ConfigError, ConnectError};
 use super::event::{DisconnectReason, Event};
 use super::foreign::Answered;
 use super::groups::{Groups, Sockets};
@@ -18,7 +18,7 @@ use super::slab::Slab;
 use super::timers::{Scheduled, Timer, Timers};
 use crate::engineio::Sid;
 use crate::entropy::Entropy;
-use crate::http::{self, LimitsError, Response};
+use crate::http::{self, Response};
 use crate::lines;
 use crate::stream::Stream;
 use crate::time::Instant;
@@ -88,8 +88,8 @@ impl Hub {
     /// `getrandom`, for one): session ids and tokens are drawn from it.
     ///
     /// # Errors
-    /// If a limit of the configuration is out of its range.
-    pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Result<Self, LimitsError> {
+    /// If the configuration cannot work.
+    pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Result<Self, ConfigError> {
         config.validate()?;
         let http_config = Arc::new(config.http);
         let ws_config = ws::Config {

@@ -2,7 +2,6 @@
 
 use alloc::borrow::ToOwned as _;
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -94,11 +93,7 @@ impl Hub {
         let id = self.open_session(conn, carrier, Some(request), speech)?;
         let engine = self.sessions.get(id).and_then(Session::engine);
         let response = match (&self.config.engine.cookie, engine) {
-            (Some(name), Some(engine)) => {
-                let value = format!("{name}={}; Path=/; HttpOnly; SameSite=Lax", engine.sid().as_str());
-                // A name that cannot stand in a header sets nothing.
-                response.clone().header("set-cookie", &value).unwrap_or(response)
-            }
+            (Some(cookie), Some(engine)) => response.own_header("set-cookie", &cookie.set(engine.sid())),
             _ => response,
         };
         // What it opens with is short.

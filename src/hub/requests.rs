@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
+use super::config::Plain;
 use super::connection::Link;
 use super::event::{Error, Event};
 use super::foreign::Answered;
@@ -27,7 +28,7 @@ impl Hub {
         if !self.config.engine.serves(request.path()) {
             return self.other_request(conn, request);
         }
-        if let Some(response) = self.preflight(&request) {
+        if let Some(response) = self.config.preflight(&request) {
             self.respond_to(conn, response);
             return None;
         }
@@ -35,13 +36,12 @@ impl Hub {
             Ok(asked) => asked,
             Err(error) => {
                 let upgrade = Upgrade::is_asked(&request);
-                self.respond_to(conn, self.config.origins.admit(&request, error.response(upgrade)));
+                self.respond_to(conn, self.config.admit(&request, error.response(upgrade)));
                 return Some(Event::Refused { conn, error });
             }
         };
         // That of a handshake is made elsewhere.
-        let response =
-            || self.config.origins.admit(&request, Response::new(200)).own_header("cache-control", "no-store");
+        let response = || self.config.admit(&request, Response::new(200)).own_header("cache-control", "no-store");
         match asked {
             Asked::Open(revision, Transport::Polling) => {
                 let (form, response) = (Form::of(&request, revision), response());
@@ -60,11 +60,11 @@ impl Hub {
                 self.post(conn, session, *request, response);
             }
             Asked::Open(revision, Transport::WebSocket) => {
-                let request = self.open_websocket(conn, *request, self.ws_config.clone())?;
+                let request = self.open_websocket(conn, *request, self.ws_config.clone(), None)?;
                 return self.open_websocket_session(conn, request, revision);
             }
             Asked::Upgrade(session) => {
-                if self.open_websocket(conn, *request, self.ws_config.clone()).is_some() {
+                if self.open_websocket(conn, *request, self.ws_config.clone(), None).is_some() {
                     self.begin_upgrade(conn, session);
                 }
             }
@@ -89,9 +89,9 @@ impl Hub {
             self.respond_to(conn, error.response(true));
             return Some(Event::Refused { conn, error });
         }
-        let namespace = plain.namespace.clone();
-        let request = self.open_websocket(conn, *request, self.plain_config.clone())?;
-        self.open_plain_session(conn, request, &namespace)
+        let plain = plain.clone();
+        let request = self.open_websocket(conn, *request, self.plain_config.clone(), Some(&plain))?;
+        self.open_plain_session(conn, request, &plain.namespace)
     }
 
     /// What a request asks for, in the order in which the official server checks it.
@@ -127,24 +127,6 @@ impl Hub {
         }
     }
 
-    /// The answer to a browser that asks whether a page from elsewhere may send its request (the CORS protocol of the Fetch
-    /// standard, section 3.3).
-    fn preflight(&self, request: &Request) -> Option<Response> {
-        if request.method() != "OPTIONS" || request.header("access-control-request-method").is_none() {
-            return None;
-        }
-        if !self.config.origins.allow(request) {
-            return None;
-        }
-        let mut response = self.config.origins.admit(request, Response::new(204));
-        response = response.own_header("access-control-allow-methods", "GET, POST");
-        let asked = request.header("access-control-request-headers");
-        Some(match asked.map(|names| response.clone().header("access-control-allow-headers", names)) {
-            Some(Ok(with_headers)) => with_headers,
-            _ => response,
-        })
-    }
-
     /// Answers a request, whoever reads it.
     pub(super) fn respond_to(&mut self, conn: ConnId, response: Response) {
         let Some(entry) = self.conns.get_mut(conn) else { return };
@@ -159,7 +141,13 @@ impl Hub {
     }
 
     /// Changes a stream to WebSocket; the request that asked for it, unless it was none.
-    fn open_websocket(&mut self, conn: ConnId, request: Request, config: Arc<ws::Config>) -> Option<Arc<Request>> {
+    fn open_websocket(
+        &mut self,
+        conn: ConnId,
+        request: Request,
+        config: Arc<ws::Config>,
+        plain: Option<&Plain>,
+    ) -> Option<Arc<Request>> {
         let upgrade = match Upgrade::check(request) {
             Ok(upgrade) => upgrade,
             Err(error) => {
@@ -168,8 +156,12 @@ impl Hub {
             }
         };
         let now = self.now;
-        // Browsers fail a connection whose offer of subprotocols is not answered; the official server takes the first.
-        let accept = upgrade.protocols().next().map_or_else(Accept::new, |first| Accept::new().protocol(first));
+        let protocol = match plain {
+            Some(plain) => upgrade.protocols().find(|offered| plain.protocols.iter().any(|own| own == offered)),
+            // Browsers fail a connection whose offer of subprotocols is not answered; the official server takes the first.
+            None => upgrade.protocols().next(),
+        };
+        let accept = protocol.map_or_else(Accept::new, |chosen| Accept::new().protocol(chosen));
         let entry = self.conns.get_mut(conn)?;
         // What is chosen was offered.
         let ws = match &mut entry.link {

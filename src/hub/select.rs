@@ -44,50 +44,54 @@ impl Hub {
     /// Calls `each` once with the place of each accepted socket that a target means.
     pub(super) fn select(&mut self, target: &Target<'_>, mut each: impl FnMut(&mut Self, u32)) {
         let mark = self.begin_selection();
-        let namespace = target.namespace.map(|name| self.groups.find(Scope::Namespace, name));
+        let only = match target.namespace.map(|name| self.groups.find(Scope::Namespace, name)) {
+            // There is nobody in it.
+            Some(None) => return,
+            Some(only) => only,
+            None => None,
+        };
         for socket in &target.except {
             self.mark(*socket, mark);
         }
-        let excepted = match namespace {
-            Some(only) => only.into_iter().collect::<Vec<_>>(),
-            None if target.except_rooms.is_empty() => Vec::new(),
-            None => self.groups.namespaces().to_vec(),
-        };
-        for room in &target.except_rooms {
-            for namespace in &excepted {
-                self.mark_room(*namespace, room, mark);
-            }
-        }
-        let each = &mut each;
-        match &target.to {
-            To::Socket(socket) => {
-                if self.sockets.get(*socket).is_some() {
-                    self.select_one(mark, socket_place(*socket), each);
+        if !target.except_rooms.is_empty() {
+            let meant = match only {
+                None if target.parts().all(|to| matches!(to, To::Room(_))) => self.main_namespace(),
+                only => only,
+            };
+            let meant = meant.map_or_else(|| self.groups.namespaces().to_vec(), |only| alloc::vec![only]);
+            for room in &target.except_rooms {
+                for namespace in &meant {
+                    self.mark_room(*namespace, room, mark);
                 }
             }
-            To::Rooms(rooms) => {
-                for room in rooms {
-                    let scope = namespace.flatten().map(|namespace| Scope::Room { namespace });
-                    if let Some(group) = scope.and_then(|scope| self.groups.find(scope, room)) {
-                        self.select_members(mark, group, None, each);
-                    }
+        }
+        for to in target.parts() {
+            self.select_part(mark, to, only, &mut each);
+        }
+    }
+
+    /// One part of a target, in one namespace if that is named.
+    fn select_part(&mut self, mark: u64, to: &To<'_>, only: Option<u32>, each: &mut impl FnMut(&mut Self, u32)) {
+        match to {
+            To::Socket(socket) => self.select_socket(mark, *socket, only, each),
+            To::Sockets(sockets) => {
+                for socket in sockets {
+                    self.select_socket(mark, *socket, only, each);
+                }
+            }
+            To::Room(room) => {
+                let scope = only.or_else(|| self.main_namespace()).map(|namespace| Scope::Room { namespace });
+                if let Some(group) = scope.and_then(|scope| self.groups.find(scope, room)) {
+                    self.select_members(mark, group, None, each);
                 }
             }
             To::User(name) => {
                 if let Some(group) = self.groups.find(Scope::User, name) {
-                    match namespace {
-                        None => self.select_members(mark, group, None, each),
-                        Some(Some(only)) => self.select_members(mark, group, Some(only), each),
-                        Some(None) => {}
-                    }
+                    self.select_members(mark, group, only, each);
                 }
             }
-            To::Everyone => match namespace {
-                Some(group) => {
-                    if let Some(group) = group {
-                        self.select_members(mark, group, None, each);
-                    }
-                }
+            To::Everyone => match only {
+                Some(group) => self.select_members(mark, group, None, each),
                 None => {
                     for group in self.groups.namespaces().to_vec() {
                         self.select_members(mark, group, None, each);
@@ -95,6 +99,16 @@ impl Hub {
                 }
             },
         }
+    }
+
+    fn select_socket(&mut self, mark: u64, socket: SocketId, only: Option<u32>, each: &mut impl FnMut(&mut Self, u32)) {
+        if self.sockets.get(socket).is_some_and(|entry| only.is_none_or(|only| entry.namespace == only)) {
+            self.select_one(mark, socket_place(socket), each);
+        }
+    }
+
+    fn main_namespace(&self) -> Option<u32> {
+        self.groups.find(Scope::Namespace, "/")
     }
 
     /// A mark by which the sockets of one selection are told apart.

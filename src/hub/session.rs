@@ -30,7 +30,7 @@ pub(super) struct Session {
     pub(super) carrier: Carrier,
     /// The places of its sockets, one for each namespace.
     pub(super) sockets: Vec<u32>,
-    /// How it began, until its first socket is accepted or refused.
+    /// How it began, until nobody is to see it any more.
     pub(super) handshake: Option<Box<Handshake>>,
     /// When it must have connected to a namespace.
     pub(super) connect_by: Instant,
@@ -340,11 +340,8 @@ impl Hub {
         self.events.push_back(Event::Connected { socket, resumed });
         let mut data = String::new();
         if let Some(place) = entry.session
-            && let Some(session) = self.sessions.at_mut(place)
+            && let Some(session) = self.sessions.at(place)
         {
-            if !self.config.keep_handshakes {
-                session.handshake = None;
-            }
             if session.protocol() == Protocol::V5 {
                 data.reserve(32);
                 for part in [r#"{"sid":""#, entry.sid(), r#""}"#] {
@@ -354,6 +351,7 @@ impl Hub {
             let namespace = self.groups.name(entry.namespace);
             self.send_packet(place, &Packet { data: &data, ..Packet::new(PacketType::Connect, &namespace) });
             self.release_early(place, socket);
+            self.release_handshake(place);
         }
     }
 
@@ -426,16 +424,12 @@ impl Hub {
     }
 
     fn leave_session(&mut self, session: u32, socket: u32) {
-        let keep = self.config.keep_handshakes;
         let by = self.now.saturating_add(self.config.connect_timeout);
         let Some(id) = self.sessions.key_at(session) else { return };
         let Some(session) = self.sessions.get_mut(id) else { return };
         session.sockets.retain(|place| *place != socket);
         if session.sockets.is_empty() {
             // Who is nowhere has to connect again, or go.
-            if !keep {
-                session.handshake = None;
-            }
             session.connect_by = by;
             let plain = session.format() == Format::Plain;
             self.touch_session(id);

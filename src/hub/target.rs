@@ -10,11 +10,14 @@ use super::ids::SocketId;
 /// let others = Target::room("lobby").except(sender);
 /// let operators = Target::namespace("/admin").volatile();
 /// let two_rooms = Target::room("red").and_room("blue").except_room("muted");
-/// # let _ = (others, operators, two_rooms); }
+/// let room_and_sender = Target::room("lobby").and_socket(sender);
+/// # let _ = (others, operators, two_rooms, room_and_sender); }
 /// ```
 #[derive(Clone, Debug)]
 pub struct Target<'a> {
     pub(super) to: To<'a>,
+    /// Further ones: whoever is meant by any.
+    pub(super) and: Vec<To<'a>>,
     pub(super) namespace: Option<&'a str>,
     pub(super) except: Vec<SocketId>,
     pub(super) except_rooms: Vec<&'a str>,
@@ -25,14 +28,23 @@ pub struct Target<'a> {
 #[derive(Clone, Debug)]
 pub(super) enum To<'a> {
     Socket(SocketId),
-    Rooms(Vec<&'a str>),
+    Sockets(Vec<SocketId>),
+    Room(&'a str),
     User(&'a str),
     Everyone,
 }
 
 impl<'a> Target<'a> {
     const fn new(to: To<'a>, namespace: Option<&'a str>) -> Self {
-        Self { to, namespace, except: Vec::new(), except_rooms: Vec::new(), volatile: false, uncompressed: false }
+        Self {
+            to,
+            and: Vec::new(),
+            namespace,
+            except: Vec::new(),
+            except_rooms: Vec::new(),
+            volatile: false,
+            uncompressed: false,
+        }
     }
 
     /// One socket.
@@ -41,10 +53,16 @@ impl<'a> Target<'a> {
         Self::new(To::Socket(socket), None)
     }
 
+    /// These sockets, whichever of them there still are; without any it is nobody.
+    #[must_use]
+    pub fn sockets(sockets: impl IntoIterator<Item = SocketId>) -> Self {
+        Self::new(To::Sockets(sockets.into_iter().collect()), None)
+    }
+
     /// All in a room of the namespace `/`; see [`of`](Self::of) for others.
     #[must_use]
-    pub fn room(name: &'a str) -> Self {
-        Self::new(To::Rooms(alloc::vec![name]), Some("/"))
+    pub const fn room(name: &'a str) -> Self {
+        Self::new(To::Room(name), None)
     }
 
     /// All in a namespace.
@@ -65,16 +83,29 @@ impl<'a> Target<'a> {
         Self::new(To::Everyone, None)
     }
 
-    /// Also all in a further room; each socket gets the event once. It adds to nothing but rooms.
+    /// Also all in a room, of the namespace `/` unless [`of`](Self::of) names another; each socket gets the event once,
+    /// however often it is meant.
     #[must_use]
     pub fn and_room(mut self, name: &'a str) -> Self {
-        if let To::Rooms(rooms) = &mut self.to {
-            rooms.push(name);
-        }
+        self.and.push(To::Room(name));
         self
     }
 
-    /// Names the namespace of the rooms, or of the user's sockets.
+    /// Also this socket.
+    #[must_use]
+    pub fn and_socket(mut self, socket: SocketId) -> Self {
+        self.and.push(To::Socket(socket));
+        self
+    }
+
+    /// Also all devices of a user, as for [`user`](Self::user).
+    #[must_use]
+    pub fn and_user(mut self, name: &'a str) -> Self {
+        self.and.push(To::User(name));
+        self
+    }
+
+    /// Names the namespace: only sockets there are meant, and rooms there.
     #[must_use]
     pub const fn of(mut self, namespace: &'a str) -> Self {
         self.namespace = Some(namespace);
@@ -100,6 +131,19 @@ impl<'a> Target<'a> {
     pub const fn volatile(mut self) -> Self {
         self.volatile = true;
         self
+    }
+
+    /// The socket, if the target is nothing but one.
+    pub(super) const fn one_socket(&self) -> Option<SocketId> {
+        match self.to {
+            To::Socket(socket) if self.and.is_empty() => Some(socket),
+            _ => None,
+        }
+    }
+
+    /// All that it is the union of.
+    pub(super) fn parts(&self) -> impl Iterator<Item = &To<'a>> {
+        core::iter::once(&self.to).chain(&self.and)
     }
 }
 

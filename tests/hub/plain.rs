@@ -10,7 +10,7 @@ use crate::support::ws::{masked, opening, opening_with};
 use crate::world::{World, config, millis};
 
 fn plain() -> Config {
-    Config { plain: vec![Plain { path: "/raw".into(), namespace: "/chat".into() }], ..config() }
+    Config { plain: vec![Plain::new("/raw", "/chat")], ..config() }
 }
 
 fn connecting(world: &mut World) -> (ConnId, SocketId) {
@@ -127,6 +127,29 @@ fn only_upgrades_of_that_path_and_of_pages_that_may() {
     let conn = world.hub.connect(world.now).unwrap();
     world.bytes(conn, &opening("/other"));
     assert!(matches!(&world.told()[..], [Told::Request(..)]));
+}
+
+/// A subprotocol is chosen only if it is spoken there: what else a client offers may be a secret, or a promise.
+#[test]
+fn subprotocols() {
+    let protocols = vec!["chat.v1".to_owned(), "chat.v2".into()];
+    let spoken = vec![Plain { protocols, ..Plain::new("/raw", "/chat") }];
+    for (plain, offered, chosen) in [
+        (&spoken, Some("bearer.secret-token, chat.v2"), Some("chat.v2")),
+        (&spoken, Some("chat.v2, chat.v1"), Some("chat.v2")),
+        (&spoken, Some("Chat.v1, chat.v3"), None),
+        (&spoken, None, None),
+        (&plain().plain, Some("bearer.secret-token, chat.v2"), None),
+    ] {
+        let mut world = World::new(Config { plain: plain.clone(), ..config() });
+        let conn = world.hub.connect(world.now).unwrap();
+        let lines = offered.map_or(String::new(), |offered| format!("Sec-WebSocket-Protocol: {offered}\r\n"));
+        world.bytes(conn, &opening_with("/raw", &lines));
+        let head = String::from_utf8(world.read(conn, usize::MAX)).unwrap();
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        let answered = head.lines().find_map(|line| line.strip_prefix("sec-websocket-protocol: "));
+        assert_eq!(answered, chosen, "{offered:?}");
+    }
 }
 
 /// It has a heartbeat of its own, that of WebSocket.

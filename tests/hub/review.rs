@@ -162,7 +162,7 @@ fn an_answer_that_is_cancelled_ends_its_session() {
 #[test]
 fn a_plain_websocket_of_another_server_is_pinged() {
     let mut config = config();
-    config.plain = vec![Plain { path: "/raw".into(), namespace: "/".into() }];
+    config.plain = vec![Plain::new("/raw", "/")];
     let interval = config.engine.ping_interval;
     let mut world = World::new(config);
     let headers = [

@@ -1,6 +1,6 @@
 //! Whom a target means, and what is done to all of them.
 
-use roomwire::hub::Target;
+use roomwire::hub::{Receipt, Target};
 
 use crate::fuzz_hub::Told;
 use crate::world::{World, config};
@@ -24,6 +24,70 @@ fn each_socket_once() {
     assert_eq!(hub.sockets(ids[2]), [ids[2]]);
     assert_eq!(sorted(hub.sockets(Target::all())), ids);
     assert_eq!(hub.sockets(Target::namespace("/chat")), []);
+}
+
+/// A target is the union of what it names: sockets, rooms, users, a namespace; whoever is meant twice is told once.
+#[test]
+fn a_target_of_several_kinds() {
+    let mut world = World::new(config());
+    let clients = world.room(4, "red");
+    let [a, b, c, d] = [0, 1, 2, 3].map(|at: usize| clients[at].1);
+    let chat = world.ask(clients[0].0, "/chat");
+    world.hub.accept(world.now, chat).unwrap();
+    for (socket, room) in [(c, "blue"), (d, "blue"), (chat, "blue")] {
+        world.hub.join(world.now, socket, room).unwrap();
+    }
+    for socket in [a, chat] {
+        world.hub.identify(world.now, socket, "ann").unwrap();
+    }
+    for (target, expected) in [
+        (Target::socket(b).and_room("blue"), vec![b, c, d]),
+        (Target::room("blue").and_socket(c).and_socket(b), vec![b, c, d]),
+        (Target::user("ann").and_room("blue"), vec![a, c, d, chat]),
+        (Target::user("none").and_user("ann").and_socket(b), vec![a, b, chat]),
+        (Target::namespace("/chat").and_socket(b), vec![chat]),
+        (Target::all().and_room("blue"), vec![a, b, c, d, chat]),
+        (Target::sockets([a, b, a]), vec![a, b]),
+        (Target::sockets([]), vec![]),
+        (Target::sockets([]).and_room("blue").except(c), vec![d]),
+        // A room is one of `/` unless another namespace is named, and then nobody elsewhere is meant.
+        (Target::socket(chat).and_room("blue"), vec![c, d, chat]),
+        (Target::socket(b).and_room("blue").of("/chat"), vec![chat]),
+        (Target::user("ann").and_room("blue").of("/chat"), vec![chat]),
+        (Target::sockets([a, chat]).of("/chat"), vec![chat]),
+        (Target::socket(a).of("/chat"), vec![]),
+        (Target::socket(a).of("/nope"), vec![]),
+        (Target::room("red").and_socket(chat).except_room("blue"), vec![a, b]),
+        (Target::room("red").and_socket(chat).except_room("blue").of("/chat"), vec![]),
+    ] {
+        let shown = format!("{target:?}");
+        let mut found = world.hub.sockets(target);
+        found.sort_unstable();
+        assert_eq!(found, expected, "{shown}");
+    }
+    world.hub.emit(world.now, Target::socket(b).and_room("blue"), "e", ()).unwrap();
+    assert!(
+        clients.iter().map(|(conn, _)| world.hears(*conn).contains(&r#"42["e"]"#.into())).eq([false, true, true, true])
+    );
+    let receipt = world.hub.emit(world.now, Target::socket(b).of("/chat"), "e", ()).unwrap();
+    assert_eq!((receipt, world.hears(clients[1].0)), (Receipt::default(), vec![]));
+}
+
+/// One socket that cannot take an event is an error; among others it is counted, or nobody.
+#[test]
+fn a_socket_that_is_away_among_others() {
+    let mut world = World::new(config());
+    let clients = world.room(2, "red");
+    let [lost, there] = [clients[0].1, clients[1].1];
+    world.gone(clients[0].0);
+    let mut emit = |target: Target<'_>| world.hub.emit(world.now, target, "e", ()).map_err(|error| error.to_string());
+    assert!(emit(Target::socket(lost)).is_err());
+    let receipt = Receipt { queued: 1, away: 1, ..Receipt::default() };
+    assert_eq!(emit(Target::socket(lost).and_socket(there)), Ok(receipt));
+    world.hub.disconnect(world.now, lost).unwrap();
+    let mut emit = |target: Target<'_>| world.hub.emit(world.now, target, "e", ()).map_err(|error| error.to_string());
+    assert_eq!(emit(Target::sockets([lost, there])), Ok(Receipt { queued: 1, ..Receipt::default() }));
+    assert_eq!(emit(Target::sockets([lost])), Ok(Receipt::default()));
 }
 
 #[test]

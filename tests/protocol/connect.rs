@@ -1,9 +1,10 @@
 //! CONNECT: who asks, who answers, and how long either may take.
 
-use roomwire::hub::{Config, DisconnectReason, Error, Namespaces, Origins, Refusal, SocketError};
+use roomwire::hub::{Config, DisconnectReason, Error, KeepHandshakes, Namespaces, Origins, Refusal, SocketError};
 use roomwire::socketio;
 use serde_json::json;
 
+use crate::app::App;
 use crate::client::{Client, Frame, MAIN, MAIN_3, message, opening, text};
 use crate::world::{Told, World, open_config, secs};
 
@@ -295,7 +296,8 @@ fn a_second_connect_ends_the_session() {
 /// The request with its query and headers is there while the application decides.
 #[test]
 fn the_request_is_shown_while_connecting() {
-    let mut world = World::manual();
+    // In a namespace that is the only one.
+    let mut world = World::new(Config::new(Origins::Any), App::Manual);
     let mut client = Client::open_with(&mut world, &format!("{MAIN}&room=red"), "Cookie: user=7\r\n");
     client.say(&mut world, "40");
     let socket = world.last_socket();
@@ -304,4 +306,68 @@ fn the_request_is_shown_while_connecting() {
     drop(request);
     world.hub.accept(world.now, socket).unwrap();
     assert!(world.hub.handshake(socket).is_none());
+}
+
+/// Who has several namespaces is known by its cookie in each: in protocol 4 `/` is always the first.
+#[test]
+fn the_request_is_shown_in_each_namespace() {
+    for (keep, in_second, at_last) in [
+        (KeepHandshakes::UntilAccepted, false, false),
+        (KeepHandshakes::WhileNeeded, true, false),
+        (KeepHandshakes::Always, true, true),
+    ] {
+        for target in [MAIN, MAIN_3] {
+            let namespaces = Namespaces::Listed(vec!["/".into(), "/admin".into()]);
+            let config = Config { keep_handshakes: keep, namespaces, ..Config::new(Origins::Any) };
+            let mut world = World::new(config, App::Manual);
+            let mut client = Client::open_with(&mut world, target, "Cookie: user=7\r\n");
+            client.say(&mut world, "40");
+            let main = world.last_socket();
+            let shown = |world: &World, socket| {
+                let request = world.hub.handshake(socket).and_then(|handshake| handshake.request.clone());
+                request.is_some_and(|request| request.header("cookie") == Some("user=7"))
+            };
+            assert!(shown(&world, main));
+            world.hub.accept(world.now, main).unwrap();
+            client.say(&mut world, "40/admin,");
+            let admin = world.last_socket();
+            assert_ne!(main, admin);
+            assert_eq!(shown(&world, admin), in_second, "{keep:?}");
+            // Who is refused may try again with more.
+            world.hub.refuse(world.now, admin, &Refusal::new("no")).unwrap();
+            client.say(&mut world, "40/admin,");
+            let admin = world.last_socket();
+            assert_eq!(shown(&world, admin), in_second, "{keep:?}");
+            world.hub.accept(world.now, admin).unwrap();
+            assert_eq!((shown(&world, main), shown(&world, admin)), (at_last, at_last), "{keep:?}");
+        }
+    }
+}
+
+/// Of two that are connecting at once the second is not blinded by the first.
+#[test]
+fn the_request_is_shown_until_all_are_answered() {
+    let namespaces = Namespaces::Listed(vec!["/".into(), "/admin".into()]);
+    let mut world = World::new(Config { namespaces, ..Config::new(Origins::Any) }, App::Manual);
+    let mut client = Client::open(&mut world, MAIN);
+    let [main, admin] = ["40", "40/admin,"].map(|packet| {
+        client.say(&mut world, packet);
+        world.last_socket()
+    });
+    world.hub.accept(world.now, main).unwrap();
+    assert!(world.hub.handshake(admin).is_some());
+    world.hub.accept(world.now, admin).unwrap();
+    assert!(world.hub.handshake(admin).is_none());
+}
+
+/// A single namespace too: who is refused there may connect again on the same transport.
+#[test]
+fn the_request_is_shown_again_after_a_refusal() {
+    let mut world = World::new(Config::new(Origins::Any), App::Manual);
+    let mut client = Client::open(&mut world, MAIN);
+    client.say(&mut world, "40");
+    let first = world.last_socket();
+    world.hub.refuse(world.now, first, &Refusal::new("no")).unwrap();
+    client.say(&mut world, "40");
+    assert!(world.hub.handshake(world.last_socket()).is_some());
 }

@@ -1,12 +1,12 @@
 //! Pages from elsewhere: what tells their browser that they may read an answer (the CORS protocol of the Fetch standard,
 //! section 3.3).
 
-use roomwire::hub::{Config, Origins};
+use roomwire::hub::{Config, Cors, Origins};
 
 use crate::app::App;
 use crate::client::opening;
 use crate::poller::{Answer, Poller};
-use crate::world::{Told, World};
+use crate::world::{Told, World, ms};
 
 const PAGE: &str = "https://page.example";
 const EVIL: &str = "https://evil.example";
@@ -111,6 +111,33 @@ fn without_a_page() {
             assert_eq!((answer.status, said(&answer)), (status, NOT_ADMITTED));
         }
     }
+}
+
+/// Without credentials the answer to all is the same for everybody, also for who asks from no page; a list stays a list.
+#[test]
+fn without_credentials() {
+    let credentials = |origins| {
+        let cors = Cors { credentials: false, max_age: Some(ms(3_600_900)) };
+        World::new(Config { cors, ..Config::new(origins) }, App::Accepting)
+    };
+    let preflight = format!("{}Access-Control-Request-Method: POST\r\n", origin(PAGE));
+    let target = "/socket.io/?EIO=4&transport=polling";
+    let public = [Some("*"), None, None];
+    let listed_page = [Some(PAGE), None, Some("Origin")];
+    for (policy, expected) in [(Origins::Any, public), (listed(), listed_page), (Origins::SameHost, listed_page)] {
+        let mut world = credentials(policy);
+        let open = answer(&mut world, "GET", target, &origin(PAGE), "");
+        assert_eq!((open.status, said(&open)), (200, expected));
+        let error = answer(&mut world, "GET", "/socket.io/?EIO=4&transport=tobi", &origin(PAGE), "");
+        assert_eq!((error.status, said(&error)), (400, expected));
+        let asked = answer(&mut world, "OPTIONS", target, &preflight, "");
+        assert_eq!((asked.status, said(&asked)), (204, expected));
+        assert_eq!(asked.header("access-control-max-age"), Some("3600"));
+    }
+    let nowhere = answer(&mut credentials(Origins::Any), "GET", target, "", "");
+    assert_eq!((nowhere.status, said(&nowhere)), (200, public));
+    let asked = answer(&mut world(Origins::Any), "OPTIONS", target, &preflight, "");
+    assert_eq!(asked.header("access-control-max-age"), None);
 }
 
 /// Who may not is told nothing but that, whatever it asks, and begins nothing.

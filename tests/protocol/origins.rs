@@ -84,11 +84,15 @@ fn a23_the_same_host() {
         ("good.example", "http://good.example", true),
         ("good.example:8080", "http://good.example:8080", true),
         ("[::1]:8080", "http://[::1]:8080", true),
-        // Names are compared as browsers write them, in lower case and without the default port.
+        // Browsers write origins in lower case and without the default port; the host may have come by somebody else.
+        ("GOOD.example", "https://good.example", true),
+        ("good.example:443", "https://good.example", true),
+        ("Good.Example:80", "http://good.example", true),
         ("good.example", "https://GOOD.example", false),
-        ("GOOD.example", "https://good.example", false),
         ("good.example", "https://good.example:443", false),
-        ("good.example:443", "https://good.example", false),
+        ("good.example:80", "https://good.example", false),
+        ("good.example:443", "http://good.example", false),
+        ("good.example:443:443", "https://good.example", false),
         ("good.example", "http://good.example:80", false),
         ("good.example:8080", "http://good.example", false),
         ("good.example:8080", "http://good.example:8081", false),
@@ -116,6 +120,30 @@ fn a23_a_list() {
         assert_eq!(allowed(&listed, "anything", &origin(value)), expected, "{value}");
     }
     assert!(!allowed(&Origins::Listed(vec![]), "good.example", &origin("https://good.example")));
+}
+
+/// A function of the application's own: here all below one host, by TLS.
+#[test]
+fn a23_a_function() {
+    let below = |origin: &str| {
+        let host =
+            origin.strip_prefix("https://").filter(|host| host.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.'));
+        host.is_some_and(|host| host == "good.example" || host.ends_with(".good.example"))
+    };
+    let matching = Origins::Matching(below);
+    for value in EVIL.iter().filter(|value| !value.contains('\0')) {
+        assert!(!allowed(&matching, "anything", &origin(value)), "{value}");
+    }
+    for (value, expected) in [
+        ("https://good.example", true),
+        ("https://a.b.good.example", true),
+        ("http://a.good.example", false),
+        ("https://agood.example", false),
+    ] {
+        assert_eq!(allowed(&matching, "anything", &origin(value)), expected, "{value}");
+    }
+    assert!(allowed(&matching, "anything", ""));
+    assert!(!allowed(&matching, "anything", &origin("https://good.example").repeat(2)));
 }
 
 /// What is there twice, or is no text, is nobody's origin.

@@ -1,7 +1,7 @@
 //! Sessions on HTTP long polling: a GET waits for packets, in both revisions.
 
 use roomwire::Stream;
-use roomwire::engineio::{RequestError, Transport};
+use roomwire::engineio::{Cookie, RequestError, SameSite, Transport};
 use roomwire::hub::{Config, DisconnectReason, SocketId};
 
 use crate::app::App;
@@ -97,10 +97,12 @@ fn without_websocket() {
 /// The cookie is set by the response that opens the session, and by no other.
 #[test]
 fn the_cookie() {
+    let own =
+        Cookie { path: "/chat".into(), max_age: Some(ms(60_000)), same_site: SameSite::Strict, ..Cookie::new("io") };
     for revision in [3, 4] {
-        let mut world = accepting_with(|config| config.engine.cookie = Some("io".into()));
+        let mut world = accepting_with(|config| config.engine.cookie = Some(own.clone()));
         let (mut poller, answer) = Poller::open(&mut world, revision);
-        let cookie = format!("io={}; Path=/; HttpOnly; SameSite=Lax", poller.sid);
+        let cookie = format!("io={}; Max-Age=60; Path=/chat; HttpOnly; SameSite=Strict", poller.sid);
         assert_eq!(answer.header("set-cookie"), Some(&cookie[..]));
         let further = [
             poller.post(&mut world, "text/plain", if revision == 4 { b"40" } else { b"1:2" }),

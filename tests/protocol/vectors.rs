@@ -65,7 +65,7 @@ impl<'t> Replay<'t> {
                 }
                 "payload" => config.engine.max_payload = 128,
                 "upgrade-timeout" => config.engine.upgrade_timeout = Duration::from_millis(number(1)),
-                "cookie" => config.engine.cookie = Some("io".into()),
+                "cookie" => config.engine.cookie = Some(roomwire::engineio::Cookie::new("io")),
                 "page" => {
                     config.origins = Origins::Listed(vec!["http://a.example".into()]);
                     (origin, paged) = (words[1], true);

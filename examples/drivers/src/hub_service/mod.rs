@@ -14,8 +14,8 @@ use std::task::Waker;
 use std::time::Duration;
 
 use roomwire::Instant;
-use roomwire::http::{LimitsError, Response};
-use roomwire::hub::{Config, ConnId, ConnectError, Event, Hub, Peer, RequestId};
+use roomwire::http::Response;
+use roomwire::hub::{Config, ConfigError, ConnId, ConnectError, Event, Hub, Peer, RequestId};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant as Clock, sleep_until};
@@ -67,8 +67,8 @@ impl<A: Application> HubService<A> {
     /// A hub without connections, whose time is kept from now on. To be called within a runtime of tokio's.
     ///
     /// # Errors
-    /// If a limit of the configuration is out of its range.
-    pub fn start(config: Config, application: A) -> Result<Self, LimitsError> {
+    /// If the configuration cannot work.
+    pub fn start(config: Config, application: A) -> Result<Self, ConfigError> {
         let (body_bytes_max, body_timeout) = (config.engine.max_payload, config.http.body_timeout);
         let hub = Hub::new(config, seed(), now())?;
         let state = State { hub, application, streams: HashMap::new(), parked: HashMap::new(), alarm: None };

@@ -4,6 +4,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::process::exit;
 use std::time::Duration;
 
+use roomwire::engineio::Cookie;
 use roomwire::hub::{Config, Namespaces, Origins};
 
 /// Where to listen, and how.
@@ -25,7 +26,7 @@ pub fn parse() -> (String, Config) {
             "--connect-timeout" => config.connect_timeout = millis(),
             "--max-payload" => config.engine.max_payload = number() as usize,
             "--upgrade-timeout" => config.engine.upgrade_timeout = millis(),
-            "--cookie" => config.engine.cookie = Some(value),
+            "--cookie" => config.engine.cookie = Some(Cookie::new(&value)),
             "--origin" => config.origins = Origins::Listed(vec![value]),
             _ => usage(&name),
         }
