@@ -67,6 +67,7 @@ impl Default for Config {
 
 /// What happened on a [`Connection`].
 #[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Event<'a> {
     /// A line without its end; lent if it lay whole in the input.
     Line(Cow<'a, str>),

@@ -73,6 +73,26 @@ fn no_hidden_clock_or_random_source() {
     }
 }
 
+/// What is told may become more: events, errors and reasons are open enums.
+#[test]
+fn what_is_told_may_become_more() {
+    let mut seen = 0;
+    for source in sources() {
+        let mut open = false;
+        for (nth, line) in source.lines.iter().enumerate() {
+            open |= line.trim() == "#[non_exhaustive]";
+            let name = line.strip_prefix("pub enum ").map(|rest| rest.split(['<', ' ']).next().unwrap_or_default());
+            if let Some(name) = name.filter(|name| ["Event", "Error", "Reason"].iter().any(|end| name.ends_with(end))) {
+                assert!(open, "src/{}:{}: {name} without #[non_exhaustive]", source.path, nth + 1);
+                seen += 1;
+            }
+            // Attributes stand right before what they are for.
+            open &= line.starts_with("#[") || line.is_empty();
+        }
+    }
+    assert!(seen >= 20, "only {seen} found");
+}
+
 /// `std` only where the feature is on: directly below its `cfg`.
 #[test]
 fn nothing_of_std_without_the_feature() {

@@ -122,7 +122,7 @@ impl SessionRequest {
             let sid = Sid::parse(&sid).ok_or(RequestError::UnknownSession)?;
             return Ok(Self::Continue { sid, revision, transport });
         }
-        if request.method() != "GET" {
+        if request.method() != "GET" && !(upgrade && request.protocol().is_some()) {
             return Err(RequestError::BadHandshakeMethod);
         }
         if upgrade != (transport == Transport::WebSocket) {

@@ -42,6 +42,7 @@ impl ClientConfig {
 
 /// What happened on a [`ClientConnection`].
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum ClientEvent {
     /// The answer to the request.
     Response(Box<ReceivedResponse>),

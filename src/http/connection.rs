@@ -66,6 +66,7 @@ impl Config {
 
 /// What happened on a [`Connection`].
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Event {
     /// A request has arrived whole: answer it with [`Connection::respond`]. The next one comes only after that.
     Request(Box<Request>),

@@ -231,7 +231,7 @@ pub(super) fn parse(buffer: Vec<u8>, lines: usize, limits: &Limits) -> Result<Re
     let (method, target) = (span(method.as_bytes()), span(target.as_bytes()));
     let lines = parsed.headers.iter().map(|line| (span(line.name.as_bytes()), span(line.value))).collect();
     let headers = Headers::new(buffer, lines);
-    let request = Request { headers, method, target, minor_version, body: Vec::new() };
+    let request = Request { headers, method, target, minor_version, body: Vec::new(), protocol: None };
     match request.count("host") {
         1 => {}
         0 if minor_version == 0 => {}

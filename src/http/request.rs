@@ -16,11 +16,25 @@ pub struct Request {
     pub(super) target: Span,
     pub(super) minor_version: u8,
     pub(super) body: Vec<u8>,
+    /// What an extended CONNECT asks for.
+    pub(super) protocol: Option<String>,
 }
 
 impl Request {
     /// A request without a body that somebody else has read, such as another HTTP server; it is held to the same rules
-    /// as one that was read here. `minor_version` is the digit after `HTTP/1.`.
+    /// as one that was read here. `minor_version` is the digit after `HTTP/1.`; for HTTP/2 and HTTP/3 it is 1.
+    ///
+    /// Where the target is in absolute form its authority is the `Host`, whatever a line of that name says (RFC 9112 section
+    /// 3.2.2, RFC 9113 section 8.3.1). Several `Cookie` lines, as of HTTP/2, become one (RFC 9113 section 8.2.3).
+    ///
+    /// ```
+    /// use roomwire::http::Request;
+    /// let crumbs = [("cookie", &b"a=1"[..]), ("cookie", b"b=2")];
+    /// let request = Request::from_parts("GET", "https://example.org/chat?x", 1, crumbs)?;
+    /// assert_eq!((request.header("host"), request.path()), (Some("example.org"), "/chat"));
+    /// assert_eq!(request.header("cookie"), Some("a=1; b=2"));
+    /// # Ok::<(), roomwire::http::Error>(())
+    /// ```
     ///
     /// # Errors
     /// If a part of it breaks the grammar, or could be read as something else.
@@ -32,11 +46,37 @@ impl Request {
     ) -> Result<Self, Error> {
         let mut head = alloc::format!("{method} {target} HTTP/1.{minor_version}\r\n").into_bytes();
         let mut lines = 1_usize;
-        for (name, value) in headers {
+        let mut push = |name: &str, value: &[u8]| {
             for part in [name.as_bytes(), b": ", value, b"\r\n"] {
                 head.extend_from_slice(part);
             }
             lines = lines.saturating_add(1);
+        };
+        let authority = absolute_form(target).map(|(authority, _)| authority);
+        if let Some(authority) = authority {
+            if authority.is_empty() || authority.contains('@') {
+                return Err(Error::Host);
+            }
+            push("host", authority.as_bytes());
+        }
+        let (mut hosts, mut cookies) = (0_usize, None::<Vec<u8>>);
+        for (name, value) in headers {
+            if name.eq_ignore_ascii_case("cookie") {
+                match &mut cookies {
+                    None => cookies = Some(value.to_vec()),
+                    Some(cookies) => cookies.extend_from_slice(&[b"; ", value].concat()),
+                }
+            } else if authority.is_some() && name.eq_ignore_ascii_case("host") {
+                hosts = hosts.saturating_add(1);
+            } else {
+                push(name, value);
+            }
+        }
+        if let Some(cookies) = cookies {
+            push("cookie", &cookies);
+        }
+        if hosts > 1 {
+            return Err(Error::Host);
         }
         // What was put in as one line must be one line.
         if head.iter().filter(|byte| matches!(byte, b'\r' | b'\n')).count() != lines.saturating_mul(2) {
@@ -52,6 +92,29 @@ impl Request {
     pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
         self.body = body.into();
         self
+    }
+
+    /// The same as an extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441 section 4, RFC 9220) with this `:protocol`. To requests
+    /// with another method it does nothing.
+    ///
+    /// ```
+    /// use roomwire::{http::Request, ws::Upgrade};
+    /// let version = [("sec-websocket-version", &b"13"[..])];
+    /// let request = Request::from_parts("CONNECT", "https://example.org/chat", 1, version)?;
+    /// assert!(Upgrade::check(request.clone()).is_err());
+    /// assert!(Upgrade::check(request.with_protocol("websocket")).is_ok());
+    /// # Ok::<(), roomwire::http::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with_protocol(mut self, name: &str) -> Self {
+        self.protocol = (self.method() == "CONNECT").then(|| name.into());
+        self
+    }
+
+    /// The protocol that an extended CONNECT asks for; `None` for every other request.
+    #[must_use]
+    pub fn protocol(&self) -> Option<&str> {
+        self.protocol.as_deref()
     }
 
     /// The method, case-sensitive (RFC 9110 section 9.1).
@@ -172,7 +235,8 @@ impl Request {
     /// Bytes of memory that this request holds.
     #[must_use]
     pub fn retained_bytes(&self) -> usize {
-        self.headers.retained_bytes().saturating_add(self.body.capacity())
+        let protocol = self.protocol.as_ref().map_or(0, String::capacity);
+        self.headers.retained_bytes().saturating_add(self.body.capacity()).saturating_add(protocol)
     }
 
     fn origin_form(&self) -> &str {
@@ -180,15 +244,19 @@ impl Request {
         if target.starts_with('/') {
             return target;
         }
-        let Some((scheme, rest)) = target.split_once("://") else { return target };
-        if scheme.contains(['/', '?']) {
-            return target;
-        }
-        match rest.find(['/', '?']) {
-            Some(at) => rest.get(at..).unwrap_or("/"),
-            None => "/",
+        match absolute_form(target) {
+            Some((_, "")) => "/",
+            Some((_, rest)) => rest,
+            None => target,
         }
     }
+}
+
+/// The authority of a target in absolute form, and what follows it.
+fn absolute_form(target: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = target.split_once("://")?;
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    (!scheme.contains(['/', '?'])).then(|| rest.split_at(end))
 }
 
 impl fmt::Debug for Request {
@@ -271,6 +339,44 @@ mod tests {
         ] {
             assert!(Request::from_parts(method, target, 1, [(name, value)]).is_err(), "{target} {name}");
         }
+    }
+
+    /// What stacks for HTTP/2 give: the authority is in the target, cookies come in pieces.
+    #[test]
+    fn from_parts_of_http_2() {
+        let parts = |target: &str, headers: &[(&str, &str)]| {
+            let headers = headers.iter().map(|(name, value)| (*name, value.as_bytes()));
+            Request::from_parts("GET", target, 1, headers)
+        };
+        let host = |target: &str, headers: &[(&str, &str)]| {
+            parts(target, headers).map(|request| request.header("host").map(String::from))
+        };
+        for (target, expected) in
+            [("https://h:8443/a?b", "h:8443"), ("http://h", "h"), ("http://h?b", "h"), ("http://[::1]:80/", "[::1]:80")]
+        {
+            assert_eq!(host(target, &[]), Ok(Some(expected.into())), "{target}");
+            assert_eq!(host(target, &[("Host", "other")]), Ok(Some(expected.into())), "{target}");
+            assert_eq!(host(target, &[("host", "h"), ("host", "h")]), Err(Error::Host), "{target}");
+        }
+        for target in ["http://u@h/", "http:///a", "/a?b=http://h/", "/a://h/", "*"] {
+            assert_eq!(host(target, &[]), Err(Error::Host), "{target}");
+        }
+        assert!(host("http://h x: y/", &[]).is_err());
+        assert_eq!(host("http://h\r\nx: y/", &[]), Err(Error::BareLineEnd));
+        let cookies = |values: &[(&str, &str)]| {
+            let request = parts("http://h/", values)?;
+            Ok::<_, Error>((request.header("cookie").map(String::from), request.headers().count()))
+        };
+        assert_eq!(cookies(&[]), Ok((None, 1)));
+        assert_eq!(cookies(&[("cookie", "a=1"), ("x", "y"), ("Cookie", "b")]), Ok((Some("a=1; b".into()), 3)));
+        assert_eq!(cookies(&[("cookie", "a=1\r\nx: y"), ("cookie", "b")]), Err(Error::BareLineEnd));
+    }
+
+    #[test]
+    fn only_connect_is_extended() {
+        let request = |method| Request::from_parts(method, "http://h/", 1, []).unwrap().with_protocol("websocket");
+        assert_eq!(request("CONNECT").protocol(), Some("websocket"));
+        assert_eq!(request("GET").protocol(), None);
     }
 
     #[test]

@@ -32,7 +32,8 @@ pub(super) struct Asking {
 }
 
 impl Hub {
-    /// Sends an event to one socket and asks for an acknowledgement, which comes as [`Event::Ack`].
+    /// Sends an event to one socket and asks for an acknowledgement, which comes as [`Event::Ack`]. What
+    /// [`emit_with_acks`](Self::emit_with_acks) takes as a target can be volatile or uncompressed.
     ///
     /// # Errors
     /// If the event cannot be sent, or too many acknowledgements are awaited already.
@@ -87,7 +88,9 @@ impl Hub {
         Ok((AckId(asking.id), receipt))
     }
 
-    /// Gives a client the acknowledgement that it asked for.
+    /// Gives a client the acknowledgement that it asked for. Where compression was agreed on it is compressed: a secret
+    /// beside text of somebody else's choice is better given by an event to an
+    /// [uncompressed](super::Target::uncompressed) target.
     ///
     /// # Errors
     /// If its transport is gone, or an argument has no form in JSON.

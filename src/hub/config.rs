@@ -116,8 +116,10 @@ pub struct Config {
     pub plain: Vec<Plain>,
     /// The form of Socket.IO packets on Engine.IO. Default [`Parser::Json`].
     pub parser: Parser,
-    /// Compression of WebSocket messages (RFC 7692), each on its own, so that an event for many is compressed once. Where a
-    /// secret and text of somebody else's choice stand in one event, see [`Target::uncompressed`](super::Target::uncompressed).
+    /// Compression of WebSocket messages (RFC 7692), each on its own, so that an event for many is compressed once for each
+    /// size of window that they agreed on, of eight that there are. Events, acknowledgements and plain messages are compressed,
+    /// what belongs to sessions is not. Where a secret and text of somebody else's choice stand in one event, see
+    /// [`Target::uncompressed`](super::Target::uncompressed).
     /// Default none; without the feature `deflate` there is no other value.
     pub deflate: Option<DeflateConfig>,
     /// Path, heartbeat and message size.

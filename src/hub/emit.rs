@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::acks::Asking;
+use super::connection::Link;
 use super::error::{EmitError, SocketError};
 use super::front::Hub;
 use super::groups::Groups;
@@ -48,10 +49,12 @@ impl<'b> Body<'b> {
     }
 }
 
-/// An event as the packets of one namespace and format.
+/// An event as the packets of one namespace, format and window.
 struct Encoded {
     namespace: u32,
     format: Format,
+    /// The window that they are compressed with, if they are.
+    window_bits: Option<u8>,
     packets: Vec<Prepared>,
 }
 
@@ -116,11 +119,28 @@ impl Hub {
     /// Queues a packet and its attachments on a session.
     pub(super) fn send_attached(&mut self, session: u32, packet: Packet<'_>, attachments: &[Bytes]) {
         let Some(format) = self.sessions.at(session).map(Session::format) else { return };
-        if self.config.parser == Parser::Json && attachments.is_empty() {
+        if self.config.deflate.is_none() && self.config.parser == Parser::Json && attachments.is_empty() {
             // As nearly always: no list is made for one packet.
             return self.send(session, &[prepare(&packet, format)]);
         }
-        self.send(session, &self.config.parser.prepare(packet, attachments, format));
+        self.send_alone(session, self.config.parser.prepare(packet, attachments, format));
+    }
+
+    /// Queues packets that are for one session, compressed where that was agreed on.
+    pub(super) fn send_alone(&mut self, session: u32, mut packets: Vec<Prepared>) {
+        if let Some((config, bits)) = self.config.deflate.zip(self.window_bits(session)) {
+            packets = packets.into_iter().map(|packet| packet.deflated_by(&config, bits)).collect();
+        }
+        self.send(session, &packets);
+    }
+
+    /// The window of messages that are compressed, where that was agreed on.
+    fn window_bits(&self, session: u32) -> Option<u8> {
+        let conn = self.sessions.at(session)?.carrier.stream()?;
+        match &self.conns.get(conn)?.link {
+            Link::WebSocket(ws) => ws.prepared_window_bits(),
+            Link::Http(_) | Link::Lines(_) | Link::Foreign => None,
+        }
     }
 
     pub(super) fn broadcast(&mut self, target: &Target<'_>, body: Body<'_>, asking: Option<Asking>) -> Receipt {
@@ -168,7 +188,8 @@ impl Hub {
             broadcast.receipt.dropped = broadcast.receipt.dropped.saturating_add(1);
             return self.count(broadcast, place, false);
         }
-        let packets = broadcast.encoded(namespace, format, self.config.parser, &self.groups);
+        let window_bits = broadcast.deflate.and_then(|_| self.window_bits(session));
+        let packets = broadcast.encoded(namespace, format, window_bits, self.config.parser, &self.groups);
         let sent = self.queue(session, packets);
         self.count(broadcast, place, sent.is_ok());
         let receipt = &mut broadcast.receipt;
@@ -218,14 +239,23 @@ impl<'b> Broadcast<'b> {
         Self { body, asking, volatile, deflate, encoded: Vec::new(), receipt, full: Vec::new() }
     }
 
-    /// The event's packets for a namespace and a format, made when they are first asked for.
-    fn encoded(&mut self, namespace: u32, format: Format, parser: Parser, groups: &Groups) -> &[Prepared] {
+    /// The event's packets for a namespace, a format and a window, made when they are first asked for.
+    fn encoded(
+        &mut self,
+        namespace: u32,
+        format: Format,
+        window_bits: Option<u8>,
+        parser: Parser,
+        groups: &Groups,
+    ) -> &[Prepared] {
         let attached = !self.body.attachments.is_empty();
         let format = match format {
             Format::Engine(_) if parser.is_same_in_both(attached) => Format::Engine(Revision::V4),
             format => format,
         };
-        let known = self.encoded.iter().position(|known| known.namespace == namespace && known.format == format);
+        let known = self.encoded.iter().position(|known| {
+            known.namespace == namespace && known.format == format && known.window_bits == window_bits
+        });
         let at = known.unwrap_or_else(|| {
             let raw = self.body.message.and_then(|message| prepare_message(message, format));
             let mut packets = raw.map(|raw| alloc::vec![raw]).unwrap_or_else(|| {
@@ -235,10 +265,10 @@ impl<'b> Broadcast<'b> {
                 let packet = Packet { id, data: self.body.text, ..Packet::new(kind, &name) };
                 parser.prepare(packet, self.body.attachments, format)
             });
-            if let Some(config) = self.deflate.filter(|_| format != Format::Lines) {
-                packets = packets.into_iter().map(|packet| packet.deflated_by(&config)).collect();
+            if let Some((config, bits)) = self.deflate.zip(window_bits) {
+                packets = packets.into_iter().map(|packet| packet.deflated_by(&config, bits)).collect();
             }
-            self.encoded.push(Encoded { namespace, format, packets });
+            self.encoded.push(Encoded { namespace, format, window_bits, packets });
             self.encoded.len().saturating_sub(1)
         });
         self.encoded.get(at).map_or(&[], |encoded| &encoded.packets)

@@ -37,7 +37,8 @@ pub(super) struct Answered {
 
 impl Hub {
     /// Serves a request that another HTTP server has read whole: see [`Request::from_parts`] and [`Request::with_body`]. The
-    /// sessions are the same as those of byte streams.
+    /// sessions are the same as those of byte streams. Over HTTP/2 and HTTP/3 a WebSocket is asked for by an extended CONNECT:
+    /// see [`Request::with_protocol`].
     ///
     /// As after [`receive`](Self::receive), take the events that are left before the next response: those of a POST are told
     /// before it is answered.

@@ -53,7 +53,7 @@ impl Hub {
         let Some(Tie::Carries(id)) = self.conns.get(conn).map(|conn| conn.tie) else { return };
         let Some(format) = self.sessions.get(id).map(Session::format) else { return };
         if let Some(raw) = prepare_message(&message.into(), format) {
-            self.send(session_place(id), &[raw]);
+            self.send_alone(session_place(id), alloc::vec![raw]);
         }
     }
 

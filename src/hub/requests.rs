@@ -121,6 +121,7 @@ impl Hub {
         }
         match (transport, upgrade, session.carrier.transport(), request.method()) {
             (Transport::WebSocket, true, _, "GET") => Ok(Asked::Upgrade(id)),
+            (Transport::WebSocket, true, _, _) if request.protocol().is_some() => Ok(Asked::Upgrade(id)),
             (Transport::Polling, false, Transport::Polling, "GET") => Ok(Asked::Poll(id)),
             (Transport::Polling, false, Transport::Polling, "POST") => Ok(Asked::Post(id)),
             _ => Err(RequestError::BadRequest),

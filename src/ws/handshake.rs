@@ -27,7 +27,7 @@ pub fn accept_key(key: &str) -> [u8; 28] {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HandshakeError {
-    /// The method is not GET.
+    /// The method is not GET, or not CONNECT where that is due.
     #[error("method is not GET")]
     Method,
     /// Older than HTTP/1.1.
@@ -98,15 +98,26 @@ impl Upgrade {
     /// Whether a request asks for an upgrade to WebSocket at all, in order or not.
     #[must_use]
     pub fn is_asked(request: &Request) -> bool {
-        request.header_lists("upgrade", "websocket")
+        request.header_lists("upgrade", "websocket") || request.protocol() == Some("websocket")
     }
 
-    /// Checks a request against section 4.2.1.
+    /// Checks a request against section 4.2.1, or against RFC 8441 section 5 if it is an
+    /// [extended CONNECT](Request::with_protocol): what HTTP/1.1 needs to change protocols (`Upgrade`, `Connection`, a key)
+    /// is not there.
     ///
     /// # Errors
     /// The first requirement that it fails.
     pub fn check(request: impl Into<Arc<Request>>) -> Result<Self, HandshakeError> {
         let request = request.into();
+        if let Some(protocol) = request.protocol() {
+            return if protocol != "websocket" {
+                Err(HandshakeError::Upgrade)
+            } else if request.header("sec-websocket-version") != Some("13") {
+                Err(HandshakeError::Version)
+            } else {
+                Ok(Self { request, accept: None })
+            };
+        }
         Err(if request.method() != "GET" {
             HandshakeError::Method
         } else if request.minor_version() < 1 {
@@ -129,8 +140,7 @@ impl Upgrade {
     }
 
     /// Checks an extended CONNECT request of HTTP/2 or HTTP/3 (RFC 8441, RFC 9220): its pseudo-headers `:method`,
-    /// `:protocol`, `:authority` and `:path`, and its other headers. What HTTP/1.1 needs to change protocols (`Upgrade`,
-    /// `Connection`, a key) is not there.
+    /// `:protocol`, `:authority` and `:path`, and its other headers; see [`check`](Self::check) for a request that has them.
     ///
     /// # Errors
     /// The first requirement that it fails.
@@ -144,16 +154,11 @@ impl Upgrade {
         if method != "CONNECT" {
             return Err(HandshakeError::Method);
         }
-        if protocol != Some("websocket") {
-            return Err(HandshakeError::Upgrade);
-        }
+        let protocol = protocol.ok_or(HandshakeError::Upgrade)?;
         let headers = headers.into_iter().filter(|(name, _)| !name.eq_ignore_ascii_case("host"));
         let headers = core::iter::once(("host", authority.as_bytes())).chain(headers);
         let request = Request::from_parts(method, path, 1, headers).map_err(|_| HandshakeError::Malformed)?;
-        if request.header("sec-websocket-version") != Some("13") {
-            return Err(HandshakeError::Version);
-        }
-        Ok(Self { request: Arc::new(request), accept: None })
+        Self::check(request.with_protocol(protocol))
     }
 
     /// The request: target, headers, cookies.

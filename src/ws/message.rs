@@ -195,8 +195,8 @@ pub struct Prepared {
     /// The frame as a server sends it.
     frame: Bytes,
     payload: Bytes,
-    /// The same compressed on its own.
-    deflated: Option<Bytes>,
+    /// The same compressed on its own, and the window that this needs, as an exponent of 2.
+    deflated: Option<(Bytes, u8)>,
 }
 
 impl Prepared {
@@ -220,29 +220,41 @@ impl Prepared {
     }
 
     /// Adds the compressed form, once for all connections on which the server compresses each message on its own
-    /// with the largest window ([`DeflateConfig::server_no_context_takeover`](super::DeflateConfig::server_no_context_takeover)).
-    /// Where it is not smaller it is left out.
+    /// ([`DeflateConfig::server_no_context_takeover`](super::DeflateConfig::server_no_context_takeover)) with the largest
+    /// window, or with one that holds all of this message. Where it is not smaller it is left out.
     #[cfg(feature = "deflate")]
     #[must_use]
-    pub fn deflated(mut self, level: u8) -> Self {
+    pub fn deflated(self, level: u8) -> Self {
+        self.deflated_within(level.clamp(1, 9), 15)
+    }
+
+    #[cfg(feature = "deflate")]
+    fn deflated_within(mut self, level: u8, window_bits: u8) -> Self {
         let mut done = false;
         let (bytes, start) = frame(self.opcode, super::frame::RSV1, self.payload.len() / 2, |out| {
-            done = super::deflate::Deflater::new(level.clamp(1, 9), 15).compress(&self.payload, out);
+            done = super::deflate::Deflater::new(level, window_bits).compress(&self.payload, out);
         });
-        self.deflated = (done && bytes.len().saturating_sub(start) < self.frame.len()).then(|| bytes.slice(start..));
+        // Nothing refers back to before the message.
+        let needed = (8..window_bits).find(|bits| self.payload.len() <= 1 << bits).unwrap_or(window_bits);
+        let smaller = done && bytes.len().saturating_sub(start) < self.frame.len();
+        self.deflated = smaller.then(|| (bytes.slice(start..), needed));
         self
     }
 
-    /// The same as a configuration asks for it.
-    pub(crate) fn deflated_by(self, config: &DeflateConfig) -> Self {
+    /// The same as a configuration asks for it, for connections with such a window.
+    pub(crate) fn deflated_by(self, config: &DeflateConfig, window_bits: u8) -> Self {
         #[cfg(feature = "deflate")]
-        return if self.payload.len() < config.threshold_bytes { self } else { self.deflated(config.level) };
+        return match self.payload.len() < config.threshold_bytes {
+            true => self,
+            false => self.deflated_within(config.level, window_bits),
+        };
         #[cfg(not(feature = "deflate"))]
-        match *config {}
+        match (*config, window_bits) {}
     }
 
-    pub(super) const fn deflated_frame(&self) -> Option<&Bytes> {
-        self.deflated.as_ref()
+    /// The compressed form, if it needs no larger window.
+    pub(super) fn deflated_frame(&self, window_bits: u8) -> Option<&Bytes> {
+        self.deflated.as_ref().filter(|(_, needed)| *needed <= window_bits).map(|(frame, _)| frame)
     }
 
     /// The frame as a server sends it.

@@ -12,7 +12,7 @@ const CLOSE: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 fn eof(conn: &mut Connection) -> Option<Option<Error>> {
     conn.receive_eof(START).map(|event| match event {
         Event::Closed { error } => error,
-        Event::Request(request) => panic!("{request:?}"),
+        other => panic!("{other:?}"),
     })
 }
 

@@ -24,6 +24,13 @@ fn upgrade(query: &str) -> Request {
     Request::from_parts("GET", &format!("/socket.io/?EIO=4&transport=websocket{query}"), 1, headers).unwrap()
 }
 
+/// The same as HTTP/2 asks for it.
+fn extended_connect(query: &str, version: &'static [u8]) -> Request {
+    let target = format!("https://example.org/socket.io/?EIO=4&transport=websocket{query}");
+    let request = Request::from_parts("CONNECT", &target, 1, [("sec-websocket-version", version)]).unwrap();
+    request.with_protocol("websocket")
+}
+
 fn parked(world: &mut World, request: Request) -> RequestId {
     match world.hub.handle_request(world.now, Peer::default(), request) {
         Answer::Parked(id) => id,
@@ -118,6 +125,50 @@ fn an_upgrade_becomes_a_byte_stream() {
     let heard = world.hears(conn);
     assert!(heard[0].starts_with("0{\"sid\":"), "{heard:?}");
     assert!(matches!(world.says(conn, "40")[..], [Told::Connecting(..)]));
+}
+
+#[test]
+fn an_extended_connect_becomes_a_byte_stream() {
+    let mut world = World::new(config());
+    let answer = world.hub.handle_request(world.now, Peer::default(), extended_connect("", b"13"));
+    let Answer::Upgrade(conn, response) = answer else { panic!("{answer:?}") };
+    assert_eq!((response.status(), response.headers().count()), (200, 0));
+    assert!(world.hears(conn)[0].starts_with("0{\"sid\":"));
+    assert!(matches!(world.says(conn, "40")[..], [Told::Connecting(..)]));
+}
+
+#[test]
+fn polling_becomes_a_websocket_of_http_2() {
+    let mut world = World::new(config());
+    let session = open(&mut world);
+    let sid = session.replace("transport=polling", "");
+    let answer = world.hub.handle_request(world.now, Peer::default(), extended_connect(&sid, b"13"));
+    let Answer::Upgrade(conn, _) = answer else { panic!("{answer:?}") };
+    world.bytes(conn, &masked(Opcode::Text, b"2probe"));
+    assert_eq!(world.hears(conn), ["3probe"]);
+    world.bytes(conn, &masked(Opcode::Text, b"5"));
+    assert!(matches!(world.says(conn, "40")[..], [Told::Connecting(..)]));
+}
+
+#[test]
+fn an_extended_connect_that_is_not_in_order_is_refused() {
+    let mut world = World::new(config());
+    let wrong = |target: &str, protocol: &str| {
+        let version = [("sec-websocket-version", &b"13"[..])];
+        Request::from_parts("CONNECT", target, 1, version).unwrap().with_protocol(protocol)
+    };
+    for (asked, status) in [
+        (extended_connect("", b"8"), 426),
+        (extended_connect("&sid=aaaaaaaaaaaaaaaaaaaa", b"13"), 400),
+        (wrong("https://h/socket.io/?EIO=4&transport=polling", "websocket"), 400),
+        (wrong("https://h/socket.io/?EIO=4&transport=websocket", "connect-udp"), 400),
+    ] {
+        let answer = world.hub.handle_request(world.now, Peer::default(), asked);
+        assert!(matches!(&answer, Answer::Now(response) if response.status() == status), "{answer:?}");
+    }
+    let elsewhere = wrong("https://h/other", "websocket");
+    assert!(matches!(world.hub.handle_request(world.now, Peer::default(), elsewhere), Answer::NotServed(_)));
+    assert_eq!((world.hub.counts().connections, world.hub.counts().sessions), (0, 0));
 }
 
 /// One session over requests of another server and over a stream of this one's.

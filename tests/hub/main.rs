@@ -10,6 +10,8 @@ mod chunking;
 mod clock;
 mod consumers;
 mod corpus;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod foreign;
 mod lines;
 mod memory;

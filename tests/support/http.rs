@@ -161,6 +161,7 @@ fn take(
             seen.push(Seen::Closed(error));
             *owed = None;
         }
+        other => panic!("an event that this test does not know: {other:?}"),
     }
 }
 

@@ -40,6 +40,7 @@ impl From<&Event<'_>> for Seen {
             Event::Ping(payload) => Self::Ping(payload.clone().into_owned()),
             Event::Pong(payload) => Self::Pong(payload.clone().into_owned()),
             Event::Closed(closed) => Self::Closed((**closed).clone()),
+            other => panic!("an event that this test does not know: {other:?}"),
         }
     }
 }

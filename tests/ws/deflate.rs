@@ -283,3 +283,19 @@ fn one_compressed_frame_for_all_who_keep_no_context() {
     assert_eq!(bytes[0], 0x81, "plain where a context is kept");
     assert_eq!(receive(&mut client, bytes), [Ok(text.as_bytes().to_vec())]);
 }
+
+/// A message that fits the window refers to nothing beyond it.
+#[test]
+fn a_prepared_message_needs_a_window_of_its_own_size() {
+    for bits in 8..=15 {
+        let small = DeflateConfig { server_no_context_takeover: true, server_max_window_bits: bits, ..all() };
+        let (mut client, mut server) = pair(all(), small);
+        for (size, first) in [(1 << bits, 0xC1), ((1 << bits) + 1, if bits == 15 { 0xC1 } else { 0x81 })] {
+            let text = "ab".repeat(size).split_off(size);
+            server.send_prepared(START, &Prepared::text(&text).deflated(6)).unwrap();
+            let bytes = take(&mut server);
+            assert_eq!(bytes[0], first, "{size} in {bits}");
+            assert_eq!(receive(&mut client, bytes), [Ok(text.into_bytes())], "{size} in {bits}");
+        }
+    }
+}

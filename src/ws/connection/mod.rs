@@ -27,6 +27,7 @@ use crate::utf8;
 
 /// What happened on a [`Connection`]. Payloads are lent from the input where they lay whole in it.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Event<'a> {
     /// The opening handshake is in order: answer with [`Connection::accept`] or [`Connection::reject`].
     Upgrade(Upgrade),

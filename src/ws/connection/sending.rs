@@ -151,7 +151,8 @@ impl Connection {
     }
 
     /// Queues a message that was encoded before, by reference. Where compression with context takeover was agreed on it
-    /// goes plain: what is compressed once for all cannot refer to what this connection sent before.
+    /// goes plain: what is compressed once for all cannot refer to what this connection sent before. So it does where a window
+    /// was agreed on that is smaller than the message.
     ///
     /// # Errors
     /// As for [`send`](Self::send).
@@ -160,14 +161,18 @@ impl Connection {
         self.require_turn(prepared.payload().len())?;
         match self.role {
             Role::Server => {
-                let deflate = self.extras.as_ref().and_then(|extras| extras.deflate.as_ref());
-                let deflated = deflate.filter(|deflate| deflate.takes_prepared()).and(prepared.deflated_frame());
+                let deflated = self.prepared_window_bits().and_then(|bits| prepared.deflated_frame(bits));
                 self.outbox.push_shared(deflated.unwrap_or_else(|| prepared.frame()));
                 self.watch_writes();
             }
             Role::Client => self.write_frame(prepared.opcode(), prepared.payload()),
         }
         Ok(())
+    }
+
+    /// The window that a prepared message may be compressed with, if it may be.
+    pub(crate) fn prepared_window_bits(&self) -> Option<u8> {
+        self.extras.as_ref().and_then(|extras| extras.deflate.as_ref()?.prepared_window_bits())
     }
 
     /// Queues a ping; the answer comes as [`Event::Pong`](super::Event::Pong).

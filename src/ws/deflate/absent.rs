@@ -43,7 +43,7 @@ impl Deflate {
         match self.inflater {}
     }
 
-    pub(super) const fn takes_prepared(&self) -> bool {
+    pub(super) const fn prepared_window_bits(&self) -> Option<u8> {
         match self.inflater {}
     }
 

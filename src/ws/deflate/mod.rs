@@ -54,9 +54,9 @@ impl Deflate {
         payload_len > 0 && payload_len >= self.config.threshold_bytes
     }
 
-    /// Whether this end may send what was compressed on its own, with the largest window.
-    pub(super) const fn takes_prepared(&self) -> bool {
-        self.own_no_context_takeover() && self.own_window_bits() == 15
+    /// The window of what was compressed on its own, if this end may send that.
+    pub(super) const fn prepared_window_bits(&self) -> Option<u8> {
+        if self.own_no_context_takeover() { Some(self.own_window_bits()) } else { None }
     }
 
     /// Appends the compressed form of a message; false if that failed, and nothing is appended then.

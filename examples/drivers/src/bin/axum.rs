@@ -1,4 +1,5 @@
-//! The chat of `examples/chat` behind axum: pages are axum's, Socket.IO is this library's, on one port. A WebSocket echo is at
+//! The chat of `examples/chat` behind axum: pages are axum's, Socket.IO is this library's, on one port, which speaks HTTP/1.1
+//! and HTTP/2. A WebSocket echo is at
 //! `/echo`. The same hub serves plain TCP connections, and lines, on ports of their own.
 //!
 //! `cargo run --release --manifest-path examples/drivers/Cargo.toml --bin axum -- --listen 127.0.0.1:9001`

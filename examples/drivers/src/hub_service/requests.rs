@@ -3,6 +3,7 @@
 use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderName, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt;
+use hyper::ext::Protocol;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use roomwire::http;
@@ -122,7 +123,11 @@ impl<A: Application> Drop for Parked<A> {
 pub fn from_axum(request: &Request<Body>) -> Result<http::Request, http::Error> {
     let version = if request.version() == Version::HTTP_10 { 0 } else { 1 };
     let headers = request.headers().iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
-    http::Request::from_parts(request.method().as_str(), &request.uri().to_string(), version, headers)
+    let head = http::Request::from_parts(request.method().as_str(), &request.uri().to_string(), version, headers)?;
+    Ok(match request.extensions().get::<Protocol>() {
+        Some(protocol) => head.with_protocol(protocol.as_str()),
+        None => head,
+    })
 }
 
 /// A response of the library's as one of axum's.

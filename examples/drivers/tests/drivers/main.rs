@@ -1,6 +1,7 @@
 //! Starts each driver that was built, and talks to it with `ws_client` and with connections of the library's own.
 
 mod chat;
+mod http2;
 mod peer;
 mod server;
 
