@@ -44,6 +44,9 @@ pub struct Limits {
     /// Bytes of an offset of connection state recovery, and of the ids that the server gives. Default 256; longer strings
     /// at the end of an event are no offsets.
     pub offset_bytes_max: usize,
+    /// Bytes of the cookies that the server sets, 64 more for each; beyond them the oldest go. Default 4,096; with 0 none is
+    /// kept.
+    pub cookies_bytes_max: usize,
 }
 
 impl Default for Limits {
@@ -64,6 +67,7 @@ impl Default for Limits {
             auth_bytes_max: 8192,
             acks_per_socket_max: 1024,
             offset_bytes_max: 256,
+            cookies_bytes_max: 4096,
         }
     }
 }
@@ -187,7 +191,8 @@ impl Config {
         })
     }
 
-    /// Adds a header line to every request, like `Authorization` or `Cookie`.
+    /// Adds a header line to every request, like `Authorization` or `Cookie`. The cookies that the server sets are sent back
+    /// beside these, but for those of the same names; see [`Limits::cookies_bytes_max`].
     ///
     /// # Errors
     /// If the name or value could break a request, or the header is not the application's to write.
@@ -254,6 +259,7 @@ impl Config {
         LimitsError::check("namespaces_max", limits.namespaces_max, 1, 1 << 16)?;
         LimitsError::check("namespace_bytes_max", limits.namespace_bytes_max, 1, 1 << 16)?;
         LimitsError::check("offset_bytes_max", limits.offset_bytes_max, 64, 1 << 16)?;
+        LimitsError::check("cookies_bytes_max", limits.cookies_bytes_max, 0, 1 << 16)?;
         LimitsError::positive("delay", self.reconnection.delay)?;
         LimitsError::positive("delay_max", self.reconnection.delay_max)?;
         LimitsError::check("factor", self.reconnection.factor as usize, 1, 1000)?;

@@ -59,6 +59,7 @@
 mod asked;
 mod backoff;
 mod config;
+mod cookies;
 mod emit;
 mod engine;
 mod error;
