@@ -197,24 +197,32 @@ impl Config {
     /// # Errors
     /// If the name or value could break a request, or the header is not the application's to write.
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, HeaderError> {
-        if ["accept", "content-type"].iter().any(|own| name.eq_ignore_ascii_case(own)) {
-            return Err(HeaderError::Reserved);
-        }
-        let opening = Opening::url("ws://localhost").map_err(|_| HeaderError::Value)?;
-        opening.header(name, value)?;
-        OutgoingRequest::new("GET", "localhost", "/")?.header(name, value)?;
+        check_header(name, value)?;
         self.headers.push((name.into(), value.into()));
         Ok(self)
+    }
+
+    pub(super) fn set_header(&mut self, name: &str, value: Option<&str>) -> Result<(), HeaderError> {
+        check_header(name, value.unwrap_or_default())?;
+        self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self.headers.extend(value.map(|value| (name.into(), value.into())));
+        Ok(())
     }
 
     /// Adds a member to the query of every request.
     #[must_use]
     pub fn query(mut self, name: &str, value: &str) -> Self {
-        self.query.push('&');
-        self.query.push_str(&encode(name));
-        self.query.push('=');
-        self.query.push_str(&encode(value));
+        self.query.extend(["&", &encode(name), "=", &encode(value)]);
         self
+    }
+
+    pub(super) fn set_query(&mut self, name: &str, value: Option<&str>) {
+        let start = format!("{}=", encode(name));
+        let others = self.query.split('&').filter(|member| !member.is_empty() && !member.starts_with(&start));
+        self.query = others.map(|member| format!("&{member}")).collect();
+        if let Some(value) = value {
+            self.query.extend(["&", &start, &encode(value)]);
+        }
     }
 
     /// The host to connect to; an IPv6 address stands in brackets.
@@ -286,6 +294,16 @@ impl Config {
         };
         http::ClientConfig { limits, write_timeout: self.write_timeout, ..http::ClientConfig::default() }
     }
+}
+
+fn check_header(name: &str, value: &str) -> Result<(), HeaderError> {
+    if ["accept", "content-type"].iter().any(|own| name.eq_ignore_ascii_case(own)) {
+        return Err(HeaderError::Reserved);
+    }
+    let opening = Opening::url("ws://localhost").map_err(|_| HeaderError::Value)?;
+    opening.header(name, value)?;
+    OutgoingRequest::new("GET", "localhost", "/")?.header(name, value)?;
+    Ok(())
 }
 
 /// Percent-encodes all but the unreserved characters (RFC 3986 section 2.3).

@@ -77,7 +77,8 @@ pub enum ConnectError {
     /// What is to be sent for authentication is no JSON object, or too long.
     #[error("authentication is not a JSON object")]
     Auth,
-    /// It is connected, or is going to be.
+    /// It is connected, or is going to be: [`Client::reconnect`](super::Client::reconnect) hurries an attempt that is waited
+    /// for.
     #[error("namespace is connected already")]
     Already,
     /// There are [`Limits::namespaces_max`](super::Limits::namespaces_max).
