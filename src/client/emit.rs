@@ -234,6 +234,14 @@ impl Client {
         Ok(())
     }
 
+    /// How many events to a namespace are not settled: they wait for it to be connected, or for an acknowledgement that was
+    /// asked for or that [`Config::retries`](super::Config::retries) ask for. Events that are on their way without one are
+    /// not counted; [`close`](Self::close) sends what is queued.
+    #[must_use]
+    pub fn pending(&self, socket: SocketId) -> usize {
+        self.sockets.get(&socket).map_or(0, Socket::pending)
+    }
+
     /// Asks the server for a namespace, in the session that is open.
     pub(super) fn ask_for(&mut self, id: SocketId) {
         let until = self.shared.now.saturating_add(self.shared.config.namespace_timeout);

@@ -56,12 +56,12 @@ class Program {
         while ((await this.line()) !== expected);
     }
 
-    async finish() {
+    async finish(expected = 0) {
         this.child.stdin.end();
         const timer = setTimeout(() => this.child.kill("SIGKILL"), PATIENCE);
         const code = await this.ended;
         clearTimeout(timer);
-        if (code !== 0) throw new Error(`ended with ${code}`);
+        if (code !== expected) throw new Error(`ended with ${code}`);
     }
 }
 
@@ -179,14 +179,14 @@ const servers = {
 let failed = 0;
 let passed = 0;
 
-async function check(name, run, context, args) {
+async function check(name, run, context, args, code = 0) {
     const title = `${context.server}, ${context.transport}: ${name}`;
     if (!title.includes(only)) return;
     const client = new Program(process.env.ROOMWIRE_CLIENT, args);
     client.transport = context.transport;
     try {
         await run(client, context);
-        await client.finish();
+        await client.finish(code);
         passed += 1;
         console.log(`ok   ${title}`);
     } catch (error) {
@@ -215,7 +215,24 @@ for (const [server, [command, args]] of Object.entries(servers)) {
             await client.expect("# acknowledged 1");
             await client.expect("# acknowledged 2");
         }, context, [...options, "--retries", "3"]);
+        // The input is over before there is a session.
+        for (const retries of [[], ["--retries", "2"]]) {
+            const name = ["what was piped is sent", ...retries].join(" ");
+            await check(name, async (client) => {
+                client.child.stdin.end(`note "${transport} ${name}"\n`);
+                await client.ended;
+                const other = new Program(process.env.ROOMWIRE_CLIENT, options);
+                other.child.stdin.end("?noted\n");
+                await other.until(`# acknowledged "${transport} ${name}"`);
+                await other.finish();
+            }, context, [...options, ...retries]);
+        }
     }
+    const refused = ["--namespace", "/admin", ...(server === "server-2" ? ["--protocol", "4"] : [])];
+    await check("what cannot be sent is told", async (client) => {
+        client.child.stdin.end("echo 1\n");
+        await client.until("# given up: 1 not sent or not acknowledged");
+    }, { server, transport: "both" }, [url, ...refused], 1);
     program.child.kill();
     await program.ended;
 }
