@@ -13,7 +13,7 @@
 //! A line is an event: `say "hello",7`. A question mark before it asks for an acknowledgement: `?say "hello"`. Attachments stand
 //! behind a bar in hexadecimal digits: `photo {"_placeholder":true,"num":0} | 89504e47`. Events are printed in the same form;
 //! what the server wants acknowledged is acknowledged with its own arguments. Lines that begin with `#` tell how the
-//! connection fares. At the end of the input the client says goodbye, once everything is sent and acknowledged that is to be;
+//! connection fares; `help` shows one of them again. At the end of the input the client says goodbye, once everything is sent and acknowledged that is to be;
 //! where it cannot be, that is told and the program ends with 1.
 //!
 //! Each byte stream has a thread that opens and reads it; everything else happens in the main thread.
@@ -37,6 +37,10 @@ use roomwire::{Instant, Stream};
 /// the namespace by the time they come to it.
 const LINGER: Duration = Duration::from_millis(300);
 
+/// How to talk, for a server like `examples/server.rs`.
+const HELP: &str =
+    r#"# an event a line: enter {"name":"ann","room":"lobby"} and then say "hello"; ?say "hello" asks for an answer"#;
+
 /// What the threads tell the main one.
 enum News {
     Opened(StreamId, io::Result<TcpStream>),
@@ -57,6 +61,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         socket = Some(client.connect(Instant::ORIGIN, namespace, &auth)?);
     }
     let socket = socket.ok_or("no namespace")?;
+    println!("{HELP}");
     let lines = sender.clone();
     thread::spawn(move || read_lines(&lines));
     let streams = HashMap::new();
@@ -146,6 +151,7 @@ impl Driver {
             }
             News::Ended(stream) => self.client.receive_eof(now, stream),
             News::Broke(stream) => self.client.abort(now, stream),
+            News::Line(line) if line.trim() == "help" => println!("{HELP}"),
             News::Line(line) => {
                 if let Err(error) = say(&mut self.client, now, self.socket, &line) {
                     println!("# {error}");

@@ -65,6 +65,7 @@ class Program {
     }
 }
 
+const HELP = '# an event a line: enter {"name":"ann","room":"lobby"} and then say "hello"; ?say "hello" asks for an answer';
 const HELLO = 'hello "world",1,true,{"a":[null]}';
 
 // What comes first. Some servers greet before they answer CONNECT.
@@ -87,6 +88,12 @@ const scenarios = {
         client.say('ask "sure"');
         await client.expect('asked "sure"');
         await client.expect('answer "sure"');
+    },
+
+    async "help is not far"(client) {
+        await greeted(client);
+        client.say("help");
+        await client.expect(HELP);
     },
 
     async "attachments both ways"(client) {
@@ -185,6 +192,7 @@ async function check(name, run, context, args, code = 0) {
     const client = new Program(process.env.ROOMWIRE_CLIENT, args);
     client.transport = context.transport;
     try {
+        await client.expect(HELP);
         await run(client, context);
         await client.finish(code);
         passed += 1;
