@@ -158,10 +158,11 @@ impl Origin {
 
 impl Config {
     /// The defaults for the server at `url`: `http://localhost:3000`, `https://example.org`; `ws:` and `wss:` mean the
-    /// same.
+    /// same. Official clients take a path behind it for a namespace; here that is named to
+    /// [`Client::connect`](super::Client::connect).
     ///
     /// # Errors
-    /// If the URL names no server.
+    /// If the URL names no server, or more than a server.
     pub fn new(url: &str) -> Result<Self, ConfigError> {
         let lower = |prefix: &str| url.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
         let rest = url.get(4..).unwrap_or_default();
@@ -340,6 +341,13 @@ mod tests {
         assert_eq!(Config::new("http://h?a=b").unwrap_err(), ConfigError::UrlPath);
         assert_eq!(Config::new("httpx://h").unwrap_err(), ConfigError::Url(UrlError::Scheme));
         assert_eq!(Config::new("localhost:3000").unwrap_err(), ConfigError::Url(UrlError::Scheme));
+        for url in ["ftp://h", "http://", "http://h:0", "http://u:p@h", "http://h#a", "http://h/a"] {
+            let said = alloc::string::ToString::to_string(&Config::new(url).unwrap_err());
+            assert!(
+                !said.contains("WebSocket") && !said.contains("ws or wss") || said.contains("http"),
+                "{url}: {said}"
+            );
+        }
     }
 
     #[test]
