@@ -5,7 +5,7 @@
 //! | option | |
 //! | --- | --- |
 //! | `--polling`, `--websocket` | one transport, instead of the one changed into the other |
-//! | `--protocol 4` | for servers 2.x |
+//! | `--protocol 4` | for servers 2.x; otherwise 5 |
 //! | `--namespace /NAME` | instead of `/`; may stand there several times, the last one is spoken to |
 //! | `--auth JSON` | an object for authentication |
 //! | `--retries N` | events are sent again until they are acknowledged |
@@ -37,6 +37,9 @@ use roomwire::{Instant, Stream};
 /// the namespace by the time they come to it.
 const LINGER: Duration = Duration::from_millis(300);
 
+const USAGE: &str = "usage: client [--polling | --websocket] [--protocol 4 | 5] [--namespace /NAME]... [--auth JSON] \
+    [--retries N] [URL]";
+
 /// How to talk, for a server like `examples/server.rs`.
 const HELP: &str =
     r#"# an event a line: enter {"name":"ann","room":"lobby"} and then say "hello"; ?say "hello" asks for an answer"#;
@@ -51,7 +54,22 @@ enum News {
     EndOfInput,
 }
 
-fn main() -> Result<ExitCode, Box<dyn Error>> {
+fn main() -> ExitCode {
+    if std::env::args().skip(1).any(|arg| arg == "--help") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    match run() {
+        Ok(failed) => ExitCode::from(u8::from(failed)),
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether something could not be sent, or was not acknowledged.
+fn run() -> Result<bool, Box<dyn Error>> {
     let (config, namespaces, auth) = options()?;
     let origin = Clock::now();
     let (sender, news) = mpsc::channel();
@@ -68,7 +86,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let (ending, end_at, hopeless, failed) = (false, None, false, false);
     let mut driver = Driver { client, socket, origin, sender, streams, ending, end_at, hopeless, failed };
     driver.run(&news);
-    Ok(ExitCode::from(u8::from(driver.failed)))
+    Ok(driver.failed)
 }
 
 struct Driver {
@@ -173,7 +191,7 @@ impl Driver {
                 let how = if recovered { "recovered" } else { "connected" };
                 println!("# {how} {}", self.client.namespace(socket).unwrap_or_default());
             }
-            Event::Refused { message, data, .. } => println!("# refused: {message} {data}"),
+            Event::Refused { message, data, .. } => println!("{}", format!("# refused: {message} {data}").trim_end()),
             Event::Emit { name, args, reply, .. } => {
                 print_args(&name, &args);
                 if let Some(reply) = reply
@@ -348,11 +366,17 @@ fn options() -> Result<(Config, Vec<String>, String), Box<dyn Error>> {
         match arg.as_str() {
             "--polling" => transports.websocket = false,
             "--websocket" => transports.polling = false,
-            "--protocol" if value()? == "4" => protocol = Protocol::V4,
+            "--protocol" => {
+                protocol = match value()?.as_str() {
+                    "4" => Protocol::V4,
+                    "5" => Protocol::V5,
+                    _ => return Err("--protocol is 4 or 5".into()),
+                }
+            }
             "--namespace" => namespaces.push(value()?),
             "--auth" => auth = value()?,
-            "--retries" => retries = value()?.parse()?,
-            _ if arg.starts_with("--") => return Err(format!("unknown option {arg}").into()),
+            "--retries" => retries = value()?.parse().map_err(|_| "--retries is a number")?,
+            _ if arg.starts_with("--") => return Err(format!("unknown option {arg}\n{USAGE}").into()),
             _ => url = arg,
         }
     }

@@ -1,5 +1,5 @@
 // Drives the example client, by its lines, against servers of others. `node main.mjs [WORD]` keeps what contains WORD.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
@@ -204,6 +204,27 @@ async function check(name, run, context, args, code = 0) {
     }
 }
 
+const PATH = "URL of a server has a path or a query: a namespace is named when it is connected, a query is set on its own";
+const USAGE = "usage: client [--polling | --websocket] [--protocol 4 | 5] [--namespace /NAME]... [--auth JSON] [--retries N] [URL]";
+for (const [args, code, said] of [
+    [["--help"], 0, USAGE],
+    [["--nope"], 2, `unknown option --nope\n${USAGE}`],
+    [["--auth"], 2, "--auth needs a value"],
+    [["--auth", "[]"], 2, "authentication is not a JSON object"],
+    [["--protocol", "6"], 2, "--protocol is 4 or 5"],
+    [["--protocol", "5", "--retries", "x"], 2, "--retries is a number"],
+    [["http://127.0.0.1:8888/chat"], 2, PATH],
+    [["httpx://127.0.0.1"], 2, "scheme of the URL is not http, https, ws or wss"],
+]) {
+    const title = `options: ${args.join(" ")}`;
+    if (!title.includes(only)) continue;
+    const { status, stdout, stderr } = spawnSync(process.env.ROOMWIRE_CLIENT, args, { encoding: "utf8", timeout: PATIENCE });
+    const good = status === code && (stdout + stderr).trimEnd() === said;
+    if (good) passed += 1;
+    else failed += 1;
+    console.log(good ? `ok   ${title}` : `FAIL ${title}: ${status}, ${JSON.stringify(stdout + stderr)}`);
+}
+
 for (const [server, [command, args]] of Object.entries(servers)) {
     const program = new Program(command, args);
     const url = `http://127.0.0.1:${await program.line()}`;
@@ -235,6 +256,11 @@ for (const [server, [command, args]] of Object.entries(servers)) {
                 await other.finish();
             }, context, [...options, ...retries]);
         }
+    }
+    if (server === "server-4") {
+        await check("a namespace that is not there", async (client) => {
+            await client.until("# refused: Invalid namespace");
+        }, { server, transport: "both" }, [url, "--namespace", "/nope"]);
     }
     const refused = ["--namespace", "/admin", ...(server === "server-2" ? ["--protocol", "4"] : [])];
     await check("what cannot be sent is told", async (client) => {
