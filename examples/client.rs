@@ -5,7 +5,7 @@
 //! | option | |
 //! | --- | --- |
 //! | `--polling`, `--websocket` | one transport, instead of the one changed into the other |
-//! | `--protocol 4` | for servers 2.x |
+//! | `--protocol 4` | for servers 2.x; otherwise 5 |
 //! | `--namespace /NAME` | instead of `/`; may stand there several times, the last one is spoken to |
 //! | `--auth JSON` | an object for authentication |
 //! | `--retries N` | events are sent again until they are acknowledged |
@@ -13,7 +13,8 @@
 //! A line is an event: `say "hello",7`. A question mark before it asks for an acknowledgement: `?say "hello"`. Attachments stand
 //! behind a bar in hexadecimal digits: `photo {"_placeholder":true,"num":0} | 89504e47`. Events are printed in the same form;
 //! what the server wants acknowledged is acknowledged with its own arguments. Lines that begin with `#` tell how the
-//! connection fares. At the end of the input the client says goodbye.
+//! connection fares; `help` shows one of them again. At the end of the input the client says goodbye, once everything is sent and acknowledged that is to be;
+//! where it cannot be, that is told and the program ends with 1.
 //!
 //! Each byte stream has a thread that opens and reads it; everything else happens in the main thread.
 
@@ -22,6 +23,7 @@ use std::error::Error;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::process::ExitCode;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant as Clock};
@@ -30,6 +32,17 @@ use roomwire::client::{Client, Config, Event, SocketId, StreamId};
 use roomwire::engineio::Transports;
 use roomwire::socketio::{Args, Protocol, attach};
 use roomwire::{Instant, Stream};
+
+/// How long the server may answer after the end of the input. Official servers take an event for none if the client has left
+/// the namespace by the time they come to it.
+const LINGER: Duration = Duration::from_millis(300);
+
+const USAGE: &str = "usage: client [--polling | --websocket] [--protocol 4 | 5] [--namespace /NAME]... [--auth JSON] \
+    [--retries N] [URL]";
+
+/// How to talk, for a server like `examples/server.rs`.
+const HELP: &str =
+    r#"# an event a line: enter {"name":"ann","room":"lobby"} and then say "hello"; ?say "hello" asks for an answer"#;
 
 /// What the threads tell the main one.
 enum News {
@@ -41,7 +54,22 @@ enum News {
     EndOfInput,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> ExitCode {
+    if std::env::args().skip(1).any(|arg| arg == "--help") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
+    match run() {
+        Ok(failed) => ExitCode::from(u8::from(failed)),
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Whether something could not be sent, or was not acknowledged.
+fn run() -> Result<bool, Box<dyn Error>> {
     let (config, namespaces, auth) = options()?;
     let origin = Clock::now();
     let (sender, news) = mpsc::channel();
@@ -50,31 +78,53 @@ fn main() -> Result<(), Box<dyn Error>> {
     for namespace in &namespaces {
         socket = Some(client.connect(Instant::ORIGIN, namespace, &auth)?);
     }
+    let socket = socket.ok_or("no namespace")?;
+    println!("{HELP}");
     let lines = sender.clone();
     thread::spawn(move || read_lines(&lines));
-    let mut driver = Driver { client, origin, sender, streams: HashMap::new() };
-    driver.run(&news, socket.ok_or("no namespace")?);
-    Ok(())
+    let streams = HashMap::new();
+    let (ending, end_at, hopeless, failed) = (false, None, false, false);
+    let mut driver = Driver { client, socket, origin, sender, streams, ending, end_at, hopeless, failed };
+    driver.run(&news);
+    Ok(driver.failed)
 }
 
 struct Driver {
     client: Client,
+    /// The namespace that is spoken to.
+    socket: SocketId,
     origin: Clock,
     sender: Sender<News>,
     streams: HashMap<StreamId, TcpStream>,
+    /// Whether the input has ended, and not the client yet.
+    ending: bool,
+    /// When it is to end, once all is settled.
+    end_at: Option<Instant>,
+    /// Whether the namespace is not going to be connected.
+    hopeless: bool,
+    /// Whether something could not be sent, or was not acknowledged.
+    failed: bool,
 }
 
 impl Driver {
-    fn run(&mut self, news: &Receiver<News>, socket: SocketId) {
+    fn run(&mut self, news: &Receiver<News>) {
         loop {
             self.drive();
             if self.client.is_finished() {
-                return;
+                return self.end();
             }
-            let patience =
+            let mut patience =
                 self.client.poll_timeout().map_or(Duration::from_secs(60), |at| at.saturating_since(self.now()));
+            if self.ending {
+                let left = self.left();
+                if left.is_zero() {
+                    self.end();
+                    continue;
+                }
+                patience = patience.min(left);
+            }
             match news.recv_timeout(patience) {
-                Ok(news) => self.hear(news, socket),
+                Ok(news) => self.hear(news),
                 Err(RecvTimeoutError::Timeout) => self.client.handle_timeout(self.now()),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -85,7 +135,7 @@ impl Driver {
     fn drive(&mut self) {
         loop {
             while let Some(event) = self.client.poll_event() {
-                show(&mut self.client, self.origin, event);
+                self.show(event);
             }
             if let Some(stream) = self.client.poll_open() {
                 let sender = self.sender.clone();
@@ -99,7 +149,7 @@ impl Driver {
         }
     }
 
-    fn hear(&mut self, news: News, socket: SocketId) {
+    fn hear(&mut self, news: News) {
         let now = self.now();
         match news {
             News::Opened(stream, Ok(tcp)) => {
@@ -114,18 +164,90 @@ impl Driver {
             News::Read(stream, mut bytes) => {
                 let mut input = &mut bytes[..];
                 while let Some(event) = self.client.receive(now, stream, &mut input) {
-                    show(&mut self.client, self.origin, event);
+                    self.show(event);
                 }
             }
             News::Ended(stream) => self.client.receive_eof(now, stream),
             News::Broke(stream) => self.client.abort(now, stream),
+            News::Line(line) if line.trim() == "help" => println!("{HELP}"),
             News::Line(line) => {
-                if let Err(error) = say(&mut self.client, now, socket, &line) {
+                if let Err(error) = say(&mut self.client, now, self.socket, &line) {
                     println!("# {error}");
                 }
             }
-            News::EndOfInput => self.client.close(now),
+            News::EndOfInput => self.ending = true,
         }
+    }
+
+    /// Prints what happened, and acknowledges what is to be.
+    fn show(&mut self, event: Event<'_>) {
+        let now = self.now();
+        self.follow(&event);
+        match event {
+            Event::Opened => println!("# opened"),
+            Event::Upgraded => println!("# upgraded"),
+            Event::UpgradeFailed { error } => println!("# upgrade failed: {error}"),
+            Event::Connected { socket, recovered } => {
+                let how = if recovered { "recovered" } else { "connected" };
+                println!("# {how} {}", self.client.namespace(socket).unwrap_or_default());
+            }
+            Event::Refused { message, data, .. } => println!("{}", format!("# refused: {message} {data}").trim_end()),
+            Event::Emit { name, args, reply, .. } => {
+                print_args(&name, &args);
+                if let Some(reply) = reply
+                    && let Err(error) = self.client.ack(now, reply, attach(args.clone(), args.attachments().to_vec()))
+                {
+                    println!("# {error}");
+                }
+            }
+            Event::Ack { answer: Ok(args), .. } => print_args("# acknowledged", &args),
+            Event::Ack { answer: Err(error), .. } => println!("# not acknowledged: {error}"),
+            Event::Undelivered { .. } => println!("# undelivered"),
+            Event::Disconnected { reason, .. } => println!("# disconnected: {reason}"),
+            Event::Closed { error, retry } => {
+                let error = error.map(|error| format!(": {error}")).unwrap_or_default();
+                let again =
+                    retry.map(|(at, _)| format!(", again in {:.1?}", at.saturating_since(now))).unwrap_or_default();
+                println!("# closed{error}{again}");
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the namespace is going to be connected, and everything arrives. Who has nothing more to say makes no further
+    /// attempt.
+    fn follow(&mut self, event: &Event<'_>) {
+        match event {
+            Event::Connected { socket, .. } if *socket == self.socket => self.hopeless = false,
+            Event::Refused { socket, .. } if *socket == self.socket => self.hopeless = true,
+            Event::Disconnected { socket, reason } if *socket == self.socket => self.hopeless = !reason.reconnects(),
+            Event::Ack { answer: Err(_), .. } | Event::Undelivered { .. } => self.failed = true,
+            Event::Closed { retry, .. } => self.hopeless |= self.ending || retry.is_none(),
+            _ => {}
+        }
+    }
+
+    /// How long to go on after the end of the input.
+    fn left(&mut self) -> Duration {
+        if self.hopeless {
+            return Duration::ZERO;
+        }
+        if self.client.pending(self.socket) > 0 {
+            return Duration::MAX;
+        }
+        let (now, idle) = (self.now(), !self.client.is_connected(self.socket));
+        let end = *self.end_at.get_or_insert(now.saturating_add(if idle { Duration::ZERO } else { LINGER }));
+        end.saturating_since(now)
+    }
+
+    fn end(&mut self) {
+        let pending = self.client.pending(self.socket);
+        if pending > 0 {
+            println!("# given up: {pending} not sent or not acknowledged");
+            self.failed = true;
+        }
+        self.ending = false;
+        self.client.close(self.now());
     }
 
     /// Writes what there is to write, and does to the stream what is to be done then.
@@ -221,39 +343,6 @@ fn say(client: &mut Client, now: Instant, socket: SocketId, line: &str) -> Resul
     Ok(())
 }
 
-/// Prints what happened, and acknowledges what is to be.
-fn show(client: &mut Client, origin: Clock, event: Event<'_>) {
-    let now = Instant::from(origin.elapsed());
-    match event {
-        Event::Opened => println!("# opened"),
-        Event::Upgraded => println!("# upgraded"),
-        Event::UpgradeFailed { error } => println!("# upgrade failed: {error}"),
-        Event::Connected { socket, recovered } => {
-            let how = if recovered { "recovered" } else { "connected" };
-            println!("# {how} {}", client.namespace(socket).unwrap_or_default());
-        }
-        Event::Refused { message, data, .. } => println!("# refused: {message} {data}"),
-        Event::Emit { name, args, reply, .. } => {
-            print_args(&name, &args);
-            if let Some(reply) = reply
-                && let Err(error) = client.ack(now, reply, attach(args.clone(), args.attachments().to_vec()))
-            {
-                println!("# {error}");
-            }
-        }
-        Event::Ack { answer: Ok(args), .. } => print_args("# acknowledged", &args),
-        Event::Ack { answer: Err(error), .. } => println!("# not acknowledged: {error}"),
-        Event::Undelivered { .. } => println!("# undelivered"),
-        Event::Disconnected { reason, .. } => println!("# disconnected: {reason}"),
-        Event::Closed { error, retry } => {
-            let error = error.map(|error| format!(": {error}")).unwrap_or_default();
-            let again = retry.map(|(at, _)| format!(", again in {:.1?}", at.saturating_since(now))).unwrap_or_default();
-            println!("# closed{error}{again}");
-        }
-        _ => {}
-    }
-}
-
 fn print_args(name: &str, args: &Args<'_>) {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let attachments: Vec<String> = args.attachments().iter().map(|bytes| hex(bytes)).collect();
@@ -277,11 +366,17 @@ fn options() -> Result<(Config, Vec<String>, String), Box<dyn Error>> {
         match arg.as_str() {
             "--polling" => transports.websocket = false,
             "--websocket" => transports.polling = false,
-            "--protocol" if value()? == "4" => protocol = Protocol::V4,
+            "--protocol" => {
+                protocol = match value()?.as_str() {
+                    "4" => Protocol::V4,
+                    "5" => Protocol::V5,
+                    _ => return Err("--protocol is 4 or 5".into()),
+                }
+            }
             "--namespace" => namespaces.push(value()?),
             "--auth" => auth = value()?,
-            "--retries" => retries = value()?.parse()?,
-            _ if arg.starts_with("--") => return Err(format!("unknown option {arg}").into()),
+            "--retries" => retries = value()?.parse().map_err(|_| "--retries is a number")?,
+            _ if arg.starts_with("--") => return Err(format!("unknown option {arg}\n{USAGE}").into()),
             _ => url = arg,
         }
     }

@@ -44,6 +44,9 @@ pub struct Limits {
     /// Bytes of an offset of connection state recovery, and of the ids that the server gives. Default 256; longer strings
     /// at the end of an event are no offsets.
     pub offset_bytes_max: usize,
+    /// Bytes of the cookies that the server sets, 64 more for each; beyond them the oldest go. Default 4,096; with 0 none is
+    /// kept.
+    pub cookies_bytes_max: usize,
 }
 
 impl Default for Limits {
@@ -64,6 +67,7 @@ impl Default for Limits {
             auth_bytes_max: 8192,
             acks_per_socket_max: 1024,
             offset_bytes_max: 256,
+            cookies_bytes_max: 4096,
         }
     }
 }
@@ -154,10 +158,11 @@ impl Origin {
 
 impl Config {
     /// The defaults for the server at `url`: `http://localhost:3000`, `https://example.org`; `ws:` and `wss:` mean the
-    /// same.
+    /// same. Official clients take a path behind it for a namespace; here that is named to
+    /// [`Client::connect`](super::Client::connect).
     ///
     /// # Errors
-    /// If the URL names no server.
+    /// If the URL names no server, or more than a server.
     pub fn new(url: &str) -> Result<Self, ConfigError> {
         let lower = |prefix: &str| url.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
         let rest = url.get(4..).unwrap_or_default();
@@ -187,29 +192,38 @@ impl Config {
         })
     }
 
-    /// Adds a header line to every request, like `Authorization` or `Cookie`.
+    /// Adds a header line to every request, like `Authorization` or `Cookie`. The cookies that the server sets are sent back
+    /// beside these, but for those of the same names; see [`Limits::cookies_bytes_max`].
     ///
     /// # Errors
     /// If the name or value could break a request, or the header is not the application's to write.
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, HeaderError> {
-        if ["accept", "content-type"].iter().any(|own| name.eq_ignore_ascii_case(own)) {
-            return Err(HeaderError::Reserved);
-        }
-        let opening = Opening::url("ws://localhost").map_err(|_| HeaderError::Value)?;
-        opening.header(name, value)?;
-        OutgoingRequest::new("GET", "localhost", "/")?.header(name, value)?;
+        check_header(name, value)?;
         self.headers.push((name.into(), value.into()));
         Ok(self)
+    }
+
+    pub(super) fn set_header(&mut self, name: &str, value: Option<&str>) -> Result<(), HeaderError> {
+        check_header(name, value.unwrap_or_default())?;
+        self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self.headers.extend(value.map(|value| (name.into(), value.into())));
+        Ok(())
     }
 
     /// Adds a member to the query of every request.
     #[must_use]
     pub fn query(mut self, name: &str, value: &str) -> Self {
-        self.query.push('&');
-        self.query.push_str(&encode(name));
-        self.query.push('=');
-        self.query.push_str(&encode(value));
+        self.query.extend(["&", &encode(name), "=", &encode(value)]);
         self
+    }
+
+    pub(super) fn set_query(&mut self, name: &str, value: Option<&str>) {
+        let start = format!("{}=", encode(name));
+        let others = self.query.split('&').filter(|member| !member.is_empty() && !member.starts_with(&start));
+        self.query = others.map(|member| format!("&{member}")).collect();
+        if let Some(value) = value {
+            self.query.extend(["&", &start, &encode(value)]);
+        }
     }
 
     /// The host to connect to; an IPv6 address stands in brackets.
@@ -254,6 +268,7 @@ impl Config {
         LimitsError::check("namespaces_max", limits.namespaces_max, 1, 1 << 16)?;
         LimitsError::check("namespace_bytes_max", limits.namespace_bytes_max, 1, 1 << 16)?;
         LimitsError::check("offset_bytes_max", limits.offset_bytes_max, 64, 1 << 16)?;
+        LimitsError::check("cookies_bytes_max", limits.cookies_bytes_max, 0, 1 << 16)?;
         LimitsError::positive("delay", self.reconnection.delay)?;
         LimitsError::positive("delay_max", self.reconnection.delay_max)?;
         LimitsError::check("factor", self.reconnection.factor as usize, 1, 1000)?;
@@ -280,6 +295,16 @@ impl Config {
         };
         http::ClientConfig { limits, write_timeout: self.write_timeout, ..http::ClientConfig::default() }
     }
+}
+
+fn check_header(name: &str, value: &str) -> Result<(), HeaderError> {
+    if ["accept", "content-type"].iter().any(|own| name.eq_ignore_ascii_case(own)) {
+        return Err(HeaderError::Reserved);
+    }
+    let opening = Opening::url("ws://localhost").map_err(|_| HeaderError::Value)?;
+    opening.header(name, value)?;
+    OutgoingRequest::new("GET", "localhost", "/")?.header(name, value)?;
+    Ok(())
 }
 
 /// Percent-encodes all but the unreserved characters (RFC 3986 section 2.3).
@@ -316,6 +341,13 @@ mod tests {
         assert_eq!(Config::new("http://h?a=b").unwrap_err(), ConfigError::UrlPath);
         assert_eq!(Config::new("httpx://h").unwrap_err(), ConfigError::Url(UrlError::Scheme));
         assert_eq!(Config::new("localhost:3000").unwrap_err(), ConfigError::Url(UrlError::Scheme));
+        for url in ["ftp://h", "http://", "http://h:0", "http://u:p@h", "http://h#a", "http://h/a"] {
+            let said = alloc::string::ToString::to_string(&Config::new(url).unwrap_err());
+            assert!(
+                !said.contains("WebSocket") && !said.contains("ws or wss") || said.contains("http"),
+                "{url}: {said}"
+            );
+        }
     }
 
     #[test]

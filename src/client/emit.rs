@@ -40,10 +40,7 @@ impl Client {
             return Err(ConnectError::Closed);
         }
         let limits = self.shared.config.limits;
-        let unfit = |c: char| c.is_control() || c == ',';
-        if !namespace.starts_with('/') || namespace.len() > limits.namespace_bytes_max || namespace.contains(unfit) {
-            return Err(ConnectError::Namespace);
-        }
+        self.check_namespace(namespace)?;
         let name = self.name_of(namespace);
         self.check_auth(auth)?;
         let id = match self.names.get(name) {
@@ -72,7 +69,9 @@ impl Client {
         Ok(id)
     }
 
-    /// Sets what is sent for authentication when the namespace is connected the next time.
+    /// Sets what is sent for authentication when the namespace is connected the next time. See also
+    /// [`set_header`](Self::set_header), [`set_query`](Self::set_query) and
+    /// [`set_namespace_query`](Self::set_namespace_query).
     ///
     /// # Errors
     /// If it is no JSON object, or too long. Of a socket that is gone nothing is remembered.
@@ -80,6 +79,25 @@ impl Client {
         self.check_auth(auth)?;
         if let Some(socket) = self.sockets.get_mut(&socket) {
             socket.auth = auth.into();
+        }
+        Ok(())
+    }
+
+    /// Sets the query that a namespace of protocol 4 has when it is connected the next time: `token=abc`, or empty.
+    ///
+    /// # Errors
+    /// If namespaces have none in this protocol, if it has a comma or a control character, or is too long. Of a socket that
+    /// is gone nothing is remembered.
+    pub fn set_namespace_query(&mut self, socket: SocketId, query: &str) -> Result<(), ConnectError> {
+        if self.shared.config.protocol != Protocol::V4 {
+            return Err(ConnectError::Namespace);
+        }
+        let Some(name) = self.namespace(socket) else { return Ok(()) };
+        let mark = if query.is_empty() { "" } else { "?" };
+        let asked = [name, mark, query].concat();
+        self.check_namespace(&asked)?;
+        if let Some(socket) = self.sockets.get_mut(&socket) {
+            socket.asked = asked;
         }
         Ok(())
     }
@@ -214,6 +232,14 @@ impl Client {
         }
         self.send_body(reply.socket, PacketType::Ack, Some(reply.id), body);
         Ok(())
+    }
+
+    /// How many events to a namespace are not settled: they wait for it to be connected, or for an acknowledgement that was
+    /// asked for or that [`Config::retries`](super::Config::retries) ask for. Events that are on their way without one are
+    /// not counted; [`close`](Self::close) sends what is queued.
+    #[must_use]
+    pub fn pending(&self, socket: SocketId) -> usize {
+        self.sockets.get(&socket).map_or(0, Socket::pending)
     }
 
     /// Asks the server for a namespace, in the session that is open.
@@ -351,6 +377,15 @@ impl Client {
             Protocol::V4 => namespace.split_once('?').map_or(namespace, |(name, _)| name),
             Protocol::V5 => namespace,
         }
+    }
+
+    fn check_namespace(&self, namespace: &str) -> Result<(), ConnectError> {
+        let unfit = |c: char| c.is_control() || c == ',';
+        let most = self.shared.config.limits.namespace_bytes_max;
+        if !namespace.starts_with('/') || namespace.len() > most || namespace.contains(unfit) {
+            return Err(ConnectError::Namespace);
+        }
+        Ok(())
     }
 
     fn check_auth(&self, auth: &str) -> Result<(), ConnectError> {

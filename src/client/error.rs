@@ -47,11 +47,13 @@ pub enum Error {
 #[non_exhaustive]
 pub enum ConfigError {
     /// The URL names no server.
-    #[error(transparent)]
-    Url(#[from] UrlError),
+    #[error("{}", url_text(*.0))]
+    Url(UrlError),
     /// The URL has a path or a query: see [`Config::path`](super::Config::path), [`Config::query`](super::Config::query) and
     /// the namespaces of [`Client::connect`](super::Client::connect).
-    #[error("URL of a server has a path")]
+    #[error(
+        "URL of a server has a path or a query: a namespace is named when it is connected, a query is set on its own"
+    )]
     UrlPath,
     /// [`Config::path`](super::Config::path) does not begin with a slash, or has characters that no target has.
     #[error("invalid path")]
@@ -67,6 +69,23 @@ pub enum ConfigError {
     Limits(#[from] LimitsError),
 }
 
+impl From<UrlError> for ConfigError {
+    fn from(error: UrlError) -> Self {
+        Self::Url(error)
+    }
+}
+
+/// What [`UrlError`] says, of other schemes.
+const fn url_text(error: UrlError) -> &'static str {
+    match error {
+        UrlError::Scheme => "scheme of the URL is not http, https, ws or wss",
+        UrlError::Host => "invalid host",
+        UrlError::Port => "invalid port",
+        UrlError::UserInfo => "user information in the URL of a server: send an Authorization header",
+        UrlError::Fragment => "fragment in the URL of a server",
+    }
+}
+
 /// A namespace cannot be connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -77,7 +96,8 @@ pub enum ConnectError {
     /// What is to be sent for authentication is no JSON object, or too long.
     #[error("authentication is not a JSON object")]
     Auth,
-    /// It is connected, or is going to be.
+    /// It is connected, or is going to be: [`Client::reconnect`](super::Client::reconnect) hurries an attempt that is waited
+    /// for.
     #[error("namespace is connected already")]
     Already,
     /// There are [`Limits::namespaces_max`](super::Limits::namespaces_max).

@@ -16,6 +16,7 @@ use super::packets::Assembling;
 use super::socket::{Phase, Socket};
 use super::wire::{Shared, Wire};
 use crate::engineio::Transport;
+use crate::http::HeaderError;
 use crate::stream::Stream;
 use crate::time::Instant;
 
@@ -201,6 +202,33 @@ impl Client {
             self.retry_at = Instant::NEVER;
             self.open();
         }
+    }
+
+    /// Makes the next attempt to open a session now, not when [`Event::Closed`] said: as when the network is there again.
+    /// It counts as the first. Where none is waited for nothing happens; whether one was.
+    pub fn reconnect(&mut self, now: Instant) -> bool {
+        self.clock(now);
+        let waited = core::mem::replace(&mut self.retry_at, Instant::NEVER) != Instant::NEVER;
+        if waited {
+            self.backoff.reset();
+            self.open();
+        }
+        waited
+    }
+
+    /// Sets a header line of all requests from now on, in the place of those with this name (in any case), or takes them
+    /// away: a token that is not good any more. A WebSocket that is open has had its request.
+    ///
+    /// # Errors
+    /// As for [`Config::header`].
+    pub fn set_header(&mut self, name: &str, value: Option<&str>) -> Result<(), HeaderError> {
+        self.shared.config.set_header(name, value)
+    }
+
+    /// Sets a member of the query of all requests from now on, in the place of those with this name, or takes them away. Of
+    /// protocol 4 the namespaces have [their own](Self::set_namespace_query).
+    pub fn set_query(&mut self, name: &str, value: Option<&str>) {
+        self.shared.config.set_query(name, value);
     }
 
     /// The next stream that has something new to write, or that is to be ended. Each is named once; what of it could not be

@@ -47,6 +47,9 @@
 //! emitted meanwhile waits. When a session is open again each namespace is connected again; if the server has
 //! [connection state recovery](Event::Connected) it sends what was missed.
 //!
+//! [`reconnect`](Client::reconnect) makes the attempt at once. Credentials that are not good any more are renewed before it:
+//! [`set_auth`](Client::set_auth), [`set_header`](Client::set_header), [`set_query`](Client::set_query).
+//!
 //! What was on its way when a session is lost may have arrived or not, and the acknowledgement for it
 //! [fails](AckError::Disconnected). [`Config::retries`] sends such events again, so that the server gets each at least once.
 //!
@@ -59,6 +62,7 @@
 mod asked;
 mod backoff;
 mod config;
+mod cookies;
 mod emit;
 mod engine;
 mod error;

@@ -92,6 +92,7 @@ impl Engine {
     /// A poll was answered.
     pub(super) fn polled(&mut self, shared: &mut Shared, response: ReceivedResponse) {
         self.polling = false;
+        shared.note_cookies(&response);
         if response.status() != 200 {
             return self.end(shared, Some(Error::Status(response.status())));
         }
@@ -118,6 +119,7 @@ impl Engine {
     /// A POST was answered.
     pub(super) fn posted(&mut self, shared: &mut Shared, response: &ReceivedResponse) {
         self.posting = false;
+        shared.note_cookies(response);
         match response.status() {
             200 => self.complete_upgrade(shared),
             status => self.end(shared, Some(Error::Status(status))),

@@ -133,6 +133,14 @@ impl Socket {
         self.phase == Phase::Connected
     }
 
+    /// How many events wait for the namespace or an acknowledgement.
+    pub(super) fn pending(&self) -> usize {
+        // Those that await an acknowledgement are counted as such.
+        let offline = self.offline.events.iter().filter(|(ack, _)| ack.is_none()).count();
+        let retried = self.retried.iter().filter(|retried| retried.awaits.is_none()).count();
+        self.acks.len().saturating_add(offline).saturating_add(retried)
+    }
+
     /// The payload of CONNECT in protocol 5: what recovery needs, and the application's own, which comes last and wins.
     pub(super) fn connect_payload(&self) -> String {
         let Some(pid) = &self.pid else { return self.auth.clone() };

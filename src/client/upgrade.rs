@@ -51,7 +51,8 @@ impl Engine {
     /// What happened on the WebSocket.
     pub(super) fn socket_event<'a>(&mut self, shared: &mut Shared, event: ws::Event<'a>) -> Option<Happening<'a>> {
         match event {
-            ws::Event::Opened(_) => {
+            ws::Event::Opened(opened) => {
+                shared.note_cookies(opened.response());
                 if let Some(upgrade) = &mut self.upgrade {
                     upgrade.stage = Stage::Probing;
                     self.say(shared, "2probe");
@@ -73,12 +74,9 @@ impl Engine {
                     self.end(shared, error);
                 }
             }
-            // The status of a refusal stands in the end that follows it.
-            ws::Event::Refused(_)
-            | ws::Event::Upgrade(_)
-            | ws::Event::Piece(_)
-            | ws::Event::Ping(_)
-            | ws::Event::Pong(_) => {}
+            // Its status stands in the end that follows it.
+            ws::Event::Refused(response) => shared.note_cookies(&response),
+            ws::Event::Upgrade(_) | ws::Event::Piece(_) | ws::Event::Ping(_) | ws::Event::Pong(_) => {}
         }
         None
     }

@@ -1,5 +1,6 @@
 //! One byte stream to the server, and what a session's streams share.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
@@ -7,11 +8,12 @@ use alloc::sync::Arc;
 use core::time::Duration;
 
 use super::config::Config;
+use super::cookies::Cookies;
 use super::error::Error;
 use super::ids::StreamId;
 use crate::cursor::read_shared;
 use crate::entropy::Entropy;
-use crate::http::{self, ClientConnection, ClientEvent, HeaderError, OutgoingRequest};
+use crate::http::{self, ClientConnection, ClientEvent, HeaderError, OutgoingRequest, ReceivedResponse};
 use crate::stream::Stream;
 use crate::time::Instant;
 use crate::ws::{self, Opening};
@@ -24,6 +26,7 @@ pub(super) struct Shared {
     pub(super) ws_config: Arc<ws::Config>,
     pub(super) now: Instant,
     pub(super) entropy: Entropy,
+    cookies: Cookies,
     next_stream: u64,
     /// Streams that were given up, and of which the driver is still to be told.
     pub(super) given_up: VecDeque<StreamId>,
@@ -55,7 +58,8 @@ impl Shared {
             ..ws::Config::default()
         });
         let entropy = Entropy::new(seed);
-        Self { config, http_config, ws_config, now, entropy, next_stream: 0, given_up: VecDeque::new() }
+        let (cookies, given_up) = (Cookies::default(), VecDeque::new());
+        Self { config, http_config, ws_config, now, entropy, cookies, next_stream: 0, given_up }
     }
 
     fn stream_id(&mut self) -> StreamId {
@@ -67,10 +71,26 @@ impl Shared {
     pub(super) fn request(&self, method: &'static str, target: &str) -> Result<OutgoingRequest, HeaderError> {
         let mut request =
             OutgoingRequest::new(method, &self.config.origin.authority(), target)?.header("accept", "*/*")?;
-        for (name, value) in &self.config.headers {
-            request = request.header(name, value)?;
+        for (name, value) in self.headers() {
+            request = request.header(name, &value)?;
         }
         Ok(request)
+    }
+
+    /// The cookies that came with a response.
+    pub(super) fn note_cookies(&mut self, response: &ReceivedResponse) {
+        self.cookies.note(response, self.now, self.config.limits.cookies_bytes_max);
+    }
+
+    /// The application's header lines. Cookies are gathered into one (RFC 6265 section 5.4).
+    fn headers(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
+        let lines = || self.config.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let is_cookie = |name: &str| name.eq_ignore_ascii_case("cookie");
+        let own = lines().filter(move |(name, _)| is_cookie(name)).map(|(_, value)| value);
+        let cookies = Some(self.cookies.header(own, self.now)).filter(|cookies| !cookies.is_empty());
+        let others =
+            lines().filter(move |(name, _)| !is_cookie(name)).map(|(name, value)| (name, Cow::Borrowed(value)));
+        others.chain(cookies.map(|cookies| ("cookie", Cow::Owned(cookies))))
     }
 }
 
@@ -116,8 +136,8 @@ impl Wire {
         let malformed = Error::Http(http::Error::MalformedHead);
         let url = alloc::format!("{scheme}://{}:{}{target}", origin.host, origin.port);
         let mut opening = Opening::url(&url).map_err(|_| malformed)?;
-        for (name, value) in &shared.config.headers {
-            opening = opening.header(name, value).map_err(|_| malformed)?;
+        for (name, value) in shared.headers() {
+            opening = opening.header(name, &value).map_err(|_| malformed)?;
         }
         let seed = shared.entropy.bytes();
         let conn = ws::Connection::client(shared.ws_config.clone(), opening, seed, shared.now);

@@ -70,3 +70,35 @@ fn m01_what_is_queued_is_bounded() {
     }
     assert!((100..=115).contains(&sent), "{sent}");
 }
+
+/// What a program that wants to end has to wait for.
+#[test]
+fn what_is_not_settled_is_counted() {
+    let mut world = World::new(config(WEBSOCKET));
+    let socket = world.connect("/");
+    assert_eq!(world.client.pending(socket), 0);
+    world.emit(socket, "e", (1,));
+    world.emit_with_ack(socket, "e", 60);
+    assert_eq!(world.client.pending(socket), 2, "they wait for the namespace");
+    world.say(OPEN);
+    world.say(r#"40{"sid":"one"}"#);
+    assert_eq!(world.client.pending(socket), 1, "the other waits for its acknowledgement");
+    world.say("430[]");
+    assert_eq!(world.client.pending(socket), 0);
+    world.emit(socket, "e", (2,));
+    assert_eq!(world.client.pending(socket), 0, "on its way");
+    world.client.disconnect(world.now, socket);
+    assert_eq!(world.client.pending(socket), 0);
+
+    let mut config = config(WEBSOCKET);
+    config.retries = 1;
+    let (mut world, socket) = World::websocket(config);
+    world.emit(socket, "e", (1,));
+    world.emit(socket, "e", (2,));
+    world.emit_with_ack(socket, "e", 60);
+    for (left, ack) in [(3, "430[]"), (2, "432[]"), (1, "433[]")] {
+        assert_eq!(world.client.pending(socket), left);
+        world.say(ack);
+    }
+    assert_eq!(world.client.pending(socket), 0);
+}

@@ -6,6 +6,7 @@ mod memory;
 
 mod acks;
 mod chunking;
+mod cookies;
 mod events;
 mod hub;
 mod namespaces;

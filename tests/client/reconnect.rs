@@ -1,8 +1,8 @@
 //! Sessions that are lost, and opened again.
 
-use roomwire::client::{EmitError, Reconnection};
+use roomwire::client::{ConnectError, EmitError, Reconnection};
 
-use crate::world::{OPEN, POLLING, WEBSOCKET, World, config, config_4};
+use crate::world::{OPEN, OPEN_3, POLLING, WEBSOCKET, World, config, config_4};
 
 fn lose(world: &mut World) {
     let stream = world.socket();
@@ -237,4 +237,87 @@ fn the_session_ends_without_a_wanted_namespace() {
     let again = world.connect("/");
     assert_ne!(again, socket);
     assert_eq!(world.streams(), 1);
+}
+
+/// The network is there again: nobody wants to wait.
+#[test]
+fn an_attempt_is_hurried() {
+    let (mut world, _) = World::websocket(config(WEBSOCKET));
+    assert!(!world.client.reconnect(world.now), "the session is there");
+    lose(&mut world);
+    world.opens = false;
+    world.pass_seconds(1);
+    let stream = world.opening.pop_front().unwrap();
+    world.client.open_failed(world.now, stream);
+    world.turn();
+    assert!(world.told().ends_with(&["closed: Unreachable, try 2 in 2s".into()]));
+    assert!(world.client.reconnect(world.now) && !world.client.reconnect(world.now), "once");
+    world.turn();
+    let stream = world.opening.pop_front().unwrap();
+    world.client.open_failed(world.now, stream);
+    world.turn();
+    assert_eq!(world.told(), ["closed: Unreachable, try 1 in 1s"], "it was the first again");
+    world.opens = true;
+    assert!(world.client.reconnect(world.now));
+    world.turn();
+    assert_eq!(world.said().len(), 1);
+    world.say(OPEN);
+    world.say(r#"40{"sid":"two"}"#);
+    assert_eq!(world.told(), ["opened", "connected 1"]);
+    world.client.close(world.now);
+    assert!(!world.client.reconnect(world.now));
+}
+
+/// A token in a header or in the query is renewed.
+#[test]
+fn headers_and_the_query_are_renewed() {
+    let config = config(POLLING).query("token", "a b").query("tokens", "1");
+    let config = config.header("Authorization", "old").unwrap().header("X-Other", "1").unwrap();
+    let mut world = World::new(config);
+    world.connect("/");
+    let get = world.get();
+    assert_eq!(get.line, "GET /socket.io/?EIO=4&transport=polling&token=a%20b&tokens=1");
+    world.client.set_header("authorization", Some("new")).unwrap();
+    world.client.set_query("token", Some("c"));
+    assert!(world.client.set_header("x-other", Some("a\r\nb: c")).is_err());
+    assert!(world.client.set_header("host", None).is_err());
+    world.answer(&get, OPEN);
+    let (post, get) = (world.post(), world.get());
+    for asked in [&post, &get] {
+        assert!(asked.line.ends_with("&sid=SID&tokens=1&token=c"), "{}", asked.line);
+        assert_eq!(asked.request.header("authorization"), Some("new"), "one line");
+        assert_eq!(asked.request.header("x-other"), Some("1"));
+    }
+    world.client.set_header("AUTHORIZATION", None).unwrap();
+    world.client.set_query("token", None);
+    world.answer(&post, "ok");
+    world.answer(&get, r#"40{"sid":"one"}"#);
+    let get = world.get();
+    assert!(get.line.ends_with("&sid=SID&tokens=1"), "{}", get.line);
+    assert_eq!(get.request.header("authorization"), None);
+}
+
+#[test]
+fn the_query_of_a_namespace_is_renewed() {
+    let mut world = World::new(config_4(WEBSOCKET));
+    let socket = world.client.connect(world.now, "/admin?token=a", "").unwrap();
+    world.turn();
+    world.said();
+    world.say(OPEN_3);
+    world.say("40");
+    assert_eq!(world.said(), ["40/admin?token=a,"]);
+    for query in ["a,b", "a\n", &"x".repeat(200)] {
+        assert_eq!(world.client.set_namespace_query(socket, query), Err(ConnectError::Namespace));
+    }
+    for (query, asked) in [("token=b", "40/admin?token=b,"), ("", "40/admin,")] {
+        world.client.set_namespace_query(socket, query).unwrap();
+        lose(&mut world);
+        world.pass_seconds(1);
+        world.said();
+        world.say(OPEN_3);
+        world.say("40");
+        assert_eq!(world.said(), [asked]);
+    }
+    let (mut world, socket) = World::websocket(config(WEBSOCKET));
+    assert_eq!(world.client.set_namespace_query(socket, ""), Err(ConnectError::Namespace), "protocol 5 has none");
 }

@@ -63,6 +63,8 @@ pub struct World {
     pub opens: bool,
     /// Whether the server takes upgrades.
     pub upgrades: bool,
+    /// A header line of the answers to upgrades.
+    pub cookie: &'static str,
     /// Whether the server reads nothing any more.
     pub deaf: bool,
     asked: VecDeque<Asked>,
@@ -88,6 +90,7 @@ impl World {
             opening: VecDeque::new(),
             opens: true,
             upgrades: true,
+            cookie: "",
             deaf: false,
             asked: VecDeque::new(),
             said: Vec::new(),
@@ -184,13 +187,14 @@ impl World {
                     continue;
                 }
                 if !self.upgrades {
-                    return self.feed(stream, b"HTTP/1.1 400 No\r\ncontent-length: 0\r\n\r\n");
+                    let refusal = format!("HTTP/1.1 400 No\r\n{}content-length: 0\r\n\r\n", self.cookie);
+                    return self.feed(stream, refusal.as_bytes());
                 }
                 let upgrade = ws::Upgrade::check(request).unwrap();
                 let config = Arc::new(ws::Config { ping_interval: None, ..ws::Config::default() });
                 let (response, socket) =
                     ws::Connection::server_behind(config, &upgrade, &ws::Accept::new(), self.now).unwrap();
-                let mut head = "HTTP/1.1 101 Switching Protocols\r\n".to_owned();
+                let mut head = format!("HTTP/1.1 101 Switching Protocols\r\n{}", self.cookie);
                 response.headers().for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
                 pipe.socket = Some(socket);
                 self.said.push(format!("UPGRADE {}", line.strip_prefix("GET ").unwrap()));

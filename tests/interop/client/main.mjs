@@ -1,5 +1,5 @@
 // Drives the example client, by its lines, against servers of others. `node main.mjs [WORD]` keeps what contains WORD.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
@@ -56,15 +56,16 @@ class Program {
         while ((await this.line()) !== expected);
     }
 
-    async finish() {
+    async finish(expected = 0) {
         this.child.stdin.end();
         const timer = setTimeout(() => this.child.kill("SIGKILL"), PATIENCE);
         const code = await this.ended;
         clearTimeout(timer);
-        if (code !== 0) throw new Error(`ended with ${code}`);
+        if (code !== expected) throw new Error(`ended with ${code}`);
     }
 }
 
+const HELP = '# an event a line: enter {"name":"ann","room":"lobby"} and then say "hello"; ?say "hello" asks for an answer';
 const HELLO = 'hello "world",1,true,{"a":[null]}';
 
 // What comes first. Some servers greet before they answer CONNECT.
@@ -87,6 +88,12 @@ const scenarios = {
         client.say('ask "sure"');
         await client.expect('asked "sure"');
         await client.expect('answer "sure"');
+    },
+
+    async "help is not far"(client) {
+        await greeted(client);
+        client.say("help");
+        await client.expect(HELP);
     },
 
     async "attachments both ways"(client) {
@@ -179,14 +186,15 @@ const servers = {
 let failed = 0;
 let passed = 0;
 
-async function check(name, run, context, args) {
+async function check(name, run, context, args, code = 0) {
     const title = `${context.server}, ${context.transport}: ${name}`;
     if (!title.includes(only)) return;
     const client = new Program(process.env.ROOMWIRE_CLIENT, args);
     client.transport = context.transport;
     try {
+        await client.expect(HELP);
         await run(client, context);
-        await client.finish();
+        await client.finish(code);
         passed += 1;
         console.log(`ok   ${title}`);
     } catch (error) {
@@ -194,6 +202,27 @@ async function check(name, run, context, args) {
         client.child.kill("SIGKILL");
         console.log(`FAIL ${title}: ${error.message}\n     ${client.seen.slice(-12).join("\n     ")}`);
     }
+}
+
+const PATH = "URL of a server has a path or a query: a namespace is named when it is connected, a query is set on its own";
+const USAGE = "usage: client [--polling | --websocket] [--protocol 4 | 5] [--namespace /NAME]... [--auth JSON] [--retries N] [URL]";
+for (const [args, code, said] of [
+    [["--help"], 0, USAGE],
+    [["--nope"], 2, `unknown option --nope\n${USAGE}`],
+    [["--auth"], 2, "--auth needs a value"],
+    [["--auth", "[]"], 2, "authentication is not a JSON object"],
+    [["--protocol", "6"], 2, "--protocol is 4 or 5"],
+    [["--protocol", "5", "--retries", "x"], 2, "--retries is a number"],
+    [["http://127.0.0.1:8888/chat"], 2, PATH],
+    [["httpx://127.0.0.1"], 2, "scheme of the URL is not http, https, ws or wss"],
+]) {
+    const title = `options: ${args.join(" ")}`;
+    if (!title.includes(only)) continue;
+    const { status, stdout, stderr } = spawnSync(process.env.ROOMWIRE_CLIENT, args, { encoding: "utf8", timeout: PATIENCE });
+    const good = status === code && (stdout + stderr).trimEnd() === said;
+    if (good) passed += 1;
+    else failed += 1;
+    console.log(good ? `ok   ${title}` : `FAIL ${title}: ${status}, ${JSON.stringify(stdout + stderr)}`);
 }
 
 for (const [server, [command, args]] of Object.entries(servers)) {
@@ -215,7 +244,29 @@ for (const [server, [command, args]] of Object.entries(servers)) {
             await client.expect("# acknowledged 1");
             await client.expect("# acknowledged 2");
         }, context, [...options, "--retries", "3"]);
+        // The input is over before there is a session.
+        for (const retries of [[], ["--retries", "2"]]) {
+            const name = ["what was piped is sent", ...retries].join(" ");
+            await check(name, async (client) => {
+                client.child.stdin.end(`note "${transport} ${name}"\n`);
+                await client.ended;
+                const other = new Program(process.env.ROOMWIRE_CLIENT, options);
+                other.child.stdin.end("?noted\n");
+                await other.until(`# acknowledged "${transport} ${name}"`);
+                await other.finish();
+            }, context, [...options, ...retries]);
+        }
     }
+    if (server === "server-4") {
+        await check("a namespace that is not there", async (client) => {
+            await client.until("# refused: Invalid namespace");
+        }, { server, transport: "both" }, [url, "--namespace", "/nope"]);
+    }
+    const refused = ["--namespace", "/admin", ...(server === "server-2" ? ["--protocol", "4"] : [])];
+    await check("what cannot be sent is told", async (client) => {
+        client.child.stdin.end("echo 1\n");
+        await client.until("# given up: 1 not sent or not acknowledged");
+    }, { server, transport: "both" }, [url, ...refused], 1);
     program.child.kill();
     await program.ended;
 }

@@ -12,9 +12,16 @@ const options = { pingInterval: 400, pingTimeout: 5000, maxHttpBufferSize: 1e6 }
 // Server 2.x takes the server first as well; recovery is of 4.6.
 const io = new (Server ?? require(name))(http, two ? options : { ...options, connectionStateRecovery: {} });
 
+let note = "";
+
 function serve(socket) {
     socket.emit("hello", "world", 1, true, { a: [null] });
     socket.on("echo", (...args) => args.pop()(...args));
+    socket.on("note", (text, done) => {
+        note = text;
+        done?.();
+    });
+    socket.on("noted", (done) => done(note));
     socket.on("back", (...args) => socket.emit("back", ...args));
     socket.on("ask", (...args) => socket.emit("asked", ...args, (...answer) => socket.emit("answer", ...answer)));
     socket.on("count", (most) => {

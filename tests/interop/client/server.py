@@ -10,6 +10,7 @@ from aiohttp import web
 server = socketio.AsyncServer(async_mode="aiohttp", ping_interval=1, ping_timeout=5, always_connect=False)
 app = web.Application()
 server.attach(app)
+note = ""
 
 
 class Events(socketio.AsyncNamespace):
@@ -21,6 +22,13 @@ class Events(socketio.AsyncNamespace):
 
     async def on_echo(self, sid, *args):
         return args
+
+    async def on_note(self, sid, text):
+        global note
+        note = text
+
+    async def on_noted(self, sid):
+        return note
 
     async def on_back(self, sid, *args):
         await self.emit("back", args, to=sid)
