@@ -103,11 +103,14 @@ export class Client {
 
   // --- ends ---
 
-  // On the transport that it stays on: by default, a client changes to WebSocket after the first few packets.
+  // On the transport that it stays on: by default, a client changes to WebSocket after the first few packets. The server knows
+  // it, too: a stream that breaks with something unread is reset, which clients tell in other words.
   async settled() {
     const { engine } = this.socket.io;
-    if (this.#kind.mode !== 'default' || engine.transport.name === 'websocket') return;
-    await within(new Promise((resolve) => { engine.once('upgrade', resolve); }), 'the upgrade');
+    if (this.#kind.mode === 'default' && engine.transport.name !== 'websocket') {
+      await within(new Promise((resolve) => { engine.once('upgrade', resolve); }), 'the upgrade');
+    }
+    assert.deepEqual(await this.call('echo', 'settled'), ['settled']);
   }
 
   // As when a cable is cut: no DISCONNECT packet and no close frame.
