@@ -46,7 +46,7 @@ pub struct Config {
     /// How long a peer may take to read 16 KiB of what is sent to it, or all of it if that is less. Default 30 s.
     pub write_timeout: Duration,
     /// After so long without anything to write an empty line is written: on a stream whose other end is gone that fails in
-    /// the end. Default 25 s.
+    /// the end. Default 25 s; zero for never.
     pub idle_interval: Duration,
     /// After the last byte: how long to wait for the peer to end the stream. Default 2 s.
     pub linger_timeout: Duration,
@@ -139,7 +139,7 @@ impl Connection {
     #[must_use]
     pub fn new(config: Arc<Config>, now: Instant) -> Self {
         Self {
-            deadline: now.saturating_add(config.idle_interval),
+            deadline: idle_deadline(&config, now),
             config,
             phase: Phase::Open,
             spoken: false,
@@ -240,7 +240,7 @@ impl Connection {
             out.push(b'\n');
         });
         self.stall.queued(self.now, self.config.write_timeout);
-        self.deadline = self.now.saturating_add(self.config.idle_interval);
+        self.deadline = idle_deadline(&self.config, self.now);
     }
 
     /// Ends the stream after what is already queued, and after a line that says why: `closed: ` and the reason, unless that is
@@ -330,7 +330,7 @@ impl Connection {
         } else if self.deadline <= self.now {
             match self.phase {
                 Phase::Open => {
-                    self.deadline = self.now.saturating_add(self.config.idle_interval);
+                    self.deadline = idle_deadline(&self.config, self.now);
                     // What waits is a sign of life already.
                     if self.outbox.is_empty() {
                         let _ = self.send(now, "");
@@ -364,6 +364,11 @@ impl Connection {
     fn clock(&mut self, now: Instant) {
         self.now = self.now.max(now);
     }
+}
+
+/// When an empty line is due.
+fn idle_deadline(config: &Config, now: Instant) -> Instant {
+    if config.idle_interval.is_zero() { Instant::NEVER } else { now.saturating_add(config.idle_interval) }
 }
 
 /// Whether a line is the first of a request (RFC 9112 section 3).
@@ -442,6 +447,16 @@ mod tests {
         conn.close(Instant::ORIGIN, "no\nmore");
         conn.close(Instant::ORIGIN, "again");
         assert_eq!(conn.outgoing().collect::<Vec<_>>().concat(), b"closed: no more\n");
+    }
+
+    #[test]
+    fn no_sign_of_life_is_due_where_none_is_asked_for() {
+        let config = Config { idle_interval: Duration::ZERO, ..Config::default() };
+        let mut conn = Connection::new(config.into(), Instant::ORIGIN);
+        assert_eq!(conn.poll_timeout(), None);
+        conn.send(Instant::ORIGIN, "a").unwrap();
+        conn.sent(Instant::ORIGIN, 2);
+        assert_eq!((conn.poll_timeout(), conn.handle_timeout(Instant::ORIGIN)), (None, None));
     }
 
     /// A form on a web page posts any text to any port.

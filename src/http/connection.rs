@@ -1,6 +1,8 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+
+use bytes::{Buf as _, BytesMut};
 use core::time::Duration;
 
 use super::reader::{Limits, LimitsError, RequestReader};
@@ -28,7 +30,8 @@ pub struct Config {
     pub write_timeout: Duration,
     /// After the last byte of the last answer: how long to wait for the peer to end the stream. Default 2 s.
     pub linger_timeout: Duration,
-    /// Bytes kept of what is sent behind a request that is not answered yet. Default 65,536.
+    /// Bytes kept of what is sent behind a request that is not answered yet; as much as a driver reads at once, since it may
+    /// have read them with that request. As many bytes of unread answers stop further reading. Default 262,144.
     pub pipelined_bytes_max: usize,
 }
 
@@ -42,7 +45,7 @@ impl Default for Config {
             answer_timeout: Duration::from_secs(60),
             write_timeout: Duration::from_secs(30),
             linger_timeout: Duration::from_secs(2),
-            pipelined_bytes_max: 65_536,
+            pipelined_bytes_max: 262_144,
         }
     }
 }
@@ -115,7 +118,7 @@ pub struct Connection {
     phase: Phase,
     reader: RequestReader,
     /// What came behind the request that is not answered yet, then the input of the next ones.
-    pipelined: Vec<u8>,
+    pipelined: BytesMut,
     outbox: Outbox,
     now: Instant,
     /// The end of the present phase.
@@ -145,7 +148,7 @@ impl Connection {
             config,
             phase: Phase::Reading,
             reader: RequestReader::new(),
-            pipelined: Vec::new(),
+            pipelined: BytesMut::new(),
             outbox: Outbox::new(),
             now,
             deadline,
@@ -246,11 +249,14 @@ impl Connection {
     /// What happened without input: the end, or after an answer the request that was sent behind it.
     pub fn poll_event(&mut self) -> Option<Event> {
         if self.phase == Phase::Reading && !self.pipelined.is_empty() {
-            let kept = core::mem::take(&mut self.pipelined);
-            let mut rest = kept.as_slice();
+            let mut kept = core::mem::take(&mut self.pipelined);
+            let mut rest = &kept[..];
             let event = self.read(&mut rest);
             if matches!(self.phase, Phase::Answering { .. }) {
-                self.pipelined = rest.to_vec();
+                let taken = kept.len().saturating_sub(rest.len());
+                kept.advance(taken);
+                // Of what is told nothing is kept.
+                self.pipelined = if kept.is_empty() { BytesMut::new() } else { kept };
             }
             if event.is_some() {
                 return event;
@@ -302,7 +308,7 @@ impl Connection {
     }
 
     /// Whether something came behind the request that is not answered yet.
-    pub(crate) const fn is_followed(&self) -> bool {
+    pub(crate) fn is_followed(&self) -> bool {
         matches!(self.phase, Phase::Answering { .. }) && !self.pipelined.is_empty()
     }
 
@@ -403,7 +409,7 @@ impl Connection {
 
     /// The stream speaks another protocol from here on.
     pub(crate) fn into_upgraded(self) -> Upgraded {
-        Upgraded { outbox: self.outbox, early: self.pipelined, peer_ended: self.peer_ended }
+        Upgraded { outbox: self.outbox, early: self.pipelined.into(), peer_ended: self.peer_ended }
     }
 
     pub(crate) const fn outbox(&self) -> &Outbox {
@@ -454,7 +460,7 @@ impl Connection {
     fn end(&mut self, error: Option<Error>) {
         self.closing = Some(error);
         self.reader = RequestReader::new();
-        self.pipelined = Vec::new();
+        self.pipelined = BytesMut::new();
         self.phase = if self.peer_ended { Phase::Closed } else { Phase::Draining };
         // A slow reader of a long answer has the time that it uses; the rest is for who has it all and does not end.
         self.deadline = match self.phase {

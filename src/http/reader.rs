@@ -233,7 +233,7 @@ pub(super) fn parse(buffer: Vec<u8>, lines: usize, limits: &Limits) -> Result<Re
     let headers = Headers::new(buffer, lines);
     let request = Request { headers, method, target, minor_version, body: Vec::new(), protocol: None };
     match request.count("host") {
-        1 => {}
+        1 if request.header("host").is_some_and(is_host) => {}
         0 if minor_version == 0 => {}
         _ => return Err(Error::Host),
     }
@@ -241,6 +241,11 @@ pub(super) fn parse(buffer: Vec<u8>, lines: usize, limits: &Limits) -> Result<Re
         return Err(Error::Expectation);
     }
     Ok(request)
+}
+
+/// Whether a host and port consist of what those of a URI may (RFC 3986 section 3.2.2), which may be nothing at all.
+fn is_host(value: &str) -> bool {
+    value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte))
 }
 
 /// The length of the body, where it can mean only one thing.

@@ -41,10 +41,11 @@ pub enum HeaderError {
 }
 
 impl Response {
-    /// An empty response. `status` has three digits; anything else is sent as 500.
+    /// An empty response. `status` is that of a final response, 200 to 999; anything else is sent as 500, since a peer
+    /// takes what comes behind 1xx for the answer (RFC 9110 section 15.2).
     #[must_use]
     pub const fn new(status: u16) -> Self {
-        let status = if matches!(status, 100..=999) { status } else { 500 };
+        let status = if matches!(status, 200..=999) { status } else { 500 };
         Self { status, headers: String::new(), body: Bytes::new() }
     }
 
@@ -259,6 +260,13 @@ mod tests {
             let mut out = Vec::from(*b"=");
             write_decimal(number, &mut out);
             assert_eq!(out, ["=", &number.to_string()].concat().as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_response_is_final() {
+        for status in [0, 99, 100, 101, 103, 199, 1000] {
+            assert_eq!(Response::new(status).status(), 500);
         }
     }
 

@@ -42,6 +42,9 @@ impl Carrier {
     }
 }
 
+/// What a frame adds to a message, at the most.
+const FRAME_BYTES: usize = 14;
+
 impl Hub {
     /// Queues packets on a session, all or none: an event and its attachments.
     ///
@@ -63,7 +66,9 @@ impl Hub {
                 if let [packet] = packets {
                     entry.send(self.now, packet)?;
                 } else {
-                    let size = packets.iter().fold(0_usize, |sum, packet| sum.saturating_add(packet.frame().len()));
+                    // With the most that each may take besides, so that the last has room if the first has.
+                    let size = |packet: &Prepared| packet.frame().len().saturating_add(FRAME_BYTES);
+                    let size = packets.iter().fold(0_usize, |sum, packet| sum.saturating_add(size(packet)));
                     if entry.outgoing_len().saturating_add(size) > outbox_bytes_max {
                         return Err(SendError::OutboxFull);
                     }

@@ -343,9 +343,9 @@ impl Hub {
         let known = entry.outgoing_len() <= expected && !core::mem::replace(&mut entry.queued, true);
         match entry.tie {
             Tie::Carries(session) if paused && count > 0 => {
-                if let Some(engine) = self.sessions.get_mut(session).and_then(Session::engine_mut) {
-                    // Its answer to a ping may stand behind what is not read from it; that it reads is a sign of life.
-                    engine.reads(now, &self.config.engine);
+                if let Some(session) = self.sessions.get_mut(session) {
+                    // What it owes may stand behind what is not read from it; that it reads is a sign of life.
+                    session.reads(now, &self.config);
                 }
             }
             Tie::Posts(_) | Tie::Delivers(_) if entry.outgoing_len() == 0 => self.tie(conn, Tie::None),
@@ -407,10 +407,10 @@ impl Hub {
         self.shutting_down
     }
 
-    /// Whether [`shutdown`](Self::shutdown) was called and no connection is left.
+    /// Whether [`shutdown`](Self::shutdown) was called, no connection is left, and no response is to be taken.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.shutting_down && self.conns.len() == 0
+        self.shutting_down && self.conns.len() == 0 && self.responses.is_empty()
     }
 
     /// How much there is.

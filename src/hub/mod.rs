@@ -40,7 +40,8 @@
 //!    serve each connection that [`poll_transmit`](Hub::poll_transmit) names: write its [`outgoing`](Hub::outgoing) and say
 //!    how much with [`sent`](Hub::sent). **What the stream does not take now is yours to remember**: the connection is not
 //!    named again for it. Write on when the stream is writable, until [`outgoing_len`](Hub::outgoing_len) is 0; only then do
-//!    to the stream what [`stream`](Hub::stream) says.
+//!    to the stream what [`stream`](Hub::stream) says. Serving may have made events, and events something to serve: go on
+//!    until both have nothing.
 //! 4. Call [`handle_timeout`](Hub::handle_timeout) when [`poll_timeout`](Hub::poll_timeout) has come.
 //!
 //! # What clients send

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use core::fmt::Write as _;
 
 use super::carrier::Carrier;
+use super::config::Config;
 use super::error::{ResumeError, SocketError};
 use super::event::{DisconnectReason, Error, Event, Refusal};
 use super::front::Hub;
@@ -95,6 +96,16 @@ impl Session {
         match &mut self.speech {
             Speech::Engine(engine) => Some(engine),
             Speech::Lines | Speech::Plain(_) => None,
+        }
+    }
+
+    /// While nothing was read from the client, it has read: it has its time for a pong and for attachments anew.
+    pub(super) fn reads(&mut self, now: Instant, config: &Config) {
+        if let Some(engine) = self.engine_mut() {
+            engine.reads(now, &config.engine);
+        }
+        if let Some(assembling) = &mut self.assembling {
+            assembling.until = now.saturating_add(config.attachments_timeout);
         }
     }
 

@@ -14,7 +14,7 @@ pub enum Error {
     /// The payload is not the JSON that the packet's type asks for.
     #[error("invalid payload")]
     Payload,
-    /// JSON nested deeper than 128 levels.
+    /// JSON nested deeper than 127 levels.
     #[error("payload nested too deeply")]
     TooDeep,
     /// An event whose name is neither a string nor a number.

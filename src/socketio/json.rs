@@ -4,9 +4,9 @@ use serde::de::{Deserialize as _, IgnoredAny};
 
 use super::Error;
 
-/// The deepest nesting that is passed on: what serde_json itself takes, and far below what makes
+/// The deepest nesting that is passed on: what serde_json takes into values, and far below what makes
 /// other clients' parsers recurse too deep.
-pub(super) const DEPTH_MAX: usize = 128;
+pub(super) const DEPTH_MAX: usize = 127;
 
 /// Whether `text` is an object, or nothing.
 pub(crate) fn check_object(text: &str) -> Result<(), Error> {
@@ -67,11 +67,11 @@ mod tests {
     #[test]
     fn s10_depth_is_bounded() {
         let nested = |n: usize| format!("{}{}", "[".repeat(n), "]".repeat(n));
-        assert_eq!(check(&nested(128), '['), Ok(()));
-        assert_eq!(check(&nested(129), '['), Err(Error::TooDeep));
+        assert_eq!(check(&nested(127), '['), Ok(()));
+        assert_eq!(check(&nested(128), '['), Err(Error::TooDeep));
         let objects = |n: usize| format!("{}0{}", r#"{"a":"#.repeat(n), "}".repeat(n));
-        assert_eq!(check(&objects(128), '{'), Ok(()));
-        assert_eq!(check(&objects(129), '{'), Err(Error::TooDeep));
+        assert_eq!(check(&objects(127), '{'), Ok(()));
+        assert_eq!(check(&objects(128), '{'), Err(Error::TooDeep));
         assert_eq!(check(&format!("[{}]", "[],".repeat(1000) + "0"), '['), Ok(()), "many beside each other");
         assert_eq!(check(&"[".repeat(1_000_000), '['), Err(Error::TooDeep));
         assert_eq!(check(&format!(r#"["{}"]"#, "[".repeat(1000)), '['), Ok(()), "not in strings");

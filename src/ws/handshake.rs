@@ -191,7 +191,8 @@ impl Upgrade {
         deflate: Option<&DeflateConfig>,
     ) -> Result<(Response, Option<Agreed>), AcceptError> {
         let mut response = match &self.accept {
-            Some(key) => Response::new(101)
+            Some(key) => Response::new(200)
+                .with_status(101)
                 .own_header("upgrade", "websocket")
                 .own_header("connection", "Upgrade")
                 .own_header("sec-websocket-accept", core::str::from_utf8(key).unwrap_or_default()),

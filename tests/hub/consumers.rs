@@ -1,9 +1,12 @@
 //! Slow consumers: what is reliable cuts them off, what is volatile is dropped; nobody else notices. And encoding once.
 
 use roomwire::hub::{Config, DisconnectReason, EmitError, Error, Receipt, Target};
+use roomwire::socketio::{Placeholder, attach};
+use roomwire::ws::Opcode;
 
 use crate::fuzz_hub::Told;
 use crate::support::memory::measure;
+use crate::support::ws::masked;
 use crate::world::{World, config, count, millis, packets};
 
 fn small() -> Config {
@@ -66,6 +69,29 @@ fn volatile_events_are_dropped_and_counted() {
     assert_eq!(world.hears(conn).len(), 5);
     assert_eq!(world.told(), [Told::Drained(conn)]);
     assert_eq!(emit(&mut world).queued, 2);
+}
+
+/// An event and its attachments go together, however little room is left.
+#[test]
+fn volatile_events_are_never_cut_in_two() {
+    let mut config = small();
+    config.limits.outbox_bytes_max = 4096;
+    config.limits.congested_bytes = 4096;
+    let mut whole = 0;
+    for left in 0..400 {
+        let mut world = World::new(config.clone());
+        let (conn, socket) = world.client();
+        // In two, since one event must leave room for more.
+        for size in [2000, 4096 - 2048 - left] {
+            world.hub.emit(world.now, socket, "fill", ("x".repeat(size),)).unwrap();
+        }
+        let event = attach((Placeholder(0),), [&[7; 100][..]]);
+        let receipt = world.hub.emit(world.now, Target::socket(socket).volatile(), "v", event).unwrap();
+        assert_eq!(receipt.queued + receipt.dropped, 1);
+        assert_eq!(world.hears(conn).len(), 2 + 2 * receipt.queued, "{left} bytes are left");
+        whole += receipt.queued;
+    }
+    assert!((100..350).contains(&whole), "{whole}");
 }
 
 #[test]
@@ -181,4 +207,33 @@ fn c14_who_reads_nothing_is_given_up() {
     assert_eq!((count(&told, "lost"), count(&told, "closed with an error")), (1, 1), "{told:?}");
     assert_eq!(world.hub.outgoing_len(conn), 0);
     assert_eq!(world.hub.counts().connections, 0);
+}
+
+/// While its client is behind with reading, nothing is read from it: that what it owes does not come is not its fault.
+#[test]
+fn a_slow_reader_is_not_silent() {
+    let mut config = small();
+    config.attachments_timeout = millis(10_000);
+    config.engine.ping_interval = millis(7_000);
+    config.engine.ping_timeout = millis(10_000);
+    let mut world = World::new(config);
+    let (conn, socket) = world.client();
+    assert_eq!(world.says(conn, r#"451-["file",{"_placeholder":true,"num":0}]"#), []);
+    for _ in 0..9 {
+        world.hub.emit(world.now, socket, "say", ("x".repeat(1000),)).unwrap();
+    }
+    assert!(!world.hub.wants_read(conn));
+    world.told();
+    while !world.hub.wants_read(conn) {
+        world.pass(millis(2_999));
+        assert!(world.hub.is_live(socket), "taken for dead while it reads");
+        world.read(conn, 1000);
+    }
+    world.told();
+    world.bytes(conn, &masked(Opcode::Binary, b"x"));
+    assert!(matches!(&world.told()[..], [Told::Emit(from, ..)] if *from == socket));
+    // Now its silence counts.
+    world.read(conn, usize::MAX);
+    world.pass(millis(10_000));
+    assert!(!world.hub.is_live(socket));
 }

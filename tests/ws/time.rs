@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use roomwire::http::{self, Response};
-use roomwire::ws::{Accept, CloseCode, Config, Connection, Endpoint, Error, Opcode};
+use roomwire::ws::{Accept, CloseCode, Config, Connection, Endpoint, Error, Limits, Opcode, Role};
 use roomwire::{Instant, Stream};
 
 use crate::clock::{START, after, asked, assert_closed, client, closed, fires_at, millis, server};
@@ -258,5 +258,29 @@ fn a_timeout_of_zero_is_refused_or_harmless() {
                 assert!(conn.poll_timeout().is_none_or(|next| next > now), "change {nth}: still due");
             }
         }
+    }
+}
+
+/// While a peer is behind with reading it is not read from: its pong cannot be seen, that it reads can.
+#[test]
+fn a_slow_reader_is_not_silent() {
+    for mut conn in both() {
+        let mut config = Config { limits: Limits { read_pause_bytes: 1000, ..small().limits }, ..small() };
+        (config.ping_interval, config.ping_timeout) = (Some(millis(1000)), millis(2000));
+        conn = if conn.role() == Role::Server { server(config.clone()) } else { client(config.clone()) };
+        conn.send(START, &[1; 60_000][..]).unwrap();
+        assert!(!conn.wants_read());
+        let mut now = after(START, config.ping_interval.unwrap());
+        assert!(conn.handle_timeout(now).is_none());
+        let step = config.ping_timeout.min(config.write_timeout) - millis(1);
+        while !conn.wants_read() {
+            now = after(now, step);
+            assert!(conn.handle_timeout(now).is_none(), "taken for dead while it reads");
+            conn.sent(now, 16 * 1024);
+        }
+        // Now its silence counts.
+        flush(&mut conn, now);
+        let told = closed(fires_at(&mut conn, after(now, config.ping_timeout)));
+        assert_eq!(told.error, Some(Error::PingTimeout));
     }
 }

@@ -600,8 +600,8 @@ mod tests {
         let nested =
             |depth: usize, front: &[u8]| parse(&event(&[front.repeat(depth), vec![0x90]].concat())).map(|_| ());
         for front in [&b"\x91"[..], b"\x81\xa0", b"\xdd\x00\x00\x00\x01"] {
-            assert_eq!(nested(127, front), Ok(()));
-            assert_eq!(nested(128, front), Err(Error::TooDeep));
+            assert_eq!(nested(126, front), Ok(()));
+            assert_eq!(nested(127, front), Err(Error::TooDeep));
             assert_eq!(nested(1_000_000, front), Err(Error::TooDeep));
         }
         // What is not read may be as deep as it likes.

@@ -391,6 +391,10 @@ impl Connection {
         if count == 0 {
             return;
         }
+        if self.awaits_pong && !self.wants_read() {
+            // The pong may stand behind what is not read; that the peer reads is a sign of life.
+            self.deadline = self.now.saturating_add(self.config.ping_timeout);
+        }
         self.outbox.advance(count);
         self.stall.written(self.now, self.config.write_timeout, count, self.outbox.len());
         if self.outbox.is_empty() {
