@@ -5,6 +5,7 @@
 mod memory;
 
 mod acks;
+mod chat;
 mod chunking;
 mod cookies;
 mod events;
