@@ -5,6 +5,7 @@ use core::fmt;
 use core::time::Duration;
 
 use super::error::ConfigError;
+use super::parser::Parser;
 use crate::engineio::Transports;
 use crate::http::{self, HeaderError, LimitsError, OutgoingRequest};
 use crate::socketio::Protocol;
@@ -111,6 +112,8 @@ pub struct Config {
     pub protocol: Protocol,
     /// Which transports to use. Default both: long polling first, then the change to WebSocket if the server offers it.
     pub transports: Transports,
+    /// The form of Socket.IO packets. Default [`Parser::Json`].
+    pub parser: Parser,
     /// Whether and when a lost session is opened again.
     pub reconnection: Reconnection,
     /// How often an event is sent again that was not acknowledged within [`ack_timeout`](Self::ack_timeout). Default 0: it
@@ -186,6 +189,7 @@ impl Config {
             path: "/socket.io/".into(),
             protocol: Protocol::V5,
             transports: Transports::ALL,
+            parser: Parser::default(),
             reconnection: Reconnection::default(),
             retries: 0,
             ack_timeout: Duration::from_secs(10),

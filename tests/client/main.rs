@@ -10,6 +10,8 @@ mod chunking;
 mod cookies;
 mod events;
 mod hub;
+#[cfg(feature = "msgpack")]
+mod msgpack;
 mod namespaces;
 mod polling;
 mod reconnect;
