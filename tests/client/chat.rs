@@ -5,11 +5,11 @@ use std::time::Duration;
 use roomwire::Instant;
 use roomwire::hub::{Config, ConnId, Hub, Origins, Peer};
 
-use self::chat::Chat;
+use self::example::Chat;
 
 #[path = "../../examples/chat/mod.rs"]
 #[allow(dead_code)]
-mod chat;
+mod example;
 
 /// One line from a client; the lines that it gets.
 fn say(hub: &mut Hub, chat: &mut Chat, conn: ConnId, line: &str) -> Vec<String> {

@@ -51,10 +51,11 @@ impl Net {
         let now = Instant::from(Duration::from_secs(1));
         let mut config = config(transports);
         config.protocol = protocol;
+        #[cfg_attr(not(feature = "msgpack"), expect(unused_mut))]
         let mut server = hub::Config::new(Origins::Any);
         // Every other seed, so that all of the tests are of both.
         #[cfg(feature = "msgpack")]
-        if seed % 2 == 0 {
+        if seed.is_multiple_of(2) {
             config.parser = roomwire::client::Parser::MessagePack;
             server.parser = hub::Parser::MessagePack;
         }
