@@ -56,7 +56,7 @@
 //! | --- | --- | --- |
 //! | `std` | yes | run-time detection of vector instructions for checking UTF-8; no behaviour changes |
 //! | `deflate` | no | `permessage-deflate` (RFC 7692) for [`ws`] and gzip for long polling, once they are configured; needs `std` |
-//! | `msgpack` | no | Socket.IO packets as MessagePack, once it is configured: see [`hub::Parser`] |
+//! | `msgpack` | no | Socket.IO packets as MessagePack, once it is configured: see [`hub::Parser`], [`client::Parser`] |
 //!
 //! The crate is `no_std` with `alloc`, always, and has no `unsafe` code of its own.
 

@@ -166,7 +166,10 @@ impl Chat {
                 Some(reply) => return log(hub.ack(now, reply, args)),
                 None => return emit(hub, now, socket, "echo", args),
             },
-            "ping" => return emit(hub, now, socket, "pong", args),
+            "ping" => match reply {
+                Some(reply) => return log(hub.ack(now, reply, args)),
+                None => return emit(hub, now, socket, "pong", args),
+            },
             "ask" => match hub.emit_with_ack(now, socket, "question", args, ANSWER_TIMEOUT) {
                 Ok(ack) => {
                     self.questions.insert(ack, socket);
@@ -174,8 +177,15 @@ impl Chat {
                 }
                 Err(error) => Err(error.to_string()),
             },
-            "bye" => return log(hub.disconnect(now, socket)),
-            "goodbye" => return log(hub.disconnect_client(now, socket)),
+            "bye" | "goodbye" => {
+                if let Some(reply) = reply {
+                    log(hub.ack(now, reply, (json!({ "ok": true }),)));
+                }
+                return log(match name {
+                    "bye" => hub.disconnect(now, socket),
+                    _ => hub.disconnect_client(now, socket),
+                });
+            }
             "stats" if admin => Ok(stats(hub)),
             _ if admin => Err("unknown event".into()),
             "enter" => self.enter(hub, now, socket, &args),

@@ -1,9 +1,11 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 use core::time::Duration;
 
 use super::error::ConfigError;
+use super::parser::Parser;
 use crate::engineio::Transports;
 use crate::http::{self, HeaderError, LimitsError, OutgoingRequest};
 use crate::socketio::Protocol;
@@ -110,6 +112,8 @@ pub struct Config {
     pub protocol: Protocol,
     /// Which transports to use. Default both: long polling first, then the change to WebSocket if the server offers it.
     pub transports: Transports,
+    /// The form of Socket.IO packets. Default [`Parser::Json`].
+    pub parser: Parser,
     /// Whether and when a lost session is opened again.
     pub reconnection: Reconnection,
     /// How often an event is sent again that was not acknowledged within [`ack_timeout`](Self::ack_timeout). Default 0: it
@@ -135,9 +139,19 @@ pub struct Config {
     /// How long the server may take to read 16 KiB of what is sent to it, or all of it if that is less. Default 30 s.
     pub write_timeout: Duration,
     pub(super) origin: Origin,
-    pub(super) headers: Vec<(String, String)>,
+    pub(super) headers: Private<Vec<(String, String)>>,
     /// Encoded, each member with an ampersand before it.
-    pub(super) query: String,
+    pub(super) query: Private<String>,
+}
+
+/// What may hold a secret: it is not shown.
+#[derive(Clone, Default)]
+pub(super) struct Private<T>(pub(super) T);
+
+impl<T> fmt::Debug for Private<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(private)")
+    }
 }
 
 /// Where the server is.
@@ -175,6 +189,7 @@ impl Config {
             path: "/socket.io/".into(),
             protocol: Protocol::V5,
             transports: Transports::ALL,
+            parser: Parser::default(),
             reconnection: Reconnection::default(),
             retries: 0,
             ack_timeout: Duration::from_secs(10),
@@ -187,8 +202,8 @@ impl Config {
             close_timeout: Duration::from_secs(5),
             write_timeout: Duration::from_secs(30),
             origin,
-            headers: Vec::new(),
-            query: String::new(),
+            headers: Private::default(),
+            query: Private::default(),
         })
     }
 
@@ -199,30 +214,30 @@ impl Config {
     /// If the name or value could break a request, or the header is not the application's to write.
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, HeaderError> {
         check_header(name, value)?;
-        self.headers.push((name.into(), value.into()));
+        self.headers.0.push((name.into(), value.into()));
         Ok(self)
     }
 
     pub(super) fn set_header(&mut self, name: &str, value: Option<&str>) -> Result<(), HeaderError> {
         check_header(name, value.unwrap_or_default())?;
-        self.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
-        self.headers.extend(value.map(|value| (name.into(), value.into())));
+        self.headers.0.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        self.headers.0.extend(value.map(|value| (name.into(), value.into())));
         Ok(())
     }
 
     /// Adds a member to the query of every request.
     #[must_use]
     pub fn query(mut self, name: &str, value: &str) -> Self {
-        self.query.extend(["&", &encode(name), "=", &encode(value)]);
+        self.query.0.extend(["&", &encode(name), "=", &encode(value)]);
         self
     }
 
     pub(super) fn set_query(&mut self, name: &str, value: Option<&str>) {
         let start = format!("{}=", encode(name));
-        let others = self.query.split('&').filter(|member| !member.is_empty() && !member.starts_with(&start));
-        self.query = others.map(|member| format!("&{member}")).collect();
+        let others = self.query.0.split('&').filter(|member| !member.is_empty() && !member.starts_with(&start));
+        self.query.0 = others.map(|member| format!("&{member}")).collect();
         if let Some(value) = value {
-            self.query.extend(["&", &start, &encode(value)]);
+            self.query.0.extend(["&", &start, &encode(value)]);
         }
     }
 
@@ -369,10 +384,19 @@ mod tests {
         ] {
             assert_eq!(config().header(name, "x").unwrap_err(), HeaderError::Reserved, "{name}");
         }
-        assert_eq!(config().query("a b", "c&d=é\r\n").query, "&a%20b=c%26d%3D%C3%A9%0D%0A");
+        assert_eq!(config().query("a b", "c&d=é\r\n").query.0, "&a%20b=c%26d%3D%C3%A9%0D%0A");
         for path in ["", "socket.io/", "/a b", "/a\r\n", "/a?b", "/é"] {
             let config = Config { path: path.into(), ..config() };
             assert_eq!(config.validate(), Err(ConfigError::Path), "{path:?}");
         }
+    }
+
+    #[test]
+    fn e11_secrets_are_not_shown() {
+        let config = Config::new("http://h").unwrap().query("token", "secret");
+        let mut config = config.header("Authorization", "Bearer secret").unwrap();
+        config.set_header("Cookie", Some("a=secret")).unwrap();
+        assert!(!format!("{config:?}").contains("secret"), "{config:?}");
+        assert!(format!("{config:?}").contains("/socket.io/"));
     }
 }

@@ -8,7 +8,6 @@ use super::error::{ConnectError, EmitError};
 use super::event::{AckError, DisconnectReason, Event};
 use super::front::{Client, Root};
 use super::ids::{AckId, Reply, SocketId};
-use super::queue::Outgoing;
 use super::socket::{Body, Phase, Retried, Socket};
 use crate::socketio::{
     Arguments, Packet, PacketType, Protocol, ack_array, check_object, check_placeholders, event_array, is_reserved,
@@ -293,7 +292,9 @@ impl Client {
     /// Sends a packet without event, past the limit of what may be queued.
     fn say(&mut self, kind: PacketType, namespace: &str, data: &str) {
         let Self { shared, engine: Some(engine), .. } = self else { return };
-        engine.send(shared, message(&Packet { data, ..Packet::new(kind, namespace) }));
+        let packet = Packet { data, ..Packet::new(kind, namespace) };
+        let config = &shared.config;
+        config.parser.write(config.protocol, packet, Vec::new(), |packet| engine.send(shared, packet));
     }
 
     /// Sends what was emitted while the namespace was not connected.
@@ -353,17 +354,9 @@ impl Client {
     fn send_body(&mut self, id: SocketId, kind: PacketType, ack: Option<u64>, body: Body) {
         let Self { shared, engine, sockets, .. } = self;
         let (Some(engine), Some(socket)) = (engine, sockets.get(&id)) else { return };
-        let kind = match kind {
-            PacketType::Event if !body.attachments.is_empty() => PacketType::BinaryEvent,
-            PacketType::Ack if !body.attachments.is_empty() => PacketType::BinaryAck,
-            kind => kind,
-        };
-        let attachments = u32::try_from(body.attachments.len()).unwrap_or(u32::MAX);
-        let packet = Packet { attachments, id: ack, data: &body.text, ..Packet::new(kind, &socket.namespace) };
-        engine.send(shared, message(&packet));
-        for bytes in body.attachments {
-            engine.send(shared, Outgoing::Binary(bytes));
-        }
+        let packet = Packet { id: ack, data: &body.text, ..Packet::new(kind, &socket.namespace) };
+        let config = &shared.config;
+        config.parser.write(config.protocol, packet, body.attachments, |packet| engine.send(shared, packet));
     }
 
     fn has_room(&self, body: &Body) -> bool {
@@ -405,7 +398,8 @@ impl Client {
 
     fn checked_body(&self, text: String, args: &impl Arguments) -> Result<Body, EmitError> {
         let limits = &self.shared.config.limits;
-        let body = Body { text, attachments: args.attachments().into() };
+        let size = self.shared.config.parser.size(&text, limits.outbox_bytes_max);
+        let body = Body { text, size, attachments: args.attachments().into() };
         if body.attachments.len() > limits.attachments_max {
             return Err(EmitError::TooManyAttachments);
         }
@@ -418,11 +412,4 @@ impl Client {
         }
         Ok(body)
     }
-}
-
-/// A packet of Socket.IO as a message of Engine.IO.
-fn message(packet: &Packet<'_>) -> Outgoing {
-    let mut text = alloc::vec![b'4'];
-    packet.write(&mut text);
-    Outgoing::Text(String::from_utf8(text).unwrap_or_default())
 }

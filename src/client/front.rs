@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::asked::Asked;
 use super::backoff::Backoff;
@@ -21,7 +22,6 @@ use crate::stream::Stream;
 use crate::time::Instant;
 
 /// A Socket.IO client, see the [module](super).
-#[derive(Debug)]
 pub struct Client {
     pub(super) shared: Shared,
     pub(super) engine: Option<Engine>,
@@ -428,5 +428,17 @@ impl Client {
 
     fn wire(&self, stream: StreamId) -> Option<&Wire> {
         self.engine.iter().chain(&self.leaving).flat_map(Engine::wires).find(|wire| wire.id == stream)
+    }
+}
+
+impl fmt::Debug for Client {
+    /// Shows nothing of what is said, and neither ids nor credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("config", self.config())
+            .field("transport", &self.transport())
+            .field("namespaces", &self.sockets.len())
+            .field("closed", &self.closed)
+            .finish_non_exhaustive()
     }
 }

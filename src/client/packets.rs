@@ -11,6 +11,8 @@ use super::event::{AckError, DisconnectReason, Event};
 use super::fields::{fields, string};
 use super::front::{Client, Root};
 use super::ids::{AckId, Reply, SocketId};
+#[cfg(feature = "msgpack")]
+use super::parser::Parser;
 use super::socket::Phase;
 use crate::socketio::{self, Args, Assembly, EventData, Packet, PacketType, Protocol, check_placeholders};
 use crate::time::Instant;
@@ -64,6 +66,8 @@ impl Client {
     /// A message of the session: a packet, or an attachment of the last one.
     pub(super) fn message<'a>(&mut self, message: Message<'a>) -> Option<Event<'a>> {
         let result = match message {
+            #[cfg(feature = "msgpack")]
+            message if self.shared.config.parser == Parser::MessagePack => self.packed(&message),
             Message::Text(text) => self.text(text),
             Message::Binary(bytes) => self.attachment(bytes).map_err(Error::SocketIo),
         };
@@ -118,7 +122,7 @@ impl Client {
         Ok(())
     }
 
-    fn packet<'a>(
+    pub(super) fn packet<'a>(
         &mut self,
         packet: &Packet<'a>,
         attachments: Vec<Bytes>,

@@ -58,12 +58,14 @@ pub(super) struct Socket {
 #[derive(Clone, Debug)]
 pub(super) struct Body {
     pub(super) text: String,
+    /// How many bytes the text has on the wire, or more.
+    pub(super) size: usize,
     pub(super) attachments: Vec<Bytes>,
 }
 
 impl Body {
     pub(super) fn bytes(&self) -> usize {
-        self.attachments.iter().fold(self.text.len(), |sum, bytes| sum.saturating_add(bytes.len()).saturating_add(16))
+        self.attachments.iter().fold(self.size, |sum, bytes| sum.saturating_add(bytes.len()).saturating_add(16))
     }
 }
 

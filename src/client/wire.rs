@@ -84,7 +84,7 @@ impl Shared {
 
     /// The application's header lines. Cookies are gathered into one (RFC 6265 section 5.4).
     fn headers(&self) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
-        let lines = || self.config.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let lines = || self.config.headers.0.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let is_cookie = |name: &str| name.eq_ignore_ascii_case("cookie");
         let own = lines().filter(move |(name, _)| is_cookie(name)).map(|(_, value)| value);
         let cookies = Some(self.cookies.header(own, self.now)).filter(|cookies| !cookies.is_empty());
@@ -284,5 +284,5 @@ impl Wire {
 /// The request target of a session's requests.
 pub(super) fn target(config: &Config, eio: char, transport: &str, sid: &str) -> String {
     let sid = if sid.is_empty() { String::new() } else { alloc::format!("&sid={}", super::config::encode(sid)) };
-    alloc::format!("{}?EIO={eio}&transport={transport}{sid}{}", config.path, config.query)
+    alloc::format!("{}?EIO={eio}&transport={transport}{sid}{}", config.path, config.query.0)
 }

@@ -51,12 +51,20 @@ impl Net {
         let now = Instant::from(Duration::from_secs(1));
         let mut config = config(transports);
         config.protocol = protocol;
+        #[cfg_attr(not(feature = "msgpack"), expect(unused_mut))]
+        let mut server = hub::Config::new(Origins::Any);
+        // Every other seed, so that all of the tests are of both.
+        #[cfg(feature = "msgpack")]
+        if seed.is_multiple_of(2) {
+            config.parser = roomwire::client::Parser::MessagePack;
+            server.parser = hub::Parser::MessagePack;
+        }
         config.retries = retries;
         let mut bytes = [7; 32];
         bytes[..8].copy_from_slice(&seed.to_le_bytes());
         let mut client = Client::new(config, bytes, now).unwrap();
         let socket = client.connect(now, "/", "").unwrap();
-        let hub = Hub::new(hub::Config::new(Origins::Any), bytes, now).unwrap();
+        let hub = Hub::new(server, bytes, now).unwrap();
         let net = Self {
             client,
             hub,
@@ -263,8 +271,8 @@ const ALL: [(Transports, Protocol); 6] = [
 
 #[test]
 fn a_conversation_with_our_own_server() {
-    for (transports, protocol) in ALL {
-        let (mut net, socket) = Net::new(transports, protocol, 1, Duration::from_millis(20));
+    for (seed, (transports, protocol)) in ALL.into_iter().flat_map(|each| [(1, each), (2, each)]) {
+        let (mut net, socket) = Net::new(transports, protocol, seed, Duration::from_millis(20));
         net.run(Duration::from_secs(2));
         let mut expected = vec!["connected"];
         if transports == Transports::ALL {

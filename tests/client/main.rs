@@ -5,10 +5,13 @@
 mod memory;
 
 mod acks;
+mod chat;
 mod chunking;
 mod cookies;
 mod events;
 mod hub;
+#[cfg(feature = "msgpack")]
+mod msgpack;
 mod namespaces;
 mod polling;
 mod reconnect;

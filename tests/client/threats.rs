@@ -307,3 +307,18 @@ fn m07_nothing_is_kept_of_large_messages() {
     let usage = fed(&mut world, stream, frame);
     assert!(usage.live < 4096 && usage.peak < 4096, "lent from where it lies: {usage:?}");
 }
+
+#[test]
+fn e11_secrets_are_not_shown() {
+    let config = config(POLLING).header("Authorization", "secret").unwrap().query("token", "secret");
+    let mut world = World::new(config);
+    let socket = world.client.connect(world.now, "/", r#"{"token":"secret"}"#).unwrap();
+    world.turn();
+    let get = world.get();
+    world.respond(&get, "200 OK", "set-cookie: a=secret\r\n", OPEN.replace("SID", "secret").as_bytes());
+    world.client.emit(world.now, socket, "e", ("secret",)).unwrap();
+    let get = world.get();
+    world.answer(&get, r#"40{"sid":"secret","pid":"secret"}"#);
+    world.client.emit(world.now, socket, "e", ("secret",)).unwrap();
+    assert!(!format!("{:?}", world.client).contains("secret"), "{:?}", world.client);
+}

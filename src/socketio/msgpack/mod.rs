@@ -114,7 +114,8 @@ impl<'a> Unpacked<'a> {
         Ok(Self { kind, namespace, id: id.flatten(), data, attachments })
     }
 
-    /// Reads a text message that is a packet: clients of protocol 4 send CONNECT and DISCONNECT as JSON objects.
+    /// Reads a text message that is a packet: those of protocol 4 that are no events are JSON objects.
+    /// Data are kept of a CONNECT_ERROR only.
     ///
     /// # Errors
     /// If it is no such packet.

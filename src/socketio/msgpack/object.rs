@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 use super::{Error, PacketType, Unpacked, kind_of_number, namespace_of, number_of};
 use crate::http::Text;
@@ -31,7 +32,11 @@ pub(super) fn read(message: &str) -> Result<Unpacked<'_>, Error> {
     let namespace = namespace_of(object.namespace.ok_or(Error::Namespace)?)?;
     match kind {
         PacketType::Event | PacketType::Ack | PacketType::BinaryEvent | PacketType::BinaryAck => Err(Error::Text),
-        _ => Ok(Unpacked { kind, namespace, id: None, data: String::new(), attachments: Vec::new() }),
+        _ => {
+            // Nothing else says anything with them.
+            let data = object.data.filter(|_| kind == PacketType::ConnectError).unwrap_or_default().into();
+            Ok(Unpacked { kind, namespace, id: None, data, attachments: Vec::new() })
+        }
     }
 }
 
@@ -40,6 +45,8 @@ pub(super) fn read(message: &str) -> Result<Unpacked<'_>, Error> {
 struct Object<'a> {
     kind: Option<u64>,
     namespace: Option<Cow<'a, str>>,
+    /// As JSON.
+    data: Option<&'a str>,
 }
 
 impl<'de> Deserialize<'de> for Object<'de> {
@@ -58,6 +65,10 @@ impl<'de> Deserialize<'de> for Object<'de> {
                     let repeated = match &*key {
                         "type" => object.kind.replace(map.next_value()?).is_some(),
                         "nsp" => object.namespace.replace(map.next_value::<Name<'_>>()?.0).is_some(),
+                        "data" => {
+                            object.data = Some(map.next_value::<&RawValue>()?.get());
+                            false
+                        }
                         _ => map.next_value::<IgnoredAny>().map(|_| false)?,
                     };
                     if repeated {
