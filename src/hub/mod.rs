@@ -58,7 +58,8 @@
 //! of the application's own.
 //!
 //! What middleware, adapters and catch-all listeners do elsewhere is plain code here: the application sees each event before
-//! anybody else does, and sends what it passes on.
+//! anybody else does, and sends what it passes on. A hub knows its own clients alone, so that each target is what is called
+//! local elsewhere.
 //!
 //! # On long polling
 //! - What is emitted is gathered until the application has nothing more to say, which is when [`poll_event`](Hub::poll_event) or
