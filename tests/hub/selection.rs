@@ -154,6 +154,28 @@ fn one_socket_is_asked_by_a_volatile_event() {
     assert_eq!((receipt.dropped, world.told()), (1, vec![Told::Acks(second, 0, vec![socket])]));
 }
 
+/// A catch-all of outgoing events is a function around `emit`: those whom a target means before it are those who hear it.
+#[test]
+fn a_catch_all_of_outgoing_events() {
+    let mut world = World::new(config());
+    let clients = world.room(4, "red");
+    world.hub.join(world.now, clients[1].1, "blue").unwrap();
+    for (target, name) in [
+        (Target::room("red").except(clients[0].1), "e0"),
+        (Target::room("blue").and_socket(clients[3].1), "e1"),
+        (Target::socket(clients[2].1), "e2"),
+        (Target::room("red").except_room("blue").volatile(), "e3"),
+        (Target::room("none"), "e4"),
+    ] {
+        let mut seen = world.hub.sockets(target.clone());
+        let receipt = world.hub.emit(world.now, target, name, (1,)).unwrap();
+        assert_eq!(receipt, Receipt { queued: seen.len(), ..Receipt::default() });
+        seen.sort_unstable();
+        let heard = clients.iter().filter(|(conn, _)| world.hears(*conn) == [format!(r#"42["{name}",1]"#)]);
+        assert_eq!(seen, heard.map(|(_, socket)| *socket).collect::<Vec<_>>(), "{name}");
+    }
+}
+
 /// A client is made to leave all of its namespaces, is told of each, and its transport ends.
 #[test]
 fn a_client_is_disconnected_from_everything() {
