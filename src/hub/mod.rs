@@ -58,7 +58,22 @@
 //! of the application's own.
 //!
 //! What middleware, adapters and catch-all listeners do elsewhere is plain code here: the application sees each event before
-//! anybody else does, and sends what it passes on.
+//! anybody else does, and sends what it passes on. For what goes out that is a function of its own around
+//! [`emit`](Hub::emit), which can ask [`sockets`](Hub::sockets) for whom an event is, socket by socket:
+//! ```
+//! use roomwire::Instant;
+//! use roomwire::hub::{EmitError, Hub, Receipt, Target};
+//! use roomwire::socketio::Arguments;
+//!
+//! fn emit(hub: &mut Hub, now: Instant, to: &Target<'_>, name: &str, args: impl Arguments) -> Result<Receipt, EmitError> {
+//!     for socket in hub.sockets(to.clone()) {
+//!         println!("{name} to {:?} of {:?}", hub.sid(socket), hub.namespace(socket));
+//!     }
+//!     hub.emit(now, to.clone(), name, args)
+//! }
+//! ```
+//! A hub knows its own clients alone, so that each target is what is called
+//! local elsewhere.
 //!
 //! # On long polling
 //! - What is emitted is gathered until the application has nothing more to say, which is when [`poll_event`](Hub::poll_event) or

@@ -35,10 +35,24 @@ impl Hub {
         sockets.iter().filter(|socket| self.leave(now, **socket, room).is_ok()).count()
     }
 
-    /// Disconnects all sockets that a target means, see [`disconnect`](Self::disconnect); how many they were.
+    /// Disconnects all sockets that a target means, see [`disconnect`](Self::disconnect); how many they were. Their transports
+    /// stay, with what else is on them: see [`disconnect_all_clients`](Self::disconnect_all_clients).
     pub fn disconnect_all<'t>(&mut self, now: Instant, who: impl Into<Target<'t>>) -> usize {
         let sockets = self.sockets(who);
         sockets.iter().filter(|socket| self.disconnect(now, **socket) != Err(SocketError::Gone)).count()
+    }
+
+    /// Disconnects the clients of all sockets that a target means, each from everything it is in, and closes their transports,
+    /// see [`disconnect_client`](Self::disconnect_client); how many sockets were meant. Who is away has left.
+    pub fn disconnect_all_clients<'t>(&mut self, now: Instant, who: impl Into<Target<'t>>) -> usize {
+        let sockets = self.sockets(who);
+        for socket in &sockets {
+            if self.disconnect_client(now, *socket) == Err(SocketError::Away) {
+                // It is known; what else is gone was another socket of a client that was meant before.
+                let _ = self.disconnect(now, *socket);
+            }
+        }
+        sockets.len()
     }
 
     /// Calls `each` once with the place of each accepted socket that a target means.

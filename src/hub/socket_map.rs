@@ -47,9 +47,14 @@ impl<T> SocketMap<T> {
         Self { slots: Vec::new(), len: 0 }
     }
 
-    /// Keeps a value for a socket, and gives back the one that was kept for it before.
+    /// Keeps a value for a socket, and gives back the one that was kept for it before. Where a newer socket has the place of one
+    /// that is gone, nothing is kept for the old one.
     pub fn insert(&mut self, socket: SocketId, value: T) -> Option<T> {
         let place = socket_place(socket) as usize;
+        // Of two in one place the later has the greater id.
+        if self.slots.get(place).and_then(Option::as_ref).is_some_and(|(known, _)| *known > socket) {
+            return None;
+        }
         if place >= self.slots.len() {
             self.slots.resize_with(place.saturating_add(1), || None);
         }
@@ -122,6 +127,12 @@ mod tests {
         assert_eq!(map.remove(socket(3, 1)), None);
         assert_eq!(map.insert(socket(3, 1), "new"), None, "the old one's is dropped, not given to another");
         assert_eq!((map.get(socket(3, 0)), map.get(socket(3, 1)), map.len()), (None, Some(&"new"), 1));
+        assert_eq!(map.insert(socket(3, 0), "late"), None);
+        assert_eq!(
+            (map.get(socket(3, 0)), map.get(socket(3, 1)), map.len()),
+            (None, Some(&"new"), 1),
+            "the old one is gone"
+        );
         assert_eq!(map.insert(socket(3, 1), "newer"), Some("new"));
         *map.get_mut(socket(3, 1)).unwrap() = "newest";
         assert_eq!(map.iter().collect::<Vec<_>>(), [(socket(3, 1), &"newest")]);

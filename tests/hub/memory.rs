@@ -1,6 +1,6 @@
 //! What the hub holds, counted by the allocator: idle connections are small, and everything is given back.
 
-use roomwire::hub::Counts;
+use roomwire::hub::{Config, Counts, KeepHandshakes, Origins};
 use roomwire::ws::Opcode;
 
 use crate::support::memory::measure;
@@ -126,9 +126,13 @@ fn m07_a_burst_of_events_leaves_no_queue() {
 /// How many connections that do nothing. It is no power of two, at which tables that double would be just full.
 const IDLE: usize = 10_000;
 
-/// What each of them costs, with its share of everything.
-fn idle(mut make: impl FnMut(&mut World, usize)) -> isize {
-    let mut world = World::new(config());
+/// What each of them costs, with its share of everything, where `/` is all that there is.
+fn idle(make: impl FnMut(&mut World, usize)) -> isize {
+    idle_in(Config::new(Origins::Any), make)
+}
+
+fn idle_in(config: Config, mut make: impl FnMut(&mut World, usize)) -> isize {
+    let mut world = World::new(config);
     let (_, usage) = measure(|| {
         for number in 0..IDLE {
             make(&mut world, number);
@@ -151,6 +155,19 @@ fn an_idle_client_in_a_room_has_at_most_a_kibibyte() {
     });
     println!("{bytes} bytes");
     assert!((100..=1024).contains(&bytes), "{bytes}");
+}
+
+/// Where there are further namespaces it has the request that it came with besides, unless that is not wanted.
+#[test]
+fn an_idle_client_that_may_connect_further_has_its_handshake() {
+    let client = |world: &mut World, _| {
+        let (conn, _) = world.client();
+        world.hears(conn);
+    };
+    let bytes = [KeepHandshakes::UntilAccepted, KeepHandshakes::WhileNeeded]
+        .map(|keep_handshakes| idle_in(Config { keep_handshakes, ..config() }, client));
+    println!("{bytes:?} bytes");
+    assert!(bytes[0] <= 1024 && (200..=700).contains(&(bytes[1] - bytes[0])), "{bytes:?}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use roomwire::hub::{Receipt, Target};
 
 use crate::fuzz_hub::Told;
-use crate::world::{World, config};
+use crate::world::{World, config, millis};
 
 #[test]
 fn each_socket_once() {
@@ -112,6 +112,68 @@ fn all_join_leave_and_go() {
     assert_eq!(world.told().iter().filter(|told| matches!(told, Told::Disconnected(_, _, None))).count(), 2);
     assert_eq!(world.hears(clients[1].0), ["41"]);
     assert!(world.hears(clients[0].0).is_empty());
+}
+
+/// All clients in a room go, with their transports and whatever else they are in; who is away does not come back.
+#[test]
+fn all_clients_are_disconnected() {
+    let mut world = World::new(config());
+    let clients = world.room(4, "red");
+    let chat = world.ask(clients[0].0, "/chat");
+    world.hub.accept(world.now, chat).unwrap();
+    world.hub.leave(world.now, clients[3].1, "red").unwrap();
+    world.gone(clients[2].0);
+    for (conn, _) in &clients {
+        world.hears(*conn);
+    }
+    world.told();
+    let target = Target::room("red").and_socket(chat);
+    assert_eq!(world.hub.disconnect_all_clients(world.now, target), 4);
+    assert_eq!(world.hears(clients[0].0), ["41", "41/chat,", "close 0"]);
+    assert_eq!(world.hears(clients[1].0), ["41", "close 0"]);
+    assert!(world.hears(clients[3].0).is_empty());
+    let told = world.told();
+    assert_eq!(told.iter().filter(|told| matches!(told, Told::Disconnected(_, _, None) | Told::Left(_))).count(), 4);
+    assert_eq!((world.hub.counts().sockets, world.hub.counts().sessions, world.hub.counts().away), (1, 1, 0));
+}
+
+/// An acknowledgement can be asked of one socket by a volatile event: it is missing if that was dropped.
+#[test]
+fn one_socket_is_asked_by_a_volatile_event() {
+    let mut world = World::new(config());
+    let (conn, socket) = world.client();
+    let target = || Target::socket(socket).volatile();
+    let (ack, receipt) = world.hub.emit_with_acks(world.now, target(), "ask", (), millis(9)).unwrap();
+    assert_eq!((receipt.queued, world.hears(conn)), (1, vec![format!(r#"420["ask"]"#)]));
+    world.says(conn, "430[]");
+    let full = "x".repeat(70_000);
+    world.hub.emit(world.now, socket, "full", (full.as_str(),)).unwrap();
+    world.told();
+    let (second, receipt) = world.hub.emit_with_acks(world.now, target(), "ask", (), millis(9)).unwrap();
+    assert_ne!(ack, second);
+    assert_eq!((receipt.dropped, world.told()), (1, vec![Told::Acks(second, 0, vec![socket])]));
+}
+
+/// A catch-all of outgoing events is a function around `emit`: those whom a target means before it are those who hear it.
+#[test]
+fn a_catch_all_of_outgoing_events() {
+    let mut world = World::new(config());
+    let clients = world.room(4, "red");
+    world.hub.join(world.now, clients[1].1, "blue").unwrap();
+    for (target, name) in [
+        (Target::room("red").except(clients[0].1), "e0"),
+        (Target::room("blue").and_socket(clients[3].1), "e1"),
+        (Target::socket(clients[2].1), "e2"),
+        (Target::room("red").except_room("blue").volatile(), "e3"),
+        (Target::room("none"), "e4"),
+    ] {
+        let mut seen = world.hub.sockets(target.clone());
+        let receipt = world.hub.emit(world.now, target, name, (1,)).unwrap();
+        assert_eq!(receipt, Receipt { queued: seen.len(), ..Receipt::default() });
+        seen.sort_unstable();
+        let heard = clients.iter().filter(|(conn, _)| world.hears(*conn) == [format!(r#"42["{name}",1]"#)]);
+        assert_eq!(seen, heard.map(|(_, socket)| *socket).collect::<Vec<_>>(), "{name}");
+    }
 }
 
 /// A client is made to leave all of its namespaces, is told of each, and its transport ends.
