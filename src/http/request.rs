@@ -380,6 +380,26 @@ mod tests {
     }
 
     #[test]
+    fn members_of_a_query() {
+        let query = |query: &str| {
+            let request = Request::from_parts("GET", &alloc::format!("/a{query}"), 1, [("host", &b"h"[..])]).unwrap();
+            let pairs = request.query_pairs().map(|(name, value)| alloc::format!("{name}>{value}"));
+            pairs.collect::<Vec<_>>().join(" ")
+        };
+        for (text, expected) in [
+            ("", ""),
+            ("?", ""),
+            ("?a=1&b=2", "a>1 b>2"),
+            ("?&&a=1&&b&", "a>1 b>"),
+            ("?=&=1&a=", "> >1 a>"),
+            ("?a=b=c?d/e&f", "a>b=c?d/e f>"),
+            ("?a=%26&b%3D=1", "a>& b=>1"),
+        ] {
+            assert_eq!(query(text), expected, "{text}");
+        }
+    }
+
+    #[test]
     fn percent_decoding() {
         for (text, expected) in
             [("a+b", "a b"), ("%41%e2%82%ac", "A€"), ("100%", "100%"), ("%zz%4", "%zz%4"), ("%ff", "\u{fffd}")]

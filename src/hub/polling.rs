@@ -201,8 +201,11 @@ fn only_text(body: Vec<u8>) -> Result<String, Vec<u8>> {
 }
 
 fn is_octet_stream(request: &Request) -> bool {
+    const OCTETS: &str = "application/octet-stream";
     let kind = request.header("content-type").unwrap_or_default();
-    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/octet-stream"))
+    kind.split_at_checked(OCTETS.len()).is_some_and(|(kind, rest)| {
+        kind.eq_ignore_ascii_case(OCTETS) && matches!(rest.trim_ascii_start().as_bytes(), [] | [b';', ..])
+    })
 }
 
 impl Polling {
