@@ -9,7 +9,7 @@ const CLIENT: &str = include_str!("../page/roomwire.js");
 
 pub fn respond(request: &Request) -> Response {
     if !matches!(request.method(), "GET" | "HEAD") {
-        return Response::new(405).text("only GET\n");
+        return not_allowed().unwrap_or_else(failed);
     }
     let file = match request.path() {
         "/" => Some((HTML, "text/html; charset=utf-8")),
@@ -19,9 +19,18 @@ pub fn respond(request: &Request) -> Response {
         _ => None,
     };
     match file {
-        Some((text, kind)) => serve(text, kind).unwrap_or_else(|error| Response::new(500).text(&error.to_string())),
+        Some((text, kind)) => serve(text, kind).unwrap_or_else(failed),
         None => Response::new(404).text("not found\n"),
     }
+}
+
+/// A 405 names what is allowed (RFC 9110 section 15.5.6).
+fn not_allowed() -> Result<Response, HeaderError> {
+    Ok(Response::new(405).header("allow", "GET, HEAD")?.text("only GET\n"))
+}
+
+fn failed(error: HeaderError) -> Response {
+    Response::new(500).text(&error.to_string())
 }
 
 fn serve(text: &'static str, kind: &str) -> Result<Response, HeaderError> {

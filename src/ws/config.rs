@@ -1,7 +1,8 @@
+use alloc::string::String;
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use super::deflate::DeflateConfig;
+use super::deflate::{self, DeflateConfig};
 use crate::http::{self, LimitsError};
 
 /// What a peer may make a [`Connection`](super::Connection) hold.
@@ -113,6 +114,14 @@ impl Default for Config {
 }
 
 impl Config {
+    /// What a client whose opening handshake somebody else makes is to offer in it, the value of `Sec-WebSocket-Extensions`
+    /// (RFC 6455 section 9.1); `None` if that has no place there. The answer to it is for
+    /// [`Connection::client_behind`](super::Connection::client_behind).
+    #[must_use]
+    pub fn extensions(&self) -> Option<String> {
+        self.deflate.as_ref().map(deflate::offer)
+    }
+
     /// Whether these settings can work.
     ///
     /// # Errors

@@ -221,7 +221,8 @@ impl Prepared {
 
     /// Adds the compressed form, once for all connections on which the server compresses each message on its own
     /// ([`DeflateConfig::server_no_context_takeover`](super::DeflateConfig::server_no_context_takeover)) with the largest
-    /// window, or with one that holds all of this message. Where it is not smaller it is left out.
+    /// window, or with one that holds all of this message. Where it is not smaller it is left out. Clients compress it too,
+    /// each for itself.
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn deflated(self, level: u8) -> Self {
@@ -250,6 +251,11 @@ impl Prepared {
         };
         #[cfg(not(feature = "deflate"))]
         match (*config, window_bits) {}
+    }
+
+    /// Whether it has a compressed form.
+    pub(super) const fn is_deflated(&self) -> bool {
+        self.deflated.is_some()
     }
 
     /// The compressed form, if it needs no larger window.

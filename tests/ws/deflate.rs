@@ -6,7 +6,10 @@ use std::time::Duration;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use roomwire::Instant;
-use roomwire::ws::{Accept, Config, Connection, DeflateConfig, Error, Event, Limits, Message, Opening, Prepared};
+use roomwire::ws::{
+    Accept, Config, Connection, DeflateConfig, Error, Event, HandshakeError, Limits, Message, Opening, Prepared,
+    Upgrade,
+};
 
 use crate::clock::{START, after};
 use crate::support::memory::measure;
@@ -282,6 +285,66 @@ fn one_compressed_frame_for_all_who_keep_no_context() {
     let bytes = take(&mut with);
     assert_eq!(bytes[0], 0x81, "plain where a context is kept");
     assert_eq!(receive(&mut client, bytes), [Ok(text.as_bytes().to_vec())]);
+}
+
+/// Both ends of a handshake that others have made, as over HTTP/2.
+fn pair_behind(client: DeflateConfig, server: DeflateConfig) -> (Connection, Connection) {
+    let offer = config(client).extensions().unwrap();
+    let headers = [("sec-websocket-version", &b"13"[..]), ("sec-websocket-extensions", offer.as_bytes())];
+    let upgrade = Upgrade::extended_connect("CONNECT", Some("websocket"), "h", "/", headers).unwrap();
+    let (response, server) = Connection::server_behind(config(server), &upgrade, &Accept::new(), START).unwrap();
+    let answered = response.headers().filter(|line| line.0 == "sec-websocket-extensions").map(|line| line.1);
+    (Connection::client_behind(config(client), answered, [7; 32], START).unwrap(), server)
+}
+
+#[test]
+fn compression_behind_handshakes_that_others_make() {
+    let text = "behind others, behind others, behind others";
+    let resets = DeflateConfig { server_no_context_takeover: true, client_no_context_takeover: true, ..all() };
+    let small = DeflateConfig { server_max_window_bits: 9, client_max_window_bits: 9, ..all() };
+    for asked in [all(), resets, small] {
+        for granted in [all(), resets, small] {
+            let (mut client, mut server) = pair_behind(asked, granted);
+            for _ in 0..2 {
+                client.send(START, text).unwrap();
+                let bytes = take(&mut client);
+                assert!(bytes[0] == 0xC1 && bytes.len() < text.len());
+                assert_eq!(receive(&mut server, bytes), [Ok(text.as_bytes().to_vec())]);
+                server.send(START, text).unwrap();
+                let bytes = take(&mut server);
+                assert!(bytes[0] == 0xC1 && bytes.len() < text.len());
+                assert_eq!(receive(&mut client, bytes), [Ok(text.as_bytes().to_vec())]);
+            }
+        }
+    }
+    // A server that does not compress; one that compresses without having been asked to.
+    let behind = |answered: &[&'static str]| {
+        let made = Connection::client_behind(config(all()), answered.iter().copied(), [7; 32], START);
+        made.map(|mut conn| (conn.send(START, text).unwrap(), take(&mut conn)[0]).1)
+    };
+    assert_eq!(behind(&[]), Ok(0x81));
+    assert_eq!(behind(&["permessage-deflate"]), Ok(0xC1));
+    for wrong in [&["x-other"][..], &["permessage-deflate", "permessage-deflate"], &["permessage-deflate; x"]] {
+        assert_eq!(behind(wrong), Err(HandshakeError::Extension), "{wrong:?}");
+    }
+}
+
+#[test]
+fn a_client_compresses_what_is_prepared() {
+    let text = "to you, to you, to you, to you, to you";
+    for deflate in [all(), DeflateConfig { client_no_context_takeover: true, ..all() }] {
+        let (mut client, mut server) = pair(deflate, all());
+        let (plain, prepared) = (Prepared::text(text), Prepared::text(text).deflated(6));
+        for (prepared, first) in [(&prepared, 0xC1), (&plain, 0x81), (&prepared, 0xC1)] {
+            client.send_prepared(START, prepared).unwrap();
+            let bytes = take(&mut client);
+            assert_eq!(bytes[0], first);
+            assert_eq!(receive(&mut server, bytes), [Ok(text.as_bytes().to_vec())]);
+        }
+    }
+    let mut bare = Connection::client_after_upgrade(config(all()), [7; 32], START);
+    bare.send_prepared(START, &Prepared::text(text).deflated(6)).unwrap();
+    assert_eq!(take(&mut bare)[0], 0x81, "nothing was agreed on");
 }
 
 /// A message that fits the window refers to nothing beyond it.

@@ -11,7 +11,7 @@ use crate::http::{self, ReceivedResponse, Response, ResponseReader, Upgraded};
 use crate::outbox::Outbox;
 use crate::time::Instant;
 use crate::ws::close::{CloseCode, Endpoint};
-use crate::ws::deflate::{Agreed, Deflate};
+use crate::ws::deflate::{self, Agreed, Deflate};
 use crate::ws::handshake::{Accept, AcceptError, HandshakeError, Upgrade};
 use crate::ws::opening::{Opened, Opening};
 use crate::ws::reader::MessageReader;
@@ -66,6 +66,43 @@ impl Connection {
         let (response, agreed) = upgrade.accept(accept, config.deflate.as_ref())?;
         let behind = Upgraded { outbox: Outbox::new(), early: Vec::new(), peer_ended: false };
         Ok((response, Self::upgraded(config, behind, agreed, now)))
+    }
+
+    /// The client's end of a stream on which somebody else has made the opening handshake, such as an HTTP/2 client, with
+    /// [`Config::extensions`] in the request: `answered` are the values of `Sec-WebSocket-Extensions` in the response, all
+    /// lines of that name. Masking keys (RFC 6455 section 10.3) are drawn from `seed`, which must be secret and fresh.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use roomwire::{Instant, ws};
+    ///
+    /// let config = Arc::new(ws::Config::default());
+    /// assert_eq!(config.extensions(), None, "no compression is configured");
+    /// let conn = ws::Connection::client_behind(config.clone(), [], [7; 32], Instant::ORIGIN)?;
+    /// assert!(conn.is_open());
+    /// assert!(ws::Connection::client_behind(config, ["permessage-deflate"], [7; 32], Instant::ORIGIN).is_err());
+    /// # Ok::<(), ws::HandshakeError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If the server chose what was not offered: the client must fail the connection (section 4.1), so give up the stream.
+    pub fn client_behind<'a>(
+        config: Arc<Config>,
+        answered: impl IntoIterator<Item = &'a str>,
+        seed: [u8; 32],
+        now: Instant,
+    ) -> Result<Self, HandshakeError> {
+        let mut answered = answered.into_iter();
+        let deflate = match &config.deflate {
+            Some(offered) => {
+                deflate::check(offered, answered)?.map(|agreed| Box::new(Deflate::new(Role::Client, agreed, *offered)))
+            }
+            None if answered.next().is_some() => return Err(HandshakeError::Extension),
+            None => None,
+        };
+        let mut conn = Self::client_after_upgrade(config, seed, now);
+        conn.extras.get_or_insert_default().deflate = deflate;
+        Ok(conn)
     }
 
     /// Goes on behind an HTTP connection whose last request is `upgrade`.

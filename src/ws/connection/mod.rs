@@ -186,14 +186,16 @@ impl Connection {
         Self::new(Role::Server, config, State::Handshake(Box::new(handshake)), Outbox::new(), now)
     }
 
-    /// The server's end of a stream on which somebody else has answered the opening handshake.
+    /// The server's end of a stream on which somebody else has answered the opening handshake, without extensions; see
+    /// [`server_behind`](Self::server_behind) for compression.
     #[must_use]
     pub fn server_after_upgrade(config: Arc<Config>, now: Instant) -> Self {
         Self::open(Role::Server, config, Outbox::new(), Vec::new(), now)
     }
 
-    /// The client's end of a stream on which somebody else has made the opening handshake. Masking keys (RFC
-    /// 6455 section 10.3) are drawn from `seed`, which must be secret and fresh.
+    /// The client's end of a stream on which somebody else has made the opening handshake, without extensions; see
+    /// [`client_behind`](Self::client_behind) for compression. Masking keys (RFC 6455 section 10.3) are drawn from `seed`,
+    /// which must be secret and fresh.
     #[must_use]
     pub fn client_after_upgrade(config: Arc<Config>, seed: [u8; 32], now: Instant) -> Self {
         let mut conn = Self::open(Role::Client, config, Outbox::new(), Vec::new(), now);

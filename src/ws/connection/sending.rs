@@ -152,7 +152,8 @@ impl Connection {
 
     /// Queues a message that was encoded before, by reference. Where compression with context takeover was agreed on it
     /// goes plain: what is compressed once for all cannot refer to what this connection sent before. So it does where a window
-    /// was agreed on that is smaller than the message.
+    /// was agreed on that is smaller than the message. A client masks each frame anyway: there what has a compressed form is
+    /// compressed anew, as by [`send`](Self::send).
     ///
     /// # Errors
     /// As for [`send`](Self::send).
@@ -165,7 +166,11 @@ impl Connection {
                 self.outbox.push_shared(deflated.unwrap_or_else(|| prepared.frame()));
                 self.watch_writes();
             }
-            Role::Client => self.write_frame(prepared.opcode(), prepared.payload()),
+            Role::Client => {
+                if !prepared.is_deflated() || !self.write_compressed(prepared.opcode(), prepared.payload()) {
+                    self.write_frame(prepared.opcode(), prepared.payload());
+                }
+            }
         }
         Ok(())
     }

@@ -230,6 +230,7 @@ impl End for Ours {
                     Event::Closed(closed) if closed.code == CloseCode::NO_STATUS => Item::Close(None),
                     Event::Closed(closed) => Item::Close(Some((closed.code.get(), closed.reason.clone()))),
                     Event::Refused(response) => panic!("status {}", response.status()),
+                    other => panic!("an event that this test does not know: {other:?}"),
                 });
             }
         }

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
-use crate::peer::{PATIENCE, Peer, Told, exchange};
+use crate::peer::{PATIENCE, Peer, Told, exchange, exchange_at};
 use crate::server::Server;
 use serde_json::{Value, json};
 
@@ -22,6 +22,23 @@ fn send(server: &Server, method: &str, path: &str, headers: &str, body: &str) ->
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
     (status.unwrap_or_else(|| panic!("{answer:?}")), body.to_owned())
+}
+
+/// The pages of axum, and those that the chat gives where the hub reads HTTP.
+#[test]
+fn pages_are_to_be_read() {
+    let server = Server::start("axum");
+    for port in [server.port, server.raw] {
+        let answer = |method: &str| {
+            let request = format!("{method} /chat.css HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+            exchange_at(port, &request).to_ascii_lowercase()
+        };
+        assert!(answer("GET").starts_with("http/1.1 200 "));
+        let head = answer("HEAD");
+        assert!(head.starts_with("http/1.1 200 ") && head.ends_with("\r\n\r\n"), "{head}");
+        let refused = answer("DELETE").replace(' ', "");
+        assert!(refused.starts_with("http/1.1405") && refused.contains("\r\nallow:get,head\r\n"), "{refused}");
+    }
 }
 
 /// Begins a GET whose answer is not waited for.

@@ -233,7 +233,12 @@ fn told(event: Event<'_>) -> Option<Told> {
 
 /// Sends a request and reads everything that is answered.
 pub fn exchange(server: &Server, request: &str) -> String {
-    let mut stream = TcpStream::connect(("127.0.0.1", server.port)).unwrap();
+    exchange_at(server.port, request)
+}
+
+/// The same at another port.
+pub fn exchange_at(port: u16, request: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
     let mut answer = String::new();

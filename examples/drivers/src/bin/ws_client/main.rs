@@ -211,7 +211,7 @@ impl Client {
                 eprintln!("closed by {:?}: {} {}", closed.by, closed.code, closed.reason);
                 self.in_order = closed.error.is_none() && closed.code != ws::CloseCode::ABNORMAL;
             }
-            ws::Event::Upgrade(_) | ws::Event::Piece(_) | ws::Event::Ping(_) | ws::Event::Pong(_) => {}
+            _ => {}
         }
         Ok(())
     }
