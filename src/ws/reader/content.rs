@@ -3,7 +3,6 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::credit::Credit;
 use crate::utf8::Utf8Tail;
 use crate::ws::{Error, Message, Opcode};
 
@@ -31,23 +30,21 @@ impl Content {
         }
     }
 
-    /// Makes room for a piece and for what is announced behind it, as far as that is not more than what has come, of this
-    /// message or of one before it.
+    /// Makes room for a piece and for what is announced behind it, as far as that is not more than what has come.
     #[inline]
-    pub(super) fn reserve(&mut self, piece: usize, announced: u64, credit: Credit) {
+    pub(super) fn reserve(&mut self, piece: usize, announced: u64) {
         let capacity = match self {
             Self::Text(text, _) => text.capacity(),
             Self::Binary(bytes) => bytes.capacity(),
         };
         if capacity.saturating_sub(self.len()) < piece {
-            self.make_room(piece, announced, credit);
+            self.make_room(piece, announced);
         }
     }
 
-    fn make_room(&mut self, piece: usize, announced: u64, credit: Credit) {
+    fn make_room(&mut self, piece: usize, announced: u64) {
         let come = self.len().saturating_add(piece);
-        let room = come.max(credit.bytes().saturating_sub(come));
-        let room = piece.saturating_add(usize::try_from(announced).unwrap_or(usize::MAX).min(room));
+        let room = piece.saturating_add(usize::try_from(announced).unwrap_or(usize::MAX).min(come));
         match self {
             Self::Text(text, _) => text.reserve(room),
             Self::Binary(bytes) => bytes.reserve(room),
