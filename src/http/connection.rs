@@ -30,8 +30,8 @@ pub struct Config {
     pub write_timeout: Duration,
     /// After the last byte of the last answer: how long to wait for the peer to end the stream. Default 2 s.
     pub linger_timeout: Duration,
-    /// Bytes kept of what is sent behind a request that is not answered yet; as much as a driver reads at once, since it may
-    /// have read them with that request. As many bytes of unread answers stop further reading. Default 262,144.
+    /// Bytes kept of what is sent behind a request that is not answered yet; no less than a driver reads at once, which may
+    /// be all of that. As many bytes of unread answers stop further reading. Default 65,536.
     pub pipelined_bytes_max: usize,
 }
 
@@ -45,7 +45,7 @@ impl Default for Config {
             answer_timeout: Duration::from_secs(60),
             write_timeout: Duration::from_secs(30),
             linger_timeout: Duration::from_secs(2),
-            pipelined_bytes_max: 262_144,
+            pipelined_bytes_max: 65_536,
         }
     }
 }

@@ -35,7 +35,8 @@
 //! # The run loop
 //! 1. [`connect`](Hub::connect) for each byte stream; its [`ConnId`] names it from then on.
 //! 2. [`receive`](Hub::receive) what was read until it yields `None`; [`receive_eof`](Hub::receive_eof) at its end;
-//!    [`abort`](Hub::abort) when it broke. Read only while [`wants_read`](Hub::wants_read).
+//!    [`abort`](Hub::abort) when it broke. Read only while [`wants_read`](Hub::wants_read), and at most
+//!    [`pipelined_bytes_max`](crate::http::Config::pipelined_bytes_max) at once.
 //! 3. After each call that may have done something, take the events that are left ([`poll_event`](Hub::poll_event)), then
 //!    serve each connection that [`poll_transmit`](Hub::poll_transmit) names: write its [`outgoing`](Hub::outgoing) and say
 //!    how much with [`sent`](Hub::sent). **What the stream does not take now is yours to remember**: the connection is not

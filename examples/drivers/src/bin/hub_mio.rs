@@ -41,6 +41,8 @@ fn main() -> io::Result<()> {
     let mut config = Config::new(Origins::Any);
     // Who is lost here does not come back.
     config.away_timeout = Duration::ZERO;
+    // All of a read may stand behind a request that waits.
+    config.http.pipelined_bytes_max = BUFFER_BYTES;
     if let Some(seconds) = option("--ping-interval") {
         config.engine.ping_interval = Duration::from_secs(seconds.parse().map_err(io::Error::other)?);
     }
