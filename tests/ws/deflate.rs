@@ -214,6 +214,20 @@ fn d01_d02_bombs() {
     assert_eq!((answer[0], &answer[2..4]), (0x88, &1009u16.to_be_bytes()[..]));
 }
 
+/// What came out of inflation earns no room for what is announced.
+#[test]
+fn f01_a_compressed_message_is_not_as_much_as_it_becomes() {
+    let (mut client, mut server) = pair(DeflateConfig { level: 9, ..all() }, all());
+    client.send(START, vec![0; 90_000]).unwrap();
+    let message = take(&mut client);
+    let told: usize = message.chunks(50).map(|piece| receive(&mut server, piece.to_vec()).len()).sum();
+    assert!(told == 1 && message.len() < 200);
+    client.send_plain(START, vec![0; 90_000]).unwrap();
+    let mut begun = take(&mut client)[..100].to_vec();
+    let (_, usage) = measure(|| assert!(server.receive(START, &mut &mut begun[..]).is_none()));
+    assert!(usage.peak < 1024, "{usage:?}");
+}
+
 #[test]
 fn d03_after_the_end_nothing_is_inflated() {
     let (mut conn, _) = server(all(), "permessage-deflate");

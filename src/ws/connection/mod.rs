@@ -15,7 +15,7 @@ use super::frame::{Opcode, Role};
 use super::handshake::Upgrade;
 use super::message::{Message, Piece};
 use super::opening::{Expected, Opened};
-use super::reader::{Context, Inbound, MessageReader};
+use super::reader::{Context, Credit, Inbound, MessageReader};
 use crate::cursor::read_shared;
 use crate::entropy::Entropy;
 use crate::http::{self, ReceivedResponse, ResponseReader};
@@ -126,6 +126,8 @@ pub struct Connection {
     pong_bytes: u16,
     awaits_pong: bool,
     outgoing: Option<Outgoing>,
+    /// What room is made at once for what the peer announces.
+    credit: Credit,
     /// Whether the peer ended its stream before the handshake was answered.
     peer_ended: bool,
     role: Role,
@@ -221,6 +223,7 @@ impl Connection {
             pong_bytes: 0,
             awaits_pong: false,
             outgoing: None,
+            credit: Credit::NONE,
             peer_ended: false,
             role,
         }
@@ -275,7 +278,7 @@ impl Connection {
         if let State::Open(reader) = &mut self.state
             && !self.peer_ended
         {
-            if let Some(gathered) = reader.read_on(input) {
+            if let Some(gathered) = reader.read_on(&mut self.credit, input) {
                 return gathered.err().and_then(|error| self.failed(error));
             }
             if let Some(message) = reader.read_fragments(self.role, &self.config.limits, input) {
@@ -477,7 +480,7 @@ impl Connection {
             let deflate = self.extras.as_mut().and_then(|extras| extras.deflate.as_mut());
             let inflater = deflate.map(|deflate| &mut deflate.inflater);
             let (limits, pieces) = (&self.config.limits, self.config.pieces.as_ref());
-            let mut context = Context { role: self.role, limits, pieces, inflater };
+            let mut context = Context { role: self.role, limits, pieces, inflater, credit: &mut self.credit };
             match reader.read_in(&mut context, input) {
                 Ok(None) => return None,
                 Ok(Some(inbound)) => {
@@ -532,6 +535,7 @@ impl Connection {
 
     /// Nothing came for a while: gives back what can be made again.
     fn release(&mut self) {
+        self.credit = Credit::NONE;
         if let State::Open(reader) = &self.state
             && reader.is_between_messages()
             && let Some(deflate) = self.extras.as_mut().and_then(|extras| extras.deflate.as_mut())

@@ -3,6 +3,7 @@
 use alloc::string::String;
 
 use super::content::Content;
+use super::credit::Credit;
 use super::payload::Payload;
 use super::{Context, Inbound};
 use crate::ws::{Error, Message, Opcode, Piece};
@@ -116,7 +117,7 @@ impl Assembly {
         match self.way {
             Way::Failed(error) => Err(error),
             _ if self.inflating.is_some() => self.inflate(context, payload, input),
-            Way::Whole => self.gather(payload, input),
+            Way::Whole => self.gather(context.credit, payload, input),
             Way::Pieces { .. } if self.content.len() > 0 => {
                 // It was gathered when nobody knew how much it would become.
                 let gathered = self.content.take();
@@ -127,22 +128,30 @@ impl Assembly {
     }
 
     /// Gathers what there is of a payload that goes on, unless there is more to do about it.
-    pub(super) fn gather_on(&mut self, payload: &mut Payload, input: &mut &mut [u8]) -> Option<Result<(), Error>> {
+    pub(super) fn gather_on(
+        &mut self,
+        credit: &mut Credit,
+        payload: &mut Payload,
+        input: &mut &mut [u8],
+    ) -> Option<Result<(), Error>> {
         let gathers = matches!(self.way, Way::Whole) && self.inflating.is_none();
-        gathers.then(|| self.gather(payload, input).map(drop))
+        gathers.then(|| self.gather(credit, payload, input).map(drop))
     }
 
-    fn gather(&mut self, payload: &mut Payload, input: &mut &mut [u8]) -> Result<Option<Inbound<'static>>, Error> {
+    fn gather(
+        &mut self,
+        credit: &mut Credit,
+        payload: &mut Payload,
+        input: &mut &mut [u8],
+    ) -> Result<Option<Inbound<'static>>, Error> {
         let (here, announced) = payload.arrived(input);
-        self.content.reserve(here, announced);
-        loop {
-            let block = payload.take(BLOCK_BYTES, input);
-            if block.is_empty() {
-                break;
-            }
-            self.content.push(block)?;
+        self.content.reserve(here, announced, *credit);
+        payload.take_blocks(BLOCK_BYTES, input, |block| self.content.push(block))?;
+        if !(payload.is_over() && payload.fin) {
+            return Ok(None);
         }
-        if payload.is_over() && payload.fin { self.finish().map(Some) } else { Ok(None) }
+        credit.earn(self.content.len());
+        self.finish().map(Some)
     }
 
     fn lend<'a>(&mut self, payload: &mut Payload, input: &mut &'a mut [u8]) -> Result<Option<Inbound<'a>>, Error> {

@@ -3,6 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::credit::Credit;
 use crate::utf8::Utf8Tail;
 use crate::ws::{Error, Message, Opcode};
 
@@ -30,21 +31,23 @@ impl Content {
         }
     }
 
-    /// Makes room for a piece and for what is announced behind it, as far as that is not more than what has come.
+    /// Makes room for a piece and for what is announced behind it, as far as that is not more than what has come, of this
+    /// message or of one before it.
     #[inline]
-    pub(super) fn reserve(&mut self, piece: usize, announced: u64) {
+    pub(super) fn reserve(&mut self, piece: usize, announced: u64, credit: Credit) {
         let capacity = match self {
             Self::Text(text, _) => text.capacity(),
             Self::Binary(bytes) => bytes.capacity(),
         };
         if capacity.saturating_sub(self.len()) < piece {
-            self.make_room(piece, announced);
+            self.make_room(piece, announced, credit);
         }
     }
 
-    fn make_room(&mut self, piece: usize, announced: u64) {
+    fn make_room(&mut self, piece: usize, announced: u64, credit: Credit) {
         let come = self.len().saturating_add(piece);
-        let room = piece.saturating_add(usize::try_from(announced).unwrap_or(usize::MAX).min(come));
+        let room = come.max(credit.bytes().saturating_sub(come));
+        let room = piece.saturating_add(usize::try_from(announced).unwrap_or(usize::MAX).min(room));
         match self {
             Self::Text(text, _) => text.reserve(room),
             Self::Binary(bytes) => bytes.reserve(room),

@@ -2,6 +2,7 @@
 
 mod assembly;
 mod content;
+mod credit;
 mod payload;
 
 use alloc::borrow::Cow;
@@ -9,6 +10,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use self::assembly::Assembly;
+pub(super) use self::credit::Credit;
 use self::payload::Payload;
 use super::close::CONTROL_BYTES_MAX;
 use super::config::{Limits, PieceLimits};
@@ -70,6 +72,7 @@ pub(super) struct Context<'c> {
     pub(super) pieces: Option<&'c PieceLimits>,
     /// Present where compression was agreed on.
     pub(super) inflater: Option<&'c mut Inflater>,
+    pub(super) credit: &'c mut Credit,
 }
 
 impl Context<'_> {
@@ -122,7 +125,10 @@ impl MessageReader {
         }
         match self.read_fragments(role, limits, input) {
             Some(message) => Ok(Some(Inbound::Message(message?))),
-            None => self.read_in(&mut Context { role, limits, pieces: None, inflater: None }, input),
+            None => {
+                let mut credit = Credit::NONE;
+                self.read_in(&mut Context { role, limits, pieces: None, inflater: None, credit: &mut credit }, input)
+            }
         }
     }
 
@@ -206,13 +212,13 @@ impl MessageReader {
 
     /// The way of most reads of a large message that is gathered: all of the input belongs to a payload that goes on behind
     /// it. What this does not find is left to the others.
-    pub(super) fn read_on(&mut self, input: &mut &mut [u8]) -> Option<Result<(), Error>> {
+    pub(super) fn read_on(&mut self, credit: &mut Credit, input: &mut &mut [u8]) -> Option<Result<(), Error>> {
         let partial = self.partial.as_mut()?;
         let payload = partial.payload.as_mut().filter(|payload| !payload.opcode.is_control())?;
         if payload.arrived(input).1 == 0 || !partial.early.is_empty() {
             return None;
         }
-        partial.assembly.as_mut()?.gather_on(payload, input)
+        partial.assembly.as_mut()?.gather_on(credit, payload, input)
     }
 
     pub(super) fn read_in<'a>(

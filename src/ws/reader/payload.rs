@@ -41,6 +41,25 @@ impl Payload {
         bytes
     }
 
+    /// Takes what of it lies in `input` off the front of that, and shows it to `read` in blocks of so many bytes, unmasked.
+    #[inline]
+    pub(super) fn take_blocks<E>(
+        &mut self,
+        block_bytes: usize,
+        input: &mut &mut [u8],
+        mut read: impl FnMut(&[u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let size = self.arrived(input).0;
+        for block in split(input, size).unwrap_or_default().chunks_mut(block_bytes) {
+            if let Some(key) = self.key {
+                apply_mask(block, key);
+            }
+            self.advance(block.len());
+            read(block)?;
+        }
+        Ok(())
+    }
+
     /// Shows at most `most` bytes of it to `read`, unmasked, and takes as many off the front of `input` as that says.
     pub(super) fn read<R>(&mut self, most: usize, input: &mut &mut [u8], read: impl FnOnce(&[u8]) -> (usize, R)) -> R {
         let size = self.arrived(input).0.min(most);

@@ -62,6 +62,50 @@ fn f01_f27_memory_does_not_follow_an_announced_length() {
     broken(b"\x82\xFF\0\0\0\0\x7F\xFF\xFF\xFF\0\0\0\0", Error::MessageTooBig);
 }
 
+/// Feeds so much of a frame that announces `announced`; what is held then.
+fn begin(conn: &mut Connection, announced: usize, size: usize) -> Usage {
+    let (header, header_size) =
+        Header { fin: true, opcode: Opcode::Binary, mask: KEY, payload_len: announced as u64 }.encode();
+    let mut bytes = [&header[..header_size], &vec![0; size]].concat();
+    measure(|| assert!(conn.receive(START, &mut &mut bytes[..]).is_none())).1
+}
+
+/// Who has sent a megabyte is believed the next one; not more, and not after a silence. Over all that is still no more than
+/// twice what came.
+#[test]
+fn f01_an_announced_length_is_believed_as_far_as_as_much_came_before() {
+    const MIB: usize = 1 << 20;
+    let config = Config::default();
+    let fill = |conn: &mut Connection, size: usize| {
+        let message = masked(Opcode::Binary, &vec![5; size]);
+        let told: usize = message.chunks(10_000).map(|piece| receive(conn, START, piece).len()).sum();
+        assert_eq!(told, 1);
+    };
+    let mut conn = server(config.clone());
+    fill(&mut conn, MIB);
+    // Room for all is made at once.
+    let usage = begin(&mut conn, MIB, 100);
+    assert!((MIB..MIB + 1024).contains(&usage.largest) && usage.allocations <= 2, "{usage:?}");
+
+    let mut conn = server(config.clone());
+    fill(&mut conn, MIB);
+    fill(&mut conn, 15_000);
+    let usage = begin(&mut conn, 16 * MIB, 100);
+    assert!((MIB..MIB + 1024).contains(&usage.peak.unsigned_abs()), "{usage:?}");
+
+    // Little is believed of who has sent little, and of who has sent whole frames alone.
+    let mut conn = server(config.clone());
+    fill(&mut conn, 12_000);
+    assert!(receive(&mut conn, START, &masked(Opcode::Binary, &vec![5; MIB])).len() == 1);
+    assert!(begin(&mut conn, 16 * MIB, 100).peak < 13_000);
+
+    let mut conn = server(config.clone());
+    fill(&mut conn, MIB);
+    let ping = after(START, config.ping_interval.unwrap());
+    assert!(fires_at(&mut conn, ping).is_none());
+    assert!(begin(&mut conn, MIB, 100).peak < 1024);
+}
+
 #[test]
 fn f02_an_unknown_opcode_with_a_huge_length() {
     broken(b"\x83\xFF\0\0\0\0\x7F\xFF\xFF\xFF\0\0\0\0", Error::ReservedOpcode);
