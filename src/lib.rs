@@ -3,8 +3,7 @@
 //! `roomwire` speaks WebSocket (RFC 6455), Engine.IO (revisions 3 and 4) and Socket.IO (protocols
 //! 4 and 5), and keeps what a realtime application is really about: connections, rooms, presence,
 //! sessions that outlive a lost connection, private messages. It owns no socket, thread, clock or random source: a
-//! driver of some fifty lines plugs it into `std::net`, tokio, or whatever loop there is. So it runs the same in a
-//! server, in a test with virtual time, under a fuzzer, and without `std`.
+//! driver plugs it into `std::net`, tokio, or whatever loop there is. So it runs the same in a server, in a test with virtual time, under a fuzzer, and without `std`.
 //!
 //! # Where to begin
 //! | to write | begin with |

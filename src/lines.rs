@@ -152,6 +152,7 @@ impl Connection {
     }
 
     /// Takes bytes off the front of `input` until there is something to tell; `None` when all are consumed.
+    #[must_use = "what happened is told only once"]
     pub fn receive<'a>(&mut self, now: Instant, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
         self.clock(now);
         while self.phase == Phase::Open && !input.is_empty() {
@@ -210,6 +211,7 @@ impl Connection {
     }
 
     /// What happened without input: the end.
+    #[must_use = "what happened is told only once"]
     pub fn poll_event(&mut self) -> Option<Event<'static>> {
         self.closing.take().map(|error| Event::Closed { error })
     }

@@ -92,6 +92,7 @@ impl Client {
 
     /// The next byte stream that is to be opened to the server: TCP, with TLS above it if the server
     /// [is secure](Config::is_secure). Then call [`opened`](Self::opened) or [`open_failed`](Self::open_failed).
+    #[must_use = "it is named only once"]
     pub fn poll_open(&mut self) -> Option<StreamId> {
         self.flush();
         self.engine.as_mut().into_iter().chain(&mut self.leaving).flat_map(Engine::wires_mut).find_map(Wire::poll_open)
@@ -114,6 +115,7 @@ impl Client {
 
     /// Takes bytes off the front of `input` until there is something to tell; `None` when all are consumed. What happened
     /// elsewhere meanwhile is told first.
+    #[must_use = "what happened is told only once"]
     pub fn receive<'a>(&mut self, now: Instant, stream: StreamId, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
         self.clock(now);
         loop {
@@ -163,6 +165,7 @@ impl Client {
     }
 
     /// The next thing that happened without input of its stream: by a time-out, or by a call.
+    #[must_use = "what happened is told only once"]
     pub fn poll_event(&mut self) -> Option<Event<'static>> {
         loop {
             if let Some(event) = next(&mut self.events) {
@@ -234,6 +237,7 @@ impl Client {
     /// The next stream that has something new to write, or that is to be ended. Each is named once; what of it could not be
     /// written is not named again, see the run loop of the [module](super). One that the client has given up, open or not,
     /// is named with nothing to write and [`Stream::Closed`].
+    #[must_use = "it is named only once"]
     pub fn poll_transmit(&mut self) -> Option<StreamId> {
         self.flush();
         if let Some(stream) = self.shared.given_up.pop_front() {

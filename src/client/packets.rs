@@ -14,7 +14,7 @@ use super::ids::{AckId, Reply, SocketId};
 #[cfg(feature = "msgpack")]
 use super::parser::Parser;
 use super::socket::Phase;
-use crate::socketio::{self, Args, Assembly, EventData, Packet, PacketType, Protocol, check_placeholders};
+use crate::socketio::{self, Args, Assembly, EventData, Packet, PacketType, Protocol};
 use crate::time::Instant;
 use crate::ws::Message;
 
@@ -108,17 +108,9 @@ impl Client {
 
     /// A packet that is whole only with what follows it. What is wrong with it already is told now.
     fn await_attachments(&mut self, packet: &Packet<'_>) -> Result<(), socketio::Error> {
-        let announced = usize::try_from(packet.attachments).unwrap_or(usize::MAX);
-        if announced > self.shared.config.limits.attachments_max {
-            return Err(socketio::Error::Attachments);
-        }
-        match packet.kind {
-            PacketType::BinaryAck => drop(Args::from_array(packet.data)?),
-            _ => drop(EventData::parse(packet.data)?),
-        }
-        check_placeholders(packet.data, announced)?;
+        let assembly = Assembly::new(packet, self.shared.config.limits.attachments_max)?;
         let until = self.shared.now.saturating_add(self.shared.config.attachments_timeout);
-        self.assembling = Some(Assembling { assembly: Assembly::new(packet, announced), until }.into());
+        self.assembling = Some(Assembling { assembly, until }.into());
         Ok(())
     }
 

@@ -138,6 +138,7 @@ impl ClientConnection {
     }
 
     /// Takes bytes off the front of `input` until there is something to tell; `None` when all are consumed.
+    #[must_use = "what happened is told only once"]
     pub fn receive(&mut self, now: Instant, input: &mut &[u8]) -> Option<ClientEvent> {
         self.clock(now);
         if self.phase == Phase::Awaiting {
@@ -176,6 +177,7 @@ impl ClientConnection {
     }
 
     /// The end, if it is still to be told.
+    #[must_use = "what happened is told only once"]
     pub fn poll_event(&mut self) -> Option<ClientEvent> {
         self.closed.take().map(|error| ClientEvent::Closed { error })
     }

@@ -160,6 +160,7 @@ impl Connection {
     }
 
     /// Takes bytes off the front of `input` until there is something to tell; `None` when all are consumed.
+    #[must_use = "what happened is told only once"]
     pub fn receive(&mut self, now: Instant, input: &mut &[u8]) -> Option<Event> {
         self.clock(now);
         if let Some(event) = self.poll_event() {
@@ -247,6 +248,7 @@ impl Connection {
     }
 
     /// What happened without input: the end, or after an answer the request that was sent behind it.
+    #[must_use = "what happened is told only once"]
     pub fn poll_event(&mut self) -> Option<Event> {
         if self.phase == Phase::Reading && !self.pipelined.is_empty() {
             let mut kept = core::mem::take(&mut self.pipelined);

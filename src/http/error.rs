@@ -15,8 +15,8 @@ pub enum Error {
     /// Neither HTTP/1.1 nor HTTP/1.0.
     #[error("unsupported HTTP version")]
     Version,
-    /// `Host` is missing or stands there twice (RFC 9112 section 3.2).
-    #[error("missing or repeated Host")]
+    /// `Host` is missing, stands there twice, or has characters that no host has (RFC 9112 section 3.2).
+    #[error("missing, repeated or malformed Host")]
     Host,
     /// `Content-Length` is not one number, or stands beside `Transfer-Encoding`; or that stands there twice or in HTTP/1.0.
     #[error("ambiguous body length")]

@@ -1,4 +1,4 @@
-//! Events to clients: to one or to many, and the acknowledgements both ways.
+//! Events to clients: to one or to many.
 
 use alloc::string::String;
 use alloc::vec::Vec;

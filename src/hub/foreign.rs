@@ -12,6 +12,7 @@ use crate::time::Instant;
 use crate::ws::Upgrade;
 
 /// What [`Hub::handle_request`] makes of a request.
+#[must_use = "the request is answered by it"]
 #[derive(Debug)]
 pub enum Answer {
     /// This is the response.
@@ -81,6 +82,7 @@ impl Hub {
     }
 
     /// The next response to a request that was parked.
+    #[must_use = "what happened is told only once"]
     pub fn poll_response(&mut self) -> Option<(RequestId, Response)> {
         self.answer_polls();
         self.responses.pop_front().map(|answered| (answered.request, answered.response))

@@ -170,6 +170,7 @@ impl Hub {
 
     /// Takes bytes off the front of `input` until there is something to tell; `None` when all are
     /// consumed. What happened elsewhere in the hub meanwhile is told first.
+    #[must_use = "what happened is told only once"]
     pub fn receive<'a>(&mut self, now: Instant, conn: ConnId, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
         self.clock(now);
         loop {
@@ -217,6 +218,7 @@ impl Hub {
     }
 
     /// The next thing that happened without input of its connection: by a time-out, or by a call.
+    #[must_use = "what happened is told only once"]
     pub fn poll_event(&mut self) -> Option<Event<'static>> {
         loop {
             let event = self.next_event();
@@ -285,6 +287,7 @@ impl Hub {
 
     /// The next connection that has something new to write, or whose stream is to be ended. Each is named once; what of it
     /// could not be written is not named again, see the run loop of the [module](super).
+    #[must_use = "it is named only once"]
     pub fn poll_transmit(&mut self) -> Option<ConnId> {
         // A poll may have waited for the answer that was written last.
         self.answer_polls();

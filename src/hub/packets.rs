@@ -13,9 +13,7 @@ use super::ids::{AckId, ConnId, Reply, SessionId};
 use super::session::{Assembling, Format, session_place};
 use super::socket::Phase;
 use crate::engineio::{Received, Revision, SessionError};
-use crate::socketio::{
-    self, Args, Assembly, EventData, Packet, PacketType, Protocol, check_object, check_placeholders,
-};
+use crate::socketio::{self, Args, Assembly, EventData, Packet, PacketType, Protocol, check_object};
 use crate::ws::{CloseCode, Message, Prepared};
 
 impl Hub {
@@ -192,17 +190,8 @@ impl Hub {
 
     /// A packet that is whole only with what follows it. What is wrong with it already is told now.
     fn await_attachments(&mut self, id: SessionId, packet: &Packet<'_>) -> Result<(), socketio::Error> {
-        let announced = usize::try_from(packet.attachments).unwrap_or(usize::MAX);
-        if announced > self.config.limits.attachments_max {
-            return Err(socketio::Error::Attachments);
-        }
-        match packet.kind {
-            PacketType::BinaryAck => drop(Args::from_array(packet.data)?),
-            _ => drop(EventData::parse(packet.data)?),
-        }
-        check_placeholders(packet.data, announced)?;
         let until = self.now.saturating_add(self.config.attachments_timeout);
-        let assembly = Assembly::new(packet, announced);
+        let assembly = Assembly::new(packet, self.config.limits.attachments_max)?;
         if let Some(session) = self.sessions.get_mut(id) {
             session.assembling = Some(Box::new(Assembling { assembly, until }));
         }

@@ -286,7 +286,7 @@ impl Hub {
     ) {
         let Some(polling) = self.polling(session) else { return };
         if polling.parked.is_some() {
-            // The client is not the one it should be, or not right in its mind.
+            // Two clients share a session id, or one does not wait for its answer.
             self.respond_to(conn, response.with_status(400));
             return self.close_session(
                 session,

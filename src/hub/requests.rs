@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use super::config::Plain;
-use super::connection::Link;
+use super::connection::{Link, Tie};
 use super::event::{Error, Event};
 use super::foreign::Answered;
 use super::front::Hub;
@@ -32,7 +32,13 @@ impl Hub {
             self.respond_to(conn, response);
             return None;
         }
-        let asked = match self.asked(&request) {
+        let asked = self.asked(&request).and_then(|asked| match asked {
+            Asked::Upgrade(_) | Asked::Open(_, Transport::WebSocket) if self.delivers(conn) => {
+                Err(RequestError::BadRequest)
+            }
+            asked => Ok(asked),
+        });
+        let asked = match asked {
             Ok(asked) => asked,
             Err(error) => {
                 let upgrade = Upgrade::is_asked(&request);
@@ -80,6 +86,8 @@ impl Hub {
         };
         let refused = if !self.config.origins.allow(&request) {
             Some(RequestError::Forbidden)
+        } else if self.delivers(conn) {
+            Some(RequestError::BadRequest)
         } else if self.sessions.len() >= self.config.limits.sessions_max {
             Some(RequestError::TooManySessions)
         } else {
@@ -92,6 +100,12 @@ impl Hub {
         let plain = plain.clone();
         let request = self.open_websocket(conn, *request, self.plain_config.clone(), Some(&plain))?;
         self.open_plain_session(conn, request, &plain.namespace)
+    }
+
+    /// Whether packets in an answer on this stream are not written yet. If it became a WebSocket by then, and broke, nobody
+    /// would know that they are lost.
+    fn delivers(&self, conn: ConnId) -> bool {
+        self.conns.get(conn).is_some_and(|conn| matches!(conn.tie, Tie::Delivers(_)) && conn.outgoing_len() > 0)
     }
 
     /// What a request asks for, in the order in which the official server checks it.

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
-use super::{Arguments, ArgumentsError, Error, Packet};
+use super::{Args, Arguments, ArgumentsError, Error, EventData, Packet, PacketType};
 
 /// The place of a binary attachment in JSON arguments, at any depth: `{"_placeholder":true,"num":0}` is where the first one
 /// belongs.
@@ -107,12 +107,24 @@ pub(crate) struct Assembly {
 }
 
 impl Assembly {
-    /// A packet that announced at least one attachment.
-    pub(crate) fn new(packet: &Packet<'_>, announced: usize) -> Self {
+    /// A packet that announces at least one attachment.
+    ///
+    /// # Errors
+    /// What is wrong with it already, before they have come; or that there are more than `attachments_max`.
+    pub(crate) fn new(packet: &Packet<'_>, attachments_max: usize) -> Result<Self, Error> {
+        let announced = usize::try_from(packet.attachments).unwrap_or(usize::MAX);
+        if announced > attachments_max {
+            return Err(Error::Attachments);
+        }
+        match packet.kind {
+            PacketType::BinaryAck => drop(Args::from_array(packet.data)?),
+            _ => drop(EventData::parse(packet.data)?),
+        }
+        check_placeholders(packet.data, announced)?;
         let mut text = Vec::with_capacity(packet.data.len().saturating_add(packet.namespace.len()).saturating_add(32));
         packet.write(&mut text);
         let text = String::from_utf8(text).unwrap_or_default();
-        Self { bytes: text.len(), text, missing: announced, attachments: Vec::new() }
+        Ok(Self { bytes: text.len(), text, missing: announced, attachments: Vec::new() })
     }
 
     /// Takes the next attachment; the packet's text and all attachments when it was the last.
@@ -283,11 +295,11 @@ mod tests {
     fn a_packet_is_whole_with_its_last_attachment() {
         let text = "52-/a,7[1]";
         let packet = Packet::parse(text).unwrap();
-        let mut assembly = Assembly::new(&packet, 2);
+        let mut assembly = Assembly::new(&packet, 2).unwrap();
         assert_eq!(assembly.push(Bytes::from_static(b"a"), 12), Ok(None));
         let attachments = vec![Bytes::from_static(b"a"), Bytes::from_static(b"b")];
         assert_eq!(assembly.push(Bytes::from_static(b"b"), 12), Ok(Some((text.into(), attachments))));
-        let mut assembly = Assembly::new(&packet, 2);
+        let mut assembly = Assembly::new(&packet, 2).unwrap();
         assert_eq!(assembly.push(Bytes::from_static(b"abc"), 12), Err(Error::AttachmentsTooLong), "its text counts");
     }
 

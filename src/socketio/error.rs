@@ -1,4 +1,4 @@
-/// Why a client's packet breaks the protocol. The transport is closed for it, as the official server does.
+/// Why a packet breaks the protocol. The transport is closed for it, as the official server does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -1,6 +1,6 @@
 //! Presence: what is told of whom, to whom, and when.
 
-use roomwire::hub::{PresenceChange, PresenceState, SocketId};
+use roomwire::hub::{EmitError, PresenceChange, PresenceEvents, PresenceState, SocketId};
 
 use crate::fuzz_hub::Told;
 use crate::world::{World, config, count, millis};
@@ -199,4 +199,28 @@ fn a_long_list_comes_in_parts() {
         users.extend(event[1]["members"].as_array().unwrap().iter().map(|member| member["user"].to_string()));
     }
     assert!(users.len() == 300 && users.is_sorted());
+}
+
+/// Who has events of these names of his own gives the hub others.
+#[test]
+fn presence_under_names_of_ones_choice() {
+    let mut config = config();
+    config.presence_events = PresenceEvents { snapshot: "who's \"here\"".into(), diff: "changed".into() };
+    let mut world = World::new(config);
+    let (conn, socket) = world.client();
+    world.hub.identify(world.now, socket, "ann").unwrap();
+    world.hub.enter(world.now, socket, "lobby").unwrap();
+    world.pass(millis(60));
+    let heard = world.hears(conn);
+    assert!(heard[0].starts_with(r#"42["who's \"here\"",{"#), "{heard:?}");
+    let (_, other) = world.client();
+    world.hub.identify(world.now, other, "bob").unwrap();
+    world.hub.enter(world.now, other, "lobby").unwrap();
+    world.pass(millis(60));
+    let heard = world.hears(conn);
+    assert!(heard[0].starts_with(r#"42["changed",{"#), "{heard:?}");
+    world.hub.emit(world.now, socket, "presence", (1,)).unwrap();
+    assert_eq!(world.hears(conn), [r#"42["presence",1]"#]);
+    let reserved = world.hub.emit(world.now, socket, "changed", ());
+    assert!(matches!(reserved, Err(EmitError::ReservedName)));
 }

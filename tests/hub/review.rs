@@ -5,7 +5,7 @@ use roomwire::hub::{Answer, ConnId, Origins, Peer, Plain, RequestId, SocketId, T
 use roomwire::ws::{CloseCode, Opcode};
 
 use crate::fuzz_hub::Told;
-use crate::support::ws::masked;
+use crate::support::ws::{masked, opening};
 use crate::world::{World, config, count, millis};
 
 fn get(query: &str, headers: &str) -> String {
@@ -234,4 +234,28 @@ fn what_follows_from_driving_is_told() {
     while world.hub.poll_transmit().is_some() {}
     assert!(world.hub.outgoing_len(poll) > 0);
     assert_eq!(count(&world.told(), "closed"), 1);
+}
+
+/// A stream on which an answer with packets is not written yet becomes no WebSocket: were it to break, nobody would know that
+/// they are lost.
+#[test]
+fn a_handshake_waits_for_the_answer_before_it() {
+    let mut config = config();
+    config.plain = vec![Plain::new("/raw", "/")];
+    for path in ["/socket.io/?EIO=4&transport=websocket", "/raw", "upgrade"] {
+        let mut world = World::new(config.clone());
+        let (query, socket) = session(&mut world);
+        let poll = stream(&mut world, &get(&query, ""));
+        world.hub.emit(world.now, socket, "unread", ()).unwrap();
+        world.told();
+        let path = match path {
+            "upgrade" => format!("/socket.io/?{query}&transport=websocket"),
+            path => path.into(),
+        };
+        world.bytes(poll, &opening(&path));
+        assert_eq!(world.told(), [Told::Refused(poll, 3)], "{path}");
+        let answers = read(&mut world, poll);
+        assert!(answers.contains("unread") && answers.contains("HTTP/1.1 400 "), "{answers}");
+        assert!(world.hub.is_live(socket));
+    }
 }

@@ -292,7 +292,7 @@ fn a_get_that_waits_for_nothing() {
     let get = world.stream();
     let mut input = poller.get_bytes();
     let mut input = &mut input[..];
-    world.hub.receive(world.now, get, &mut input);
+    assert!(world.hub.receive(world.now, get, &mut input).is_none());
     world.hub.emit(world.now, socket, "n", (0,)).unwrap();
     let bytes = ["2probe", "5"].map(crate::client::message).concat();
     client.raw(&mut world, &bytes);

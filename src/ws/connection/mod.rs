@@ -243,6 +243,7 @@ impl Connection {
 
     /// Takes bytes off the front of `input` until there is something to tell; `None` when all are
     /// consumed. Violations by the peer are answered and told as [`Event::Closed`].
+    #[must_use = "what happened is told only once"]
     #[inline]
     pub fn receive<'a>(&mut self, now: Instant, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
         self.clock(now);
@@ -360,6 +361,7 @@ impl Connection {
     }
 
     /// What happened without input: the end, or what the peer sent behind its handshake before that was accepted.
+    #[must_use = "what happened is told only once"]
     pub fn poll_event<'a>(&mut self) -> Option<Event<'a>> {
         if let State::Open(reader) | State::Closing(reader) = &self.state
             && reader.has_early()
