@@ -12,7 +12,8 @@ pub struct Config {
     pub ping_interval: Duration,
     /// How long the other side may take to answer it. Default 20 s, the official server's.
     pub ping_timeout: Duration,
-    /// Bytes of the longest message from a client. Default 1,000,000, the official server's `maxHttpBufferSize`.
+    /// Bytes of the longest message, and of the longest POST, from a client. Default 1,000,000, the official server's
+    /// `maxHttpBufferSize`. Of an event with attachments see also `packet_bytes_max` of the hub's limits.
     pub max_payload: usize,
     /// Whether clients of revision 3 (Socket.IO 1.x and 2.x) are served. Default true.
     pub allow_revision_3: bool,

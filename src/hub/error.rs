@@ -34,6 +34,9 @@ pub enum ConfigError {
     /// [`Config::plain`](super::Config::plain) names a namespace that is none of [`Config::namespaces`](super::Config::namespaces).
     #[error("invalid namespace {0:?}")]
     Namespace(String),
+    /// A name of [`Config::presence_events`](super::Config::presence_events) is reserved, or both are the same.
+    #[error("event {0:?} cannot tell of presence")]
+    PresenceEvent(String),
 }
 
 /// A further connection is not taken.

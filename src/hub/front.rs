@@ -91,7 +91,10 @@ impl Hub {
     /// If the configuration cannot work.
     pub fn new(config: Config, seed: [u8; 32], now: Instant) -> Result<Self, ConfigError> {
         config.validate()?;
-        let http_config = Arc::new(config.http);
+        let mut http_config = config.http;
+        // A POST of long polling may be as long as clients are told.
+        http_config.limits.body_bytes_max = http_config.limits.body_bytes_max.max(config.engine.max_payload);
+        let http_config = Arc::new(http_config);
         let ws_config = ws::Config {
             limits: ws::Limits {
                 message_bytes_max: config.engine.max_payload,

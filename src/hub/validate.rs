@@ -4,6 +4,7 @@ use super::config::{Config, Namespaces};
 use super::error::ConfigError;
 use super::origins::Origins;
 use crate::http::{LimitsError, is_token};
+use crate::socketio::is_reserved;
 use crate::ws;
 
 impl Config {
@@ -29,6 +30,13 @@ impl Config {
         }
         if let Namespaces::Listed(names) = &self.namespaces {
             names.iter().try_for_each(|name| self.validate_namespace(name))?;
+        }
+        let events = &self.presence_events;
+        if is_reserved(&events.snapshot) || events.snapshot == events.diff {
+            return Err(ConfigError::PresenceEvent(events.snapshot.clone().into_owned()));
+        }
+        if is_reserved(&events.diff) {
+            return Err(ConfigError::PresenceEvent(events.diff.clone().into_owned()));
         }
         self.validate_plain()
     }
@@ -135,13 +143,24 @@ mod tests {
 
     use super::*;
     use crate::engineio::{Cookie, CookieError, Transports};
-    use crate::hub::Plain;
+    use crate::hub::{Plain, PresenceEvents};
 
     fn refused(change: impl FnOnce(&mut Config)) -> Option<ConfigError> {
         let mut config = Config::new(Origins::Any);
         config.namespaces = Namespaces::Listed(vec!["/".into(), "/chat".into()]);
         change(&mut config);
         config.validate().err()
+    }
+
+    #[test]
+    fn presence_has_two_names_of_its_own() {
+        for (snapshot, diff, wrong) in [("a", "a", "a"), ("connect", "b", "connect"), ("a", "disconnect", "disconnect")]
+        {
+            let error = refused(|config| {
+                config.presence_events = PresenceEvents { snapshot: snapshot.into(), diff: diff.into() };
+            });
+            assert_eq!(error, Some(ConfigError::PresenceEvent(wrong.into())));
+        }
     }
 
     #[test]

@@ -217,6 +217,18 @@ fn too_large_a_body() {
     }
 }
 
+/// What clients are told may come, also where HTTP by itself takes less.
+#[test]
+fn as_large_a_body_as_is_told() {
+    let mut config = open_config();
+    config.engine.max_payload = 1_500_000;
+    let mut world = World::new(config, App::Accepting);
+    let (mut poller, _) = connected(&mut world, 4);
+    let packet = text(&format!(r#"42["e","{}"]"#, "x".repeat(1_400_000)));
+    assert_eq!(poller.post(&mut world, PLAIN, payload(4, &[packet]).as_bytes()).text(), "ok");
+    assert!(matches!(&world.news()[..], [Told::Emit { .. }]));
+}
+
 /// A body that HTTP itself does not take ends its stream, and the session lives.
 #[test]
 fn too_large_a_body_for_http() {
