@@ -118,7 +118,8 @@ pub struct Config {
     pub reconnection: Reconnection,
     /// How often an event is sent again that was not acknowledged within [`ack_timeout`](Self::ack_timeout). Default 0: it
     /// is sent once. Otherwise events that are not volatile are sent one after the other, each when the one before was
-    /// acknowledged or given up. The server may see one twice, with another acknowledgement id.
+    /// acknowledged or given up; until their namespace is connected they wait without end. The server may see one twice, with
+    /// another acknowledgement id.
     pub retries: u32,
     /// For [`retries`](Self::retries): how long to wait for an acknowledgement. Default 10 s.
     pub ack_timeout: Duration,

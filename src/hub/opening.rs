@@ -24,7 +24,8 @@ use crate::ws::Prepared;
 impl Hub {
     /// Registers a new byte stream that carries Socket.IO packets as lines of text, without HTTP or WebSocket: protocol 5, each
     /// packet on a line of its own and without any framing before it. A binary attachment is a line that begins with `b`, in
-    /// base64. Lines that begin otherwise are told by [`Event::Message`].
+    /// base64. Lines that begin otherwise are told by [`Event::Message`]. A stream that begins as a request of HTTP is ended: no
+    /// [`Origins`](super::Origins) protect it from pages. A client that breaks the protocol is told why by a last line.
     ///
     /// # Errors
     /// If there are too many already, or the hub shuts down.
