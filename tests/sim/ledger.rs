@@ -26,8 +26,8 @@ pub struct Speaker {
     pub waiting: Vec<u64>,
     /// See [`Spell::late`].
     pub late: bool,
-    /// The last spell of which the server heard something.
-    latest: Option<usize>,
+    /// Spells of which the server heard something; of an earlier one that may be later, when a stream was held up.
+    heard: BTreeSet<usize>,
 }
 
 /// A socket of the server's.
@@ -128,8 +128,7 @@ impl Ledger {
         let (known, spell) = *listener.from.get_or_insert_with(|| {
             let begins = |spell: &Spell| spell.said.first() == Some(&id);
             let spell = speaker.spells.iter().rposition(begins).expect("what a session begins with is lost");
-            assert!(speaker.latest.is_none_or(|latest| latest < spell), "a session comes twice");
-            speaker.latest = Some(spell);
+            assert!(speaker.heard.insert(spell), "a session comes twice");
             (author, spell)
         });
         assert_eq!(known, author, "somebody else's event");
