@@ -399,12 +399,20 @@ impl Hub {
         self.timers.schedule(Timer::Shutdown, &mut Scheduled::default(), at);
         let polled: alloc::vec::Vec<SessionId> = self.sessions.keys().collect();
         for session in polled {
-            if self.polling(session).is_some() {
+            let Some(polling) = self.polling(session) else { continue };
+            if polling.upgrade.is_some_and(|upgrade| upgrade.probed) {
+                // Its client polls no more, and would not hear of a WebSocket that ends before it is the transport.
+                self.close_polling(session, DisconnectReason::Shutdown, None);
+            } else {
                 self.end_session(session, DisconnectReason::Shutdown);
             }
         }
         let all: alloc::vec::Vec<ConnId> = self.conns.keys().collect();
         for conn in all {
+            let tie = self.conns.get(conn).map(|conn| conn.tie);
+            if matches!(tie, Some(Tie::Upgrades(session)) if self.sessions.get(session).is_some()) {
+                continue;
+            }
             self.end_connection(conn, DisconnectReason::Shutdown, None, CloseCode::GOING_AWAY, "");
         }
     }

@@ -283,6 +283,30 @@ fn polling_after_the_upgrade() {
     }
 }
 
+/// A client that has heard `3probe` polls no more: it would not notice that a WebSocket ends which is not its transport yet.
+#[test]
+fn a_shutdown_waits_for_the_upgrade() {
+    for revision in [3, 4] {
+        for finishes in [true, false] {
+            let mut world = accepting();
+            let (_poller, socket, mut client) = beside(&mut world, revision);
+            assert_eq!(client.ask(&mut world, "2probe"), [text("3probe")]);
+            world.hub.shutdown(world.now);
+            assert!(!world.hub.is_live(socket));
+            assert_eq!(client.frames(&mut world), [], "it is not closed yet");
+            if finishes {
+                assert_eq!(client.ask(&mut world, "5"), EMPTY_CLOSE);
+                client.finish(&mut world);
+                // For the streams of its polls, which nobody ends.
+                world.pass(secs(2));
+            } else {
+                world.pass(secs(10));
+            }
+            assert!(world.hub.is_finished(), "{revision} {finishes}");
+        }
+    }
+}
+
 /// A GET that waits against the rules when the `5` comes does not hang, and takes nothing with it.
 #[test]
 fn a_get_that_waits_for_nothing() {
