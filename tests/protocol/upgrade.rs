@@ -292,6 +292,7 @@ fn a_shutdown_waits_for_the_upgrade() {
             let (_poller, socket, mut client) = beside(&mut world, revision);
             assert_eq!(client.ask(&mut world, "2probe"), [text("3probe")]);
             world.hub.shutdown(world.now);
+            world.settle();
             assert!(!world.hub.is_live(socket));
             assert_eq!(client.frames(&mut world), [], "it is not closed yet");
             if finishes {
