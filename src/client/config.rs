@@ -5,10 +5,9 @@ use core::fmt;
 use core::time::Duration;
 
 use super::error::ConfigError;
-use super::parser::Parser;
 use crate::engineio::Transports;
 use crate::http::{self, HeaderError, LimitsError, OutgoingRequest};
-use crate::socketio::Protocol;
+use crate::socketio::{Parser, Protocol};
 use crate::ws::Opening;
 
 /// What the server, and the application, may make a [`Client`](super::Client) hold.

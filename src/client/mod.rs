@@ -79,9 +79,9 @@ mod socket;
 mod upgrade;
 mod wire;
 
+pub use crate::socketio::Parser;
 pub use config::{Config, Limits, Reconnection};
 pub use error::{ConfigError, ConnectError, EmitError, Error};
 pub use event::{AckError, DisconnectReason, Event};
 pub use front::Client;
 pub use ids::{AckId, Reply, SocketId, StreamId};
-pub use parser::Parser;

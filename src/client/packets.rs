@@ -11,8 +11,6 @@ use super::event::{AckError, DisconnectReason, Event};
 use super::fields::{fields, string};
 use super::front::{Client, Root};
 use super::ids::{AckId, Reply, SocketId};
-#[cfg(feature = "msgpack")]
-use super::parser::Parser;
 use super::socket::Phase;
 use crate::socketio::{self, Args, Assembly, EventData, Packet, PacketType, Protocol};
 use crate::time::Instant;
@@ -67,7 +65,7 @@ impl Client {
     pub(super) fn message<'a>(&mut self, message: Message<'a>) -> Option<Event<'a>> {
         let result = match message {
             #[cfg(feature = "msgpack")]
-            message if self.shared.config.parser == Parser::MessagePack => self.packed(&message),
+            message if self.shared.config.parser == socketio::Parser::MessagePack => self.packed(&message),
             Message::Text(text) => self.text(text),
             Message::Binary(bytes) => self.attachment(bytes).map_err(Error::SocketIo),
         };

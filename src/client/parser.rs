@@ -1,4 +1,4 @@
-//! The form of Socket.IO packets on the wire.
+//! What the form of packets on the wire means for a client.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -6,20 +6,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use super::queue::Outgoing;
-use crate::socketio::{Packet, PacketType, Protocol};
-
-/// The form in which Socket.IO packets are sent and expected. The server has to be configured for the same.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Parser {
-    /// Text with JSON, and attachments behind it: what servers do by themselves.
-    #[default]
-    Json,
-    /// MessagePack, for servers with `socket.io-msgpack-parser` 2.2 (protocol 4) or 3.0 (protocol 5), or with python-socketio's
-    /// `serializer="msgpack"`. Events are the same to the application: see [`socketio::msgpack`](crate::socketio::msgpack).
-    #[cfg(feature = "msgpack")]
-    MessagePack,
-}
+use crate::socketio::{Packet, PacketType, Parser, Protocol};
 
 impl Parser {
     /// Gives `send` the messages of a packet, which has the type that it has without attachments.
@@ -55,24 +42,6 @@ impl Parser {
                 if write_packet(&packet, &attachments, &mut out).is_ok() {
                     send(Outgoing::Binary(out.into()));
                 }
-            }
-        }
-    }
-
-    /// How many bytes a text has in a packet, or more where it is little beside `bytes_max`.
-    #[cfg_attr(not(feature = "msgpack"), expect(unused_variables))]
-    pub(super) fn size(self, text: &str, bytes_max: usize) -> usize {
-        match self {
-            Self::Json => text.len(),
-            // Three characters, as in 1e9, can make nine bytes; nothing makes more of less.
-            #[cfg(feature = "msgpack")]
-            Self::MessagePack if text.len() <= bytes_max / 16 => text.len().saturating_mul(3),
-            #[cfg(feature = "msgpack")]
-            Self::MessagePack => {
-                let mut size = 0;
-                let packet = Packet { data: text, ..Packet::new(PacketType::Event, "/") };
-                self.write(Protocol::V5, packet, Vec::new(), |packet| size = packet.len());
-                size
             }
         }
     }

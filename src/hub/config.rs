@@ -4,10 +4,10 @@ use core::time::Duration;
 
 use super::handshake::KeepHandshakes;
 use super::origins::{Cors, Origins};
-use super::parser::Parser;
 use super::presence::PresenceEvents;
 use crate::engineio;
 use crate::http;
+use crate::socketio::Parser;
 use crate::ws::DeflateConfig;
 
 /// Which namespaces clients may connect to; the application still accepts or refuses each client.

@@ -12,12 +12,11 @@ use super::front::Hub;
 use super::groups::Groups;
 use super::ids::{SessionId, SocketId};
 use super::messages::{base64_line, prepare_message};
-use super::parser::Parser;
 use super::session::{Format, Session, socket_place};
 use super::socket::Phase;
 use super::target::{Receipt, Target};
 use crate::engineio::{self, Revision};
-use crate::socketio::{Arguments, Packet, PacketType, check_placeholders, event_array, is_reserved};
+use crate::socketio::{Arguments, Packet, PacketType, Parser, check_placeholders, event_array, is_reserved};
 use crate::ws::{DeflateConfig, Message, Opcode, Prepared, SendError};
 
 /// One event on its way to many: encoded for each namespace when the first socket there needs it.

@@ -138,6 +138,7 @@ mod timers;
 mod upgrade;
 mod validate;
 
+pub use crate::socketio::Parser;
 pub use config::{Config, Limits, Namespaces, Plain};
 pub use error::{ConfigError, ConnectError, EmitError, JoinError, ResumeError, SocketError};
 pub use event::{AckError, DisconnectReason, Error, Event, Refusal};
@@ -146,7 +147,6 @@ pub use front::{Counts, Hub};
 pub use handshake::{Handshake, KeepHandshakes, Peer};
 pub use ids::{AckId, ConnId, Reply, RequestId, SocketId, Token};
 pub use origins::{Cors, Origins};
-pub use parser::Parser;
 pub use presence::{PresenceChange, PresenceEvents, PresenceState, Present};
 pub use socket_map::SocketMap;
 pub use target::{Receipt, Target};

@@ -1,4 +1,4 @@
-//! The form of Socket.IO packets on the wire.
+//! What the form of packets on the wire means for the hub.
 
 use alloc::vec::Vec;
 
@@ -6,22 +6,8 @@ use bytes::Bytes;
 
 use super::emit::prepare_attached;
 use super::session::Format;
-use crate::socketio::{Packet, Protocol};
+use crate::socketio::{Packet, Parser, Protocol};
 use crate::ws::Prepared;
-
-/// The form in which Socket.IO packets are sent and expected. As in the official server it is one for the whole of it: every
-/// client has to be configured for it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Parser {
-    /// Text with JSON, and attachments behind it: what clients do by themselves.
-    #[default]
-    Json,
-    /// MessagePack, for clients with `socket.io-msgpack-parser` 2.2 (protocol 4) or 3.0 (protocol 5), or with python-socketio's
-    /// `serializer="msgpack"`. Events are the same to the application: see [`socketio::msgpack`](crate::socketio::msgpack).
-    #[cfg(feature = "msgpack")]
-    MessagePack,
-}
 
 impl Parser {
     /// A packet and its attachments in a format; only those on Engine.IO have different forms.
@@ -41,16 +27,6 @@ impl Parser {
             Self::Json => !attached,
             #[cfg(feature = "msgpack")]
             Self::MessagePack => false,
-        }
-    }
-
-    /// How many bytes a text has in a packet, or more where it is little beside `bytes_max`.
-    #[cfg_attr(not(feature = "msgpack"), expect(unused_variables))]
-    pub(super) fn size(self, text: &str, bytes_max: usize) -> usize {
-        match self {
-            Self::Json => text.len(),
-            #[cfg(feature = "msgpack")]
-            Self::MessagePack => packed::size(text, bytes_max),
         }
     }
 
@@ -93,15 +69,6 @@ mod packed {
         }
         write_packet(packet, attachments, &mut out).ok()?;
         Some(Prepared::binary(&out))
-    }
-
-    pub(super) fn size(text: &str, bytes_max: usize) -> usize {
-        // Three characters, as in 1e9, can make nine bytes; nothing makes more of less.
-        if text.len() <= bytes_max / 16 {
-            return text.len().saturating_mul(3);
-        }
-        let packet = Packet { data: text, ..Packet::new(PacketType::Event, "/") };
-        prepare(&packet, &[], Revision::V4).map_or(0, |packet| packet.payload().len())
     }
 
     impl Hub {

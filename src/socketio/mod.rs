@@ -24,6 +24,7 @@ mod json;
 #[cfg(feature = "msgpack")]
 pub mod msgpack;
 mod packet;
+mod parser;
 
 pub(crate) use acks::Acks;
 pub use args::{Args, Arguments, ArgumentsError};
@@ -34,6 +35,7 @@ pub use event::{EventData, is_reserved};
 pub(crate) use event::{ack_array, event_array, write_name};
 pub(crate) use json::check_object;
 pub use packet::{Packet, PacketType};
+pub use parser::Parser;
 
 /// The version of the protocol; it follows from the revision of Engine.IO below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
