@@ -104,17 +104,27 @@ export class Client {
   // --- ends ---
 
   // On the transport that it stays on: by default, a client changes to WebSocket after the first few packets. The server knows
-  // it, too: a stream that breaks with something unread is reset, which clients tell in other words.
+  // it, too: a stream that breaks with something unread is reset, which clients tell in other words. They do so as well when a
+  // POST breaks, so that each must be answered: what it said may have come back by the GET before.
   async settled() {
     const { engine } = this.socket.io;
     if (this.#kind.mode === 'default' && engine.transport.name !== 'websocket') {
       await within(new Promise((resolve) => { engine.once('upgrade', resolve); }), 'the upgrade');
     }
     assert.deepEqual(await this.call('echo', 'settled'), ['settled']);
+    await this.#written();
+  }
+
+  async #written() {
+    const { transport } = this.socket.io.engine;
+    while (!transport.writable) {
+      await within(new Promise((resolve) => { transport.once('drain', resolve); }), 'the end of what is being written');
+    }
   }
 
   // As when a cable is cut: no DISCONNECT packet and no close frame.
   async cut() {
+    await this.#written();
     const { engine } = this.socket.io;
     if (engine.transport.name === 'websocket') engine.transport.ws.terminate();
     else await this.#proxy.cut(engine.id);
