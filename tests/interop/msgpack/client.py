@@ -1,5 +1,6 @@
 """python-socketio with serializer='msgpack': client.py URL TRANSPORT...; it ends with 0 if all was as it should be."""
 
+import faulthandler
 import sys
 import threading
 
@@ -61,4 +62,7 @@ def main(url, transports):
     admin.disconnect()
 
 
+# Where it hangs. A client that is refused while its POST is not answered sends no close packet, and waits for the answer to its
+# GET: for a heartbeat of the server, which has 25 s between them.
+faulthandler.dump_traceback_later(60, exit=True)
 main(sys.argv[1], sys.argv[2:])

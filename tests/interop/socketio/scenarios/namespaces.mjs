@@ -18,7 +18,9 @@ export const scenarios = [
     const admin = scene.beside(main, '/admin', RIGHT);
     await admin.connected();
     const before = await stats(admin);
-    assert.ok(before.connections >= 2 && before.sockets >= 3, JSON.stringify(before));
+    // Clients on long polling have a connection only while they ask something.
+    const connections = scene.mode === 'websocket' ? 2 : 1;
+    assert.ok(before.connections >= connections && before.sockets >= 3, JSON.stringify(before));
     await main.call('enter', { name: 'counted', room: 'counted' });
     const after = await stats(admin);
     assert.ok(after.users >= 1 && after.rooms >= 1, JSON.stringify(after));
