@@ -1,16 +1,47 @@
 use alloc::vec::Vec;
 
+/// From so many bytes on it pays to begin where a cache line does.
+const LONG_BYTES: usize = 1024;
+const LINE_BYTES: usize = 64;
+
 /// XORs `bytes` with the masking key, repeated (RFC 6455 section 5.3). It is its own inverse.
 ///
 /// By 32 bytes, which compilers turn into vector instructions; what is left is too short for them.
 #[inline]
 pub fn apply_mask(bytes: &mut [u8], key: [u8; 4]) {
+    if bytes.len() >= LONG_BYTES {
+        return mask_lines(bytes, key);
+    }
+    let (rest, wide) = mask_blocks::<32>(bytes, key);
+    mask_words(rest, wide);
+}
+
+/// The same from the first cache line on: stores that lie across two lines take twice as long, and a payload stands wherever
+/// its header ended.
+#[inline(never)]
+fn mask_lines(bytes: &mut [u8], key: [u8; 4]) {
+    let start = bytes.as_ptr().align_offset(LINE_BYTES).min(bytes.len());
+    let (head, lines) = bytes.split_at_mut_checked(start).unwrap_or_default();
+    mask_words(head, widen(key));
+    let (rest, wide) = mask_blocks::<128>(lines, rotate(key, start));
+    mask_words(rest, wide);
+}
+
+/// All whole blocks; what is left, and the key for it.
+#[inline(always)]
+fn mask_blocks<const SIZE: usize>(bytes: &mut [u8], key: [u8; 4]) -> (&mut [u8], u64) {
     let wide = widen(key);
-    let (blocks, rest) = bytes.as_chunks_mut::<32>();
+    let (blocks, rest) = bytes.as_chunks_mut::<SIZE>();
     for block in blocks {
         *block = masked(*block, wide);
     }
-    let (words, tail) = rest.as_chunks_mut::<8>();
+    (rest, wide)
+}
+
+/// A few bytes.
+#[inline(always)]
+fn mask_words(bytes: &mut [u8], wide: u64) {
+    let (words, tail) = bytes.as_chunks_mut::<8>();
     for word in words {
         *word = masked(*word, wide);
     }
