@@ -161,7 +161,19 @@ impl Connection {
 
     /// Takes bytes off the front of `input` until there is something to tell; `None` when all are consumed.
     #[must_use = "what happened is told only once"]
+    #[inline]
     pub fn receive(&mut self, now: Instant, input: &mut &[u8]) -> Option<Event> {
+        if let [byte] = **input
+            && self.push(byte)
+        {
+            *input = &[];
+            return None;
+        }
+        self.receive_any(now, input)
+    }
+
+    /// The same for all but a byte within a head.
+    fn receive_any(&mut self, now: Instant, input: &mut &[u8]) -> Option<Event> {
         self.clock(now);
         if let Some(event) = self.poll_event() {
             return Some(event);
