@@ -29,6 +29,7 @@
 //! - At most one request is with the application; what a peer sends after it waits, within a bound.
 //! - No response can be split: names and values are checked where they enter.
 
+mod body;
 mod chunked;
 mod client;
 mod connection;

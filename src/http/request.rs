@@ -219,10 +219,7 @@ impl Request {
     /// Whether the stream may carry another request after this one (RFC 9112 section 9.3).
     #[must_use]
     pub fn keep_alive(&self) -> bool {
-        if self.header_lists("connection", "close") {
-            return false;
-        }
-        self.minor_version >= 1 || self.header_lists("connection", "keep-alive")
+        self.headers.keep_alive(self.minor_version)
     }
 
     /// Whether the peer said that it waits for `100 Continue` before it sends a body.
