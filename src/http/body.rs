@@ -39,9 +39,9 @@ impl Framing {
         digits.ok_or(Error::AmbiguousLength)?.parse().map(Self::Length).map_err(|_| Error::BodyTooLarge)
     }
 
-    /// The same, unless it announces more than `bytes_max` bytes.
-    pub(super) fn within(self, bytes_max: usize) -> Result<Self, Error> {
-        if matches!(self, Self::Length(bytes) if bytes > bytes_max) { Err(Error::BodyTooLarge) } else { Ok(self) }
+    /// How many bytes are known to come.
+    pub(super) const fn announced(&self) -> usize {
+        if let Self::Length(left) = self { *left } else { 0 }
     }
 
     /// Moves what belongs to the body from the front of `input` to `body`; true when that is all of it.

@@ -124,6 +124,7 @@ pub struct Connection {
     deadline: Instant,
     /// Whether a request was answered before.
     answered: bool,
+    tells_refusals: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +135,7 @@ enum Phase {
         head_only: bool,
         old: bool,
         parked: bool,
+        refused: Option<Error>,
     },
     /// The outgoing half may have something to write.
     Over,
@@ -154,7 +156,15 @@ impl Connection {
             now,
             deadline,
             answered: false,
+            tells_refusals: false,
         }
+    }
+
+    /// The same, but a request whose body is too large is told like others ([`Request::refused`]): its owner answers it, at
+    /// once, and that is the last answer.
+    pub(crate) const fn telling_refusals(mut self) -> Self {
+        self.tells_refusals = true;
+        self
     }
 
     /// Takes bytes off the front of `input` until there is something to tell; `None` when all are consumed.
@@ -218,11 +228,7 @@ impl Connection {
                 if was_head && request.awaits_continue() {
                     self.write_continue();
                 }
-                let (keep_alive, head_only) = (request.keep_alive(), request.method() == "HEAD");
-                let old = request.minor_version() == 0;
-                self.phase = Phase::Answering { keep_alive, head_only, old, parked: false };
-                self.deadline = self.now.saturating_add(self.config.answer_timeout);
-                Some(Event::Request(Box::new(request)))
+                Some(self.asked(request))
             }
             Ok(None) => {
                 if was_head && self.reader.is_in_body() {
@@ -238,10 +244,25 @@ impl Connection {
                 if was_head && self.reader.awaits_continue() {
                     self.write_continue();
                 }
-                self.fail(error);
-                self.poll_event()
+                match self.reader.take_refused().filter(|_| self.tells_refusals && error == Error::BodyTooLarge) {
+                    Some(request) => Some(self.asked(Request { refused: Some(error), ..request })),
+                    None => {
+                        self.fail(error);
+                        self.poll_event()
+                    }
+                }
             }
         }
+    }
+
+    /// A request is the application's to answer.
+    fn asked(&mut self, request: Request) -> Event {
+        let refused = request.refused;
+        let keep_alive = refused.is_none() && request.keep_alive();
+        let (head_only, old) = (request.method() == "HEAD", request.minor_version() == 0);
+        self.phase = Phase::Answering { keep_alive, head_only, old, parked: false, refused };
+        self.deadline = self.now.saturating_add(self.config.answer_timeout);
+        Event::Request(Box::new(request))
     }
 
     /// The peer will send no more. Requests that are there already are still told, and answered.
@@ -286,7 +307,7 @@ impl Connection {
     /// If there is none.
     pub fn respond(&mut self, now: Instant, response: Response) -> Result<(), RespondError> {
         self.clock(now);
-        let Phase::Answering { keep_alive, head_only, old, .. } = self.phase else {
+        let Phase::Answering { keep_alive, head_only, old, refused, .. } = self.phase else {
             return Err(RespondError::NoRequest);
         };
         let connection = match (keep_alive, old) {
@@ -300,7 +321,7 @@ impl Connection {
             self.phase = Phase::Reading;
             self.deadline = self.now.saturating_add(self.config.idle_timeout);
         } else {
-            self.end(None);
+            self.end(refused);
         }
         Ok(())
     }

@@ -58,7 +58,10 @@ impl ExchangeReader {
                 204 | 304 => Self::Body(response, Framing::Length(0)),
                 _ => {
                     let framing = Framing::of(&response.headers, response.minor_version, Framing::Stream)?;
-                    Self::Body(response, framing.within(limits.body_bytes_max)?)
+                    if framing.announced() > limits.body_bytes_max {
+                        return Err(Error::BodyTooLarge);
+                    }
+                    Self::Body(response, framing)
                 }
             };
         }

@@ -86,8 +86,10 @@ enum Stage {
         request: Request,
         framing: Framing,
     },
-    /// Whether the peer waited for the body to be asked for.
     Failed {
+        /// Whose body could not be taken.
+        refused: Option<Request>,
+        /// Whether the peer waited for that to be asked for.
         awaited_continue: bool,
     },
 }
@@ -116,7 +118,7 @@ impl RequestReader {
         match &self.stage {
             Stage::Head => false,
             Stage::Body { request, .. } => request.awaits_continue(),
-            Stage::Failed { awaited_continue } => *awaited_continue,
+            Stage::Failed { awaited_continue, .. } => *awaited_continue,
         }
     }
 
@@ -161,7 +163,11 @@ impl RequestReader {
             if !matches!(framing, Framing::Length(0)) && request.header_lists("upgrade", "websocket") {
                 return Err(Error::UpgradeWithBody);
             }
-            self.stage = Stage::Body { request, framing: framing.within(limits.body_bytes_max)? };
+            if framing.announced() > limits.body_bytes_max {
+                self.stage = Stage::Failed { refused: Some(request), awaited_continue: false };
+                return Err(Error::BodyTooLarge);
+            }
+            self.stage = Stage::Body { request, framing };
         }
         let Stage::Body { request, framing } = &mut self.stage else { return Ok(None) };
         if !framing.read(&mut request.body, limits.body_bytes_max, input)? {
@@ -174,8 +180,24 @@ impl RequestReader {
 
     #[cold]
     fn failed(&mut self, error: Error) -> Error {
-        *self = Self { head: Head::default(), stage: Stage::Failed { awaited_continue: self.awaits_continue() } };
+        self.head = Head::default();
+        self.stage = match core::mem::take(&mut self.stage) {
+            Stage::Head => Stage::Failed { refused: None, awaited_continue: false },
+            Stage::Body { request, .. } => {
+                let awaited_continue = request.awaits_continue();
+                Stage::Failed { refused: Some(request), awaited_continue }
+            }
+            failed @ Stage::Failed { .. } => failed,
+        };
         error
+    }
+
+    /// After an error: the request, if its head was in order but its body was not.
+    pub(super) fn take_refused(&mut self) -> Option<Request> {
+        match &mut self.stage {
+            Stage::Failed { refused, .. } => refused.take(),
+            _ => None,
+        }
     }
 }
 
@@ -211,7 +233,7 @@ pub(super) fn parse(buffer: Vec<u8>, lines: usize, limits: &Limits) -> Result<Re
     let (method, target) = (span(method.as_bytes()), span(target.as_bytes()));
     let lines = parsed.headers.iter().map(|line| (span(line.name.as_bytes()), span(line.value))).collect();
     let headers = Headers::new(buffer, lines);
-    let request = Request { headers, method, target, minor_version, body: Vec::new(), protocol: None };
+    let request = Request { headers, method, target, minor_version, ..Request::default() };
     match request.count("host") {
         1 if request.header("host").is_some_and(is_host) => {}
         0 if minor_version == 0 => {}

@@ -20,6 +20,8 @@ pub struct Request {
     pub(super) body: Vec<u8>,
     /// What an extended CONNECT asks for.
     pub(super) protocol: Option<String>,
+    /// Why its body is not there.
+    pub(super) refused: Option<Error>,
 }
 
 impl Request {
@@ -212,6 +214,12 @@ impl Request {
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
+    }
+
+    /// Why the request cannot be served, where its owner is to say so: see
+    /// [`Connection::telling_refusals`](super::Connection::telling_refusals).
+    pub(crate) const fn refused(&self) -> Option<Error> {
+        self.refused
     }
 
     pub(crate) fn into_body(self) -> Vec<u8> {
