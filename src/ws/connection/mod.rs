@@ -246,6 +246,17 @@ impl Connection {
     #[must_use = "what happened is told only once"]
     #[inline]
     pub fn receive<'a>(&mut self, now: Instant, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
+        if let [byte] = **input
+            && self.receive_byte(byte)
+        {
+            *input = &mut [];
+            return None;
+        }
+        self.receive_message(now, input)
+    }
+
+    /// The same for all but a byte within the head of a handshake.
+    fn receive_message<'a>(&mut self, now: Instant, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
         self.clock(now);
         if let State::Open(reader) = &self.state
             && !self.peer_ended
@@ -264,8 +275,6 @@ impl Connection {
             if input.is_empty() && reader.is_between_messages() {
                 return None;
             }
-        } else if self.receive_byte(input) {
-            return None;
         }
         self.receive_any(input)
     }
@@ -314,19 +323,15 @@ impl Connection {
         }
     }
 
-    /// Whether the input was a single byte within the head of a handshake, and was taken.
+    /// Whether the byte is one within the head of a handshake, and was taken. Then nothing else happens, and no time is to be
+    /// noted.
     #[inline]
-    fn receive_byte(&mut self, input: &mut &mut [u8]) -> bool {
-        let [byte] = **input else { return false };
-        let taken = match &mut self.state {
+    fn receive_byte(&mut self, byte: u8) -> bool {
+        match &mut self.state {
             State::Handshake(handshake) => handshake.http.push(byte),
             State::Requested(requested) => requested.reader.push(&self.config.http.limits, byte),
             _ => false,
-        };
-        if taken {
-            *input = &mut [];
         }
-        taken
     }
 
     /// The peer will send no more. More than one thing may have happened: [`poll_event`](Self::poll_event) tells the
