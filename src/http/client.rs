@@ -336,6 +336,7 @@ mod tests {
             ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok", Error::AmbiguousLength),
             ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nok", Error::AmbiguousLength),
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked\r\n\r\nok", Error::TransferCoding),
+            ("HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", Error::AmbiguousLength),
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nx", Error::Chunk),
             ("HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\nok", Error::BodyTooLarge),
             ("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\nok", Error::BodyTooLarge),

@@ -160,7 +160,7 @@ impl Connection {
         }
     }
 
-    /// The same, but a request whose body is too large is told like others ([`Request::refused`]): its owner answers it, at
+    /// The same, but a request whose body cannot be taken is told like others ([`Request::refused`]): its owner answers it, at
     /// once, and that is the last answer.
     pub(crate) const fn telling_refusals(mut self) -> Self {
         self.tells_refusals = true;
@@ -244,7 +244,7 @@ impl Connection {
                 if was_head && self.reader.awaits_continue() {
                     self.write_continue();
                 }
-                match self.reader.take_refused().filter(|_| self.tells_refusals && error == Error::BodyTooLarge) {
+                match self.reader.take_refused().filter(|_| self.tells_refusals) {
                     Some(request) => Some(self.asked(Request { refused: Some(error), ..request })),
                     None => {
                         self.fail(error);

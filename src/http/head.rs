@@ -144,3 +144,48 @@ impl Head {
 const fn is_line_end(byte: u8) -> bool {
     matches!(byte, b'\r' | b'\n')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of a stream that comes in pieces of so many bytes, and how much of it is taken.
+    fn read(limits: &Limits, stream: &[u8], piece: usize) -> Result<(bool, usize), Error> {
+        let (mut head, mut taken) = (Head::default(), 0);
+        for mut part in stream.chunks(piece) {
+            let size = part.len();
+            let blank = head.read(limits, &mut part)?;
+            taken += size - part.len();
+            if blank {
+                assert_eq!(head.buffer.len(), taken);
+                return Ok((true, taken));
+            }
+        }
+        Ok((false, taken))
+    }
+
+    /// Every limit, met by every kind of byte, at the byte that is one too many and not later.
+    #[test]
+    fn a01_single_bytes_meet_the_same_limits() {
+        let lines = [&b"GET / HTTP/1.1\r\n"[..], &b"a: b\r\n".repeat(20), b"\r\n"].concat();
+        let long = [b"GET / HTTP/1.1\r\na:", &[b'b'; 99][..], b"\r\nc: d\r\n\r\n"].concat();
+        let target = [b"GET /", &[b'a'; 120][..], b" HTTP/1.1\r\nb: c\r\n\r\n"].concat();
+        for stream in [lines, long, target] {
+            for most in 1..=stream.len() {
+                let all = [
+                    Limits { head_bytes_max: most, ..Limits::default() },
+                    Limits { headers_max: most, ..Limits::default() },
+                    Limits { target_bytes_max: most, ..Limits::default() },
+                ];
+                for limits in all {
+                    // One that stops shows at which byte the limit is met.
+                    for end in [stream.len(), most, most + 1, most + 2, most + 3].map(|end| end.min(stream.len())) {
+                        let whole = read(&limits, &stream[..end], usize::MAX);
+                        assert_eq!(read(&limits, &stream[..end], 1), whole, "{limits:?}, {end} bytes");
+                        assert!(end <= limits.head_bytes_max || whole.is_err());
+                    }
+                }
+            }
+        }
+    }
+}

@@ -160,7 +160,10 @@ impl RequestReader {
             let head = core::mem::take(&mut self.head);
             let request = parse(head.buffer, head.lines, limits)?;
             let framing = Framing::of(&request.headers, request.minor_version, Framing::Length(0))?;
-            if !matches!(framing, Framing::Length(0)) && request.header_lists("upgrade", "websocket") {
+            if matches!(framing, Framing::Length(0)) {
+                return Ok(Some(request));
+            }
+            if request.header_lists("upgrade", "websocket") {
                 return Err(Error::UpgradeWithBody);
             }
             if framing.announced() > limits.body_bytes_max {
@@ -255,6 +258,28 @@ mod tests {
     use super::*;
     use alloc::format;
     use alloc::string::String;
+
+    #[test]
+    fn after_an_error_not_a_byte_is_taken() {
+        for wrong in [
+            "GET / HTTP/1.1\r\na\n",
+            "GET / HTTP/2.0\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+        ] {
+            let (mut reader, limits) = (RequestReader::new(), Limits::default());
+            let mut read = |byte: u8| {
+                let byte = [byte];
+                let mut input = &byte[..];
+                (reader.read(&limits, &mut input).is_err(), input.len())
+            };
+            let told: Vec<_> = wrong.bytes().map(&mut read).collect();
+            assert_eq!(told.iter().filter(|told| told.0).count(), 1, "{wrong:?}");
+            assert!(told.last().is_some_and(|told| told.0), "{wrong:?}");
+            for byte in *b"a: b\r\n\r\n" {
+                assert_eq!(read(byte), (false, 1), "{wrong:?}");
+            }
+        }
+    }
 
     #[test]
     fn all_lines_are_there_however_many() {
