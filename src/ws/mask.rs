@@ -92,7 +92,14 @@ mod tests {
     proptest! {
         /// The fast loop equals the one in section 5.3, also when the bytes come in pieces.
         #[test]
-        fn f25_equals_the_definition(bytes in prop::collection::vec(any::<u8>(), 0..400), key: [u8; 4], cut: prop::sample::Index) {
+        fn f25_equals_the_definition(
+            bytes in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..400),
+                prop::collection::vec(any::<u8>(), LONG_BYTES..LONG_BYTES + 800),
+            ],
+            key: [u8; 4],
+            cut: prop::sample::Index,
+        ) {
             let naive: Vec<u8> = bytes.iter().enumerate().map(|(i, byte)| byte ^ key[i % 4]).collect();
             let mut masked = bytes.clone();
             let start = cut.index(bytes.len() + 1);

@@ -246,6 +246,44 @@ impl Connection {
     #[must_use = "what happened is told only once"]
     #[inline]
     pub fn receive<'a>(&mut self, now: Instant, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
+        self.receive_within(now, input, 0)
+    }
+
+    /// The same for a driver that keeps what is not whole: a frame that has room in so many bytes, its header included, and
+    /// whose end has not come is left in `input`. So a message that takes several reads is lent from where it lies, like any
+    /// other, and nothing is copied or allocated for it.
+    ///
+    /// `None` with bytes left asks for more: have them first in the buffer, read behind them, and come again when
+    /// something was read. Give them to [`receive`](Self::receive) when the buffer is wanted for something else, and before
+    /// [`receive_eof`](Self::receive_eof). A text in one frame that is left is checked when it is whole, or then.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use roomwire::{Instant, ws::{Connection, Event}};
+    ///
+    /// let now = Instant::ORIGIN;
+    /// let mut conn = Connection::server_after_upgrade(Arc::default(), now);
+    /// let mut buffer = *b"\x81\x82\0\0\0\0Hi\x81\x85\0\0\0\0there";
+    /// let room = buffer.len();
+    ///
+    /// let mut input = &mut buffer[..17]; // the last two bytes are still to come
+    /// let Some(Event::Message(first)) = conn.receive_in_place(now, &mut input, room) else { panic!() };
+    /// assert_eq!(first, "Hi".into());
+    /// assert!(conn.receive_in_place(now, &mut input, room).is_none());
+    /// assert_eq!(input.len(), 9); // of eleven
+    ///
+    /// let mut input = &mut buffer[8..19];
+    /// let Some(Event::Message(second)) = conn.receive_in_place(now, &mut input, room) else { panic!() };
+    /// assert_eq!(second, "there".into());
+    /// ```
+    #[must_use = "what happened is told only once"]
+    #[inline]
+    pub fn receive_in_place<'a>(&mut self, now: Instant, input: &mut &'a mut [u8], room: usize) -> Option<Event<'a>> {
+        self.receive_within(now, input, room)
+    }
+
+    #[inline(always)]
+    fn receive_within<'a>(&mut self, now: Instant, input: &mut &'a mut [u8], room: usize) -> Option<Event<'a>> {
         self.clock(now);
         if let State::Open(reader) = &self.state
             && !self.peer_ended
@@ -262,6 +300,10 @@ impl Connection {
             }
             // The end of most reads.
             if input.is_empty() && reader.is_between_messages() {
+                return None;
+            }
+            if room > 0 && reader.is_to_wait(self.role, &self.config.limits, input, room) {
+                self.heard();
                 return None;
             }
         } else if self.receive_byte(input) {
