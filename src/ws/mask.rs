@@ -1,6 +1,6 @@
 use alloc::vec::Vec;
 
-/// From so many bytes on it pays to begin where a cache line does.
+/// With more bytes it pays to begin where a cache line does.
 const LONG_BYTES: usize = 1024;
 const LINE_BYTES: usize = 64;
 
@@ -9,7 +9,7 @@ const LINE_BYTES: usize = 64;
 /// By 32 bytes, which compilers turn into vector instructions; what is left is too short for them.
 #[inline]
 pub fn apply_mask(bytes: &mut [u8], key: [u8; 4]) {
-    if bytes.len() >= LONG_BYTES {
+    if bytes.len() > LONG_BYTES {
         return mask_lines(bytes, key);
     }
     let (rest, wide) = mask_blocks::<32>(bytes, key);

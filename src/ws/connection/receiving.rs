@@ -49,7 +49,7 @@ impl Connection {
         self.receive_within(now, input, room)
     }
 
-    #[inline(always)]
+    #[inline]
     fn receive_within<'a>(&mut self, now: Instant, input: &mut &'a mut [u8], room: usize) -> Option<Event<'a>> {
         self.clock(now);
         if let State::Open(reader) = &self.state
