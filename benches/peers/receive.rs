@@ -32,7 +32,7 @@ pub struct Stream {
     rounds: usize,
     read_bytes: usize,
     buffer_bytes: usize,
-    /// For a buffer that holds a read of 16 KiB and a little more, or a frame.
+    /// For a buffer that holds a message of the row and one of 16 KiB, with headers.
     room_bytes: usize,
     /// What a sink has at the end, when it looked at the ends of payloads and when at all of them.
     expected: [Sink; 2],
@@ -65,7 +65,7 @@ impl Stream {
             (0..rounds).for_each(|_| payloads.iter().for_each(|payload| sink.message(kind.is_text(), payload)));
             sink
         });
-        let (buffer_bytes, room_bytes) = ((64 * KIB).max(size + 14), (20 * KIB).max(size + 14));
+        let (buffer_bytes, room_bytes) = ((64 * KIB).max(size + 14), (16 * KIB).max(size) + KIB);
         Self { bytes, ends, rounds, read_bytes, buffer_bytes, room_bytes, expected }
     }
 

@@ -18,6 +18,7 @@ pub fn apply_mask(bytes: &mut [u8], key: [u8; 4]) {
 
 /// The same from the first cache line on: stores that lie across two lines take twice as long, and a payload stands wherever
 /// its header ended.
+#[cfg_attr(feature = "std", multiversion::multiversion(targets("x86_64+avx2")))]
 #[inline(never)]
 fn mask_lines(bytes: &mut [u8], key: [u8; 4]) {
     let start = bytes.as_ptr().align_offset(LINE_BYTES).min(bytes.len());
