@@ -86,6 +86,7 @@ pub mod http;
 pub mod hub;
 pub mod lines;
 pub mod outbox;
+mod outflow;
 pub mod socketio;
 mod stall;
 pub mod stream;

@@ -28,8 +28,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::outbox::Outbox;
-use crate::stall::Stall;
+use crate::outflow::{Outflow, Patience};
 use crate::stream::Stream;
 use crate::time::Instant;
 use crate::utf8;
@@ -112,50 +111,30 @@ pub enum SendError {
 #[derive(Debug)]
 pub struct Connection {
     config: Arc<Config>,
-    phase: Phase,
     /// Whether a line has come.
     spoken: bool,
     /// The line that has begun.
     begun: Vec<u8>,
-    outbox: Outbox,
+    /// When it ends nothing more is read.
+    out: Outflow<Error>,
     now: Instant,
-    /// When an empty line is due, or the end of the present phase.
+    /// When an empty line is due.
     deadline: Instant,
-    stall: Stall,
-    /// The end that is still to be told.
-    closing: Option<Option<Error>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Open,
-    /// Nothing more is read; what is queued still goes out, then the peer's end is awaited.
-    Draining,
-    Closed,
 }
 
 impl Connection {
     /// A connection at the beginning of its byte stream.
     #[must_use]
     pub fn new(config: Arc<Config>, now: Instant) -> Self {
-        Self {
-            deadline: idle_deadline(&config, now),
-            config,
-            phase: Phase::Open,
-            spoken: false,
-            begun: Vec::new(),
-            outbox: Outbox::new(),
-            now,
-            stall: Stall::NONE,
-            closing: None,
-        }
+        let out = Outflow::new(Patience { write: config.write_timeout, linger: config.linger_timeout });
+        Self { deadline: idle_deadline(&config, now), config, spoken: false, begun: Vec::new(), out, now }
     }
 
     /// Takes bytes off the front of `input` until there is something to tell; `None` when all are consumed.
     #[must_use = "what happened is told only once"]
     pub fn receive<'a>(&mut self, now: Instant, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
         self.clock(now);
-        while self.phase == Phase::Open && !input.is_empty() {
+        while self.out.is_open() && !input.is_empty() {
             let Some(end) = input.iter().position(|byte| *byte == b'\n') else {
                 if self.begun.len().saturating_add(input.len()) > self.config.line_bytes_max {
                     self.fail(Error::TooLong);
@@ -201,19 +180,15 @@ impl Connection {
     #[must_use = "the end is told only once"]
     pub fn receive_eof(&mut self, now: Instant) -> Option<Event<'static>> {
         self.clock(now);
-        if self.phase == Phase::Open {
-            self.end(None);
-        }
-        // Nothing is left to wait for but what is still to be written.
-        self.phase = Phase::Closed;
-        self.deadline = Instant::NEVER;
+        self.out.receive_eof();
+        self.end(None);
         self.poll_event()
     }
 
     /// What happened without input: the end.
     #[must_use = "what happened is told only once"]
     pub fn poll_event(&mut self) -> Option<Event<'static>> {
-        self.closing.take().map(|error| Event::Closed { error })
+        self.out.poll_ended().map(|error| Event::Closed { error })
     }
 
     /// Queues a line. Line ends within it become spaces.
@@ -222,10 +197,10 @@ impl Connection {
     /// If the connection is over, or there is no room.
     pub fn send(&mut self, now: Instant, line: &str) -> Result<(), SendError> {
         self.clock(now);
-        if self.phase != Phase::Open {
+        if !self.out.is_open() {
             return Err(SendError::NotOpen);
         }
-        if self.outbox.len().saturating_add(line.len()) >= self.config.outbox_bytes_max {
+        if self.outgoing_len().saturating_add(line.len()) >= self.config.outbox_bytes_max {
             return Err(SendError::OutboxFull);
         }
         self.push(line);
@@ -233,15 +208,15 @@ impl Connection {
     }
 
     fn push(&mut self, line: &str) {
-        self.outbox.push_with(|out| {
+        let write = |out: &mut Vec<u8>| {
             if line.contains(['\n', '\r']) {
                 out.extend(line.bytes().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte }));
             } else {
                 out.extend_from_slice(line.as_bytes());
             }
             out.push(b'\n');
-        });
-        self.stall.queued(self.now, self.config.write_timeout);
+        };
+        self.out.write(self.now, |outbox| outbox.push_with(write));
         self.deadline = idle_deadline(&self.config, self.now);
     }
 
@@ -249,10 +224,7 @@ impl Connection {
     /// empty.
     pub fn close(&mut self, now: Instant, reason: &str) {
         self.clock(now);
-        if self.phase != Phase::Open {
-            return;
-        }
-        if !reason.is_empty() {
+        if self.out.is_open() && !reason.is_empty() {
             self.push(&format!("closed: {reason}"));
         }
         self.end(None);
@@ -266,79 +238,62 @@ impl Connection {
 
     /// Gives the connection up at once: nothing queued is written any more.
     pub fn abort(&mut self, now: Instant) {
-        self.close(now, "");
-        self.abandon();
+        self.clock(now);
+        self.out.abandon(None);
+        self.end(None);
     }
 
     /// Bytes to be written, in order.
     pub fn outgoing(&self) -> impl Iterator<Item = &[u8]> {
-        self.outbox.chunks()
+        self.out.outbox().chunks()
     }
 
     /// How many bytes are to be written.
     #[must_use]
     pub const fn outgoing_len(&self) -> usize {
-        self.outbox.len()
+        self.out.outbox().len()
     }
 
     /// So many bytes of [`outgoing`](Self::outgoing) were written.
     pub fn sent(&mut self, now: Instant, count: usize) {
         self.clock(now);
-        if count == 0 {
-            return;
-        }
-        self.outbox.advance(count);
-        self.stall.written(self.now, self.config.write_timeout, count, self.outbox.len());
-        if self.phase == Phase::Draining && self.outbox.is_empty() {
-            self.deadline = self.now.saturating_add(self.config.linger_timeout);
-        }
+        self.out.sent(self.now, count);
     }
 
     /// Whether it is worth while to read.
     #[must_use]
     pub fn wants_read(&self) -> bool {
-        match self.phase {
-            Phase::Open => self.outbox.len() <= self.config.read_pause_bytes,
-            Phase::Draining => true,
-            Phase::Closed => false,
+        match self.stream() {
+            Stream::Open => self.outgoing_len() <= self.config.read_pause_bytes,
+            Stream::HalfClosed => true,
+            Stream::Closed => false,
         }
     }
 
     /// What is to be done with the byte stream once everything is written.
     #[must_use]
     pub const fn stream(&self) -> Stream {
-        match self.phase {
-            Phase::Open => Stream::Open,
-            Phase::Draining => Stream::HalfClosed,
-            Phase::Closed => Stream::Closed,
-        }
+        self.out.stream()
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called, at the latest.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.deadline.min(self.stall.deadline()).finite()
+        self.deadline.min(self.out.deadline()).finite()
     }
 
     /// Does what is due at `now`; afterwards [`poll_timeout`](Self::poll_timeout) is later than `now`.
     #[must_use = "the end is told only once"]
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Event<'static>> {
         self.clock(now);
-        if self.stall.deadline() <= self.now {
-            if self.phase == Phase::Open {
-                self.end(Some(Error::WriteTimeout));
-            }
-            self.abandon();
+        self.out.handle_timeout(self.now, Error::WriteTimeout);
+        if !self.out.is_open() {
+            self.end(None);
         } else if self.deadline <= self.now {
-            match self.phase {
-                Phase::Open => {
-                    self.deadline = idle_deadline(&self.config, self.now);
-                    // What waits is a sign of life already.
-                    if self.outbox.is_empty() {
-                        let _ = self.send(now, "");
-                    }
-                }
-                Phase::Draining | Phase::Closed => self.abandon(),
+            self.deadline = idle_deadline(&self.config, self.now);
+            // What waits is a sign of life already.
+            if self.outgoing_len() == 0 {
+                let _ = self.send(now, "");
             }
         }
         self.poll_event()
@@ -346,21 +301,9 @@ impl Connection {
 
     /// Nothing more is read; what is queued still goes out.
     fn end(&mut self, error: Option<Error>) {
-        self.closing = Some(error);
+        self.out.end(self.now, error);
         self.begun = Vec::new();
-        self.phase = Phase::Draining;
-        // A slow reader of what is queued has the time that it uses.
-        self.deadline = match self.outbox.is_empty() {
-            true => self.now.saturating_add(self.config.linger_timeout),
-            false => Instant::NEVER,
-        };
-    }
-
-    fn abandon(&mut self) {
-        self.phase = Phase::Closed;
-        self.outbox.clear();
         self.deadline = Instant::NEVER;
-        self.stall = Stall::NONE;
     }
 
     fn clock(&mut self, now: Instant) {

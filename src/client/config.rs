@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use super::error::ConfigError;
 use crate::engineio::Transports;
-use crate::http::{self, HeaderError, LimitsError, OutgoingRequest};
+use crate::http::{self, HeaderError, LimitsError, OutgoingRequest, percent_encode};
 use crate::socketio::{Parser, Protocol};
 use crate::ws::Opening;
 
@@ -324,15 +324,7 @@ fn check_header(name: &str, value: &str) -> Result<(), HeaderError> {
 
 /// Percent-encodes all but the unreserved characters (RFC 3986 section 2.3).
 pub(super) fn encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            encoded.push(char::from(byte));
-        } else {
-            encoded.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    encoded
+    percent_encode(text, |byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~'))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::PayloadError;
+use crate::http::percent_decode;
 
 /// Appends a body as the script that hands it to the client: `___eio[j]("…");` with the number `j` of its query.
 ///
@@ -47,30 +48,8 @@ pub fn write_jsonp(index: u32, body: &str, out: &mut Vec<u8>) {
 pub fn read_jsonp(body: &[u8]) -> Result<String, PayloadError> {
     let mut fields = body.split(|byte| *byte == b'&').filter_map(|field| field.strip_prefix(b"d="));
     let (Some(data), None) = (fields.next(), fields.next()) else { return Err(PayloadError::Form) };
-    let bytes = unescape_lines(&percent_decode(data)?);
-    String::from_utf8(bytes).map_err(|_| PayloadError::InvalidUtf8)
-}
-
-fn percent_decode(mut rest: &[u8]) -> Result<Vec<u8>, PayloadError> {
-    let mut out = Vec::with_capacity(rest.len());
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        out.push(match byte {
-            b'+' => b' ',
-            b'%' => {
-                let (&[high, low], after) = rest.split_first_chunk().ok_or(PayloadError::Form)?;
-                rest = after;
-                hex(high)? << 4 | hex(low)?
-            }
-            _ => byte,
-        });
-    }
-    Ok(out)
-}
-
-fn hex(digit: u8) -> Result<u8, PayloadError> {
-    let value = char::from(digit).to_digit(16).ok_or(PayloadError::Form)?;
-    u8::try_from(value).map_err(|_| PayloadError::Form)
+    let bytes: Vec<u8> = percent_decode(data).collect::<Result<_, _>>().map_err(|_| PayloadError::Form)?;
+    String::from_utf8(unescape_lines(&bytes)).map_err(|_| PayloadError::InvalidUtf8)
 }
 
 /// An `n` behind one backslash is a line feed; behind several it loses one of them.

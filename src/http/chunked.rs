@@ -1,6 +1,9 @@
+//! Bodies that come in chunks.
+
 use alloc::vec::Vec;
 
 use super::Error;
+use super::percent::hex_digit;
 
 /// Bytes of the extensions of all chunks of a body. They are read over (RFC 9112 section 7.1.1 asks for that, and for a limit).
 const EXTENSION_BYTES_MAX: usize = 256;
@@ -83,7 +86,7 @@ impl Chunked {
     fn next(&mut self, byte: u8, room: usize) -> Result<Part, Error> {
         Ok(match (self.part, byte) {
             (Part::Size { digits, size }, _) if byte.is_ascii_hexdigit() && digits < DIGITS_MAX => {
-                let digit = char::from(byte).to_digit(16).and_then(|digit| usize::try_from(digit).ok());
+                let digit = hex_digit(byte).map(usize::from);
                 let size = size.checked_mul(16).zip(digit).and_then(|(size, digit)| size.checked_add(digit));
                 let size = size.filter(|size| *size <= room).ok_or(Error::BodyTooLarge)?;
                 Part::Size { digits: digits.saturating_add(1), size }

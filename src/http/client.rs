@@ -1,12 +1,13 @@
+//! The client's side of one byte stream.
+
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::time::Duration;
 
-use super::exchange::ExchangeReader;
+use super::exchange::{Exchange, ExchangeReader};
 use super::reader::{Limits, LimitsError};
 use super::{Error, OutgoingRequest, ReceivedResponse};
-use crate::outbox::Outbox;
-use crate::stall::Stall;
+use crate::outflow::{Outflow, Patience};
 use crate::stream::Stream;
 use crate::time::Instant;
 
@@ -78,14 +79,12 @@ pub enum RequestError {
 pub struct ClientConnection {
     config: Arc<ClientConfig>,
     reader: ExchangeReader,
-    outbox: Outbox,
+    /// Nothing is worth writing to its end: it only ever ends at once.
+    out: Outflow<Error>,
     phase: Phase,
     now: Instant,
     /// The end of the present phase's patience.
     deadline: Instant,
-    stall: Stall,
-    /// The end that is still to be told.
-    closed: Option<Option<Error>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,16 +99,8 @@ impl ClientConnection {
     #[must_use]
     pub fn new(config: Arc<ClientConfig>, now: Instant) -> Self {
         let deadline = now.saturating_add(config.idle_timeout);
-        Self {
-            config,
-            reader: ExchangeReader::default(),
-            outbox: Outbox::new(),
-            phase: Phase::Idle,
-            now,
-            deadline,
-            stall: Stall::NONE,
-            closed: None,
-        }
+        let out = Outflow::new(Patience { write: config.write_timeout, linger: Duration::ZERO });
+        Self { config, reader: ExchangeReader::default(), out, phase: Phase::Idle, now, deadline }
     }
 
     /// Queues a request, whose answer must be whole within `timeout`.
@@ -123,9 +114,10 @@ impl ClientConnection {
             Phase::Awaiting => return Err(RequestError::Busy),
             Phase::Closed => return Err(RequestError::Closed),
         }
-        self.outbox.push_with(|out| request.write_head(out));
-        self.outbox.push_shared(request.body_bytes());
-        self.stall.queued(self.now, self.config.write_timeout);
+        self.out.write(self.now, |outbox| {
+            outbox.push_with(|head| request.write_head(head));
+            outbox.push_shared(request.body_bytes());
+        });
         self.phase = Phase::Awaiting;
         self.deadline = self.now.saturating_add(timeout);
         Ok(())
@@ -144,7 +136,7 @@ impl ClientConnection {
         if self.phase == Phase::Awaiting {
             match self.reader.read(&self.config.limits, input) {
                 Ok(None) => {}
-                Ok(Some(response)) => return Some(self.answered(response)),
+                Ok(Some(exchange)) => return Some(self.answered(exchange)),
                 Err(error) => self.end(Some(error)),
             }
         }
@@ -165,10 +157,7 @@ impl ClientConnection {
         match self.phase {
             Phase::Idle => self.end(None),
             Phase::Awaiting => match self.reader.finish() {
-                Some(response) => {
-                    self.end(None);
-                    return Some(ClientEvent::Response(Box::new(response)));
-                }
+                Some(exchange) => return Some(self.answered(exchange)),
                 None => self.end(Some(Error::UnexpectedEof)),
             },
             Phase::Closed => {}
@@ -179,7 +168,7 @@ impl ClientConnection {
     /// The end, if it is still to be told.
     #[must_use = "what happened is told only once"]
     pub fn poll_event(&mut self) -> Option<ClientEvent> {
-        self.closed.take().map(|error| ClientEvent::Closed { error })
+        self.out.poll_ended().map(|error| ClientEvent::Closed { error })
     }
 
     /// Gives the connection up at once; [`ClientEvent::Closed`] is still told, unless it was.
@@ -190,41 +179,38 @@ impl ClientConnection {
 
     /// Bytes to be written, in order.
     pub fn outgoing(&self) -> impl Iterator<Item = &[u8]> {
-        self.outbox.chunks()
+        self.out.outbox().chunks()
     }
 
     /// How many bytes are to be written.
     #[must_use]
     pub const fn outgoing_len(&self) -> usize {
-        self.outbox.len()
+        self.out.outbox().len()
     }
 
     /// So many bytes of [`outgoing`](Self::outgoing) were written.
     pub fn sent(&mut self, now: Instant, count: usize) {
         self.clock(now);
-        if count > 0 {
-            self.outbox.advance(count);
-            self.stall.written(self.now, self.config.write_timeout, count, self.outbox.len());
-        }
+        self.out.sent(self.now, count);
     }
 
     /// What is to be done with the byte stream.
     #[must_use]
-    pub fn stream(&self) -> Stream {
-        if self.phase == Phase::Closed { Stream::Closed } else { Stream::Open }
+    pub const fn stream(&self) -> Stream {
+        self.out.stream()
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called, at the latest.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.deadline.min(self.stall.deadline()).finite()
+        self.deadline.min(self.out.deadline()).finite()
     }
 
     /// Does what is due at `now`; afterwards [`poll_timeout`](Self::poll_timeout) is later than `now`.
     #[must_use = "the end is told only once"]
     pub fn handle_timeout(&mut self, now: Instant) -> Option<ClientEvent> {
         self.clock(now);
-        if self.stall.deadline() <= self.now {
+        if self.out.deadline() <= self.now {
             self.end(Some(Error::WriteTimeout));
         } else if self.deadline <= self.now {
             self.end((self.phase == Phase::Awaiting).then_some(Error::Timeout));
@@ -232,9 +218,9 @@ impl ClientConnection {
         self.poll_event()
     }
 
-    fn answered(&mut self, response: ReceivedResponse) -> ClientEvent {
+    fn answered(&mut self, Exchange { response, keep_alive }: Exchange) -> ClientEvent {
         // An answer before all of the request was read: the rest of it is not wanted, and nothing can follow it.
-        if response.keep_alive() && self.outbox.is_empty() {
+        if keep_alive && self.outgoing_len() == 0 {
             let told = response.header("keep-alive").and_then(keep_alive_timeout);
             let idle = told.map_or(self.config.idle_timeout, |told| told.min(self.config.idle_timeout));
             self.phase = Phase::Idle;
@@ -249,14 +235,10 @@ impl ClientConnection {
     }
 
     fn end(&mut self, error: Option<Error>) {
-        if self.phase != Phase::Closed {
-            self.phase = Phase::Closed;
-            self.closed = Some(error);
-        }
-        self.outbox.clear();
+        self.out.abandon(error);
+        self.phase = Phase::Closed;
         self.reader = ExchangeReader::default();
         self.deadline = Instant::NEVER;
-        self.stall = Stall::NONE;
     }
 
     fn clock(&mut self, now: Instant) {

@@ -1,3 +1,5 @@
+//! The server's side of one byte stream.
+
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -8,7 +10,7 @@ use core::time::Duration;
 use super::reader::{Limits, LimitsError, RequestReader};
 use super::{Error, Request, Response};
 use crate::outbox::{COPY_BYTES_MAX, Outbox};
-use crate::stall::Stall;
+use crate::outflow::{Outflow, Patience};
 use crate::stream::Stream;
 use crate::time::Instant;
 
@@ -107,10 +109,7 @@ pub enum RespondError {
 ///            request whole              respond
 ///  Reading ────────────────▶ Answering ─────────▶ Reading (keep-alive)
 ///     │  error, time-out         │ respond (last)
-///     └───────────▶ Draining ◀───┘
-///                      │ peer's end, or linger_timeout
-///                      ▼
-///                    Closed
+///     └────────────▶ Over ◀──────┘
 /// ```
 #[derive(Debug)]
 pub struct Connection {
@@ -119,24 +118,27 @@ pub struct Connection {
     reader: RequestReader,
     /// What came behind the request that is not answered yet, then the input of the next ones.
     pipelined: BytesMut,
-    outbox: Outbox,
+    out: Outflow<Error>,
     now: Instant,
     /// The end of the present phase.
     deadline: Instant,
-    stall: Stall,
-    /// The end that is still to be told.
-    closing: Option<Option<Error>>,
-    peer_ended: bool,
     /// Whether a request was answered before.
     answered: bool,
+    tells_refusals: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Reading,
-    Answering { keep_alive: bool, head_only: bool, old: bool, parked: bool },
-    Draining,
-    Closed,
+    Answering {
+        keep_alive: bool,
+        head_only: bool,
+        old: bool,
+        parked: bool,
+        refused: Option<Error>,
+    },
+    /// The outgoing half may have something to write.
+    Over,
 }
 
 impl Connection {
@@ -144,24 +146,42 @@ impl Connection {
     #[must_use]
     pub fn new(config: Arc<Config>, now: Instant) -> Self {
         let deadline = now.saturating_add(config.head_timeout);
+        let out = Outflow::new(Patience { write: config.write_timeout, linger: config.linger_timeout });
         Self {
             config,
             phase: Phase::Reading,
             reader: RequestReader::new(),
             pipelined: BytesMut::new(),
-            outbox: Outbox::new(),
+            out,
             now,
             deadline,
-            stall: Stall::NONE,
-            closing: None,
-            peer_ended: false,
             answered: false,
+            tells_refusals: false,
         }
+    }
+
+    /// The same, but a request whose body is too large is told like others ([`Request::refused`]): its owner answers it, at
+    /// once, and that is the last answer.
+    pub(crate) const fn telling_refusals(mut self) -> Self {
+        self.tells_refusals = true;
+        self
     }
 
     /// Takes bytes off the front of `input` until there is something to tell; `None` when all are consumed.
     #[must_use = "what happened is told only once"]
+    #[inline]
     pub fn receive(&mut self, now: Instant, input: &mut &[u8]) -> Option<Event> {
+        if let [byte] = **input
+            && self.push(byte)
+        {
+            *input = &[];
+            return None;
+        }
+        self.receive_any(now, input)
+    }
+
+    /// The same for all but a byte within a head.
+    fn receive_any(&mut self, now: Instant, input: &mut &[u8]) -> Option<Event> {
         self.clock(now);
         if let Some(event) = self.poll_event() {
             return Some(event);
@@ -191,7 +211,7 @@ impl Connection {
     pub(crate) fn push(&mut self, byte: u8) -> bool {
         let taken = self.phase == Phase::Reading && self.reader.push(&self.config.limits, byte);
         // A head begins when everything before it is read, and does not outlive the peer's end of the stream.
-        debug_assert!(!taken || self.pipelined.is_empty() && !self.peer_ended);
+        debug_assert!(!taken || self.pipelined.is_empty() && !self.out.peer_ended());
         taken
     }
 
@@ -208,11 +228,7 @@ impl Connection {
                 if was_head && request.awaits_continue() {
                     self.write_continue();
                 }
-                let (keep_alive, head_only) = (request.keep_alive(), request.method() == "HEAD");
-                let old = request.minor_version() == 0;
-                self.phase = Phase::Answering { keep_alive, head_only, old, parked: false };
-                self.deadline = self.now.saturating_add(self.config.answer_timeout);
-                Some(Event::Request(Box::new(request)))
+                Some(self.asked(request))
             }
             Ok(None) => {
                 if was_head && self.reader.is_in_body() {
@@ -228,22 +244,32 @@ impl Connection {
                 if was_head && self.reader.awaits_continue() {
                     self.write_continue();
                 }
-                self.fail(error);
-                self.poll_event()
+                match self.reader.take_refused().filter(|_| self.tells_refusals && error == Error::BodyTooLarge) {
+                    Some(request) => Some(self.asked(Request { refused: Some(error), ..request })),
+                    None => {
+                        self.fail(error);
+                        self.poll_event()
+                    }
+                }
             }
         }
+    }
+
+    /// A request is the application's to answer.
+    fn asked(&mut self, request: Request) -> Event {
+        let refused = request.refused;
+        let keep_alive = refused.is_none() && request.keep_alive();
+        let (head_only, old) = (request.method() == "HEAD", request.minor_version() == 0);
+        self.phase = Phase::Answering { keep_alive, head_only, old, parked: false, refused };
+        self.deadline = self.now.saturating_add(self.config.answer_timeout);
+        Event::Request(Box::new(request))
     }
 
     /// The peer will send no more. Requests that are there already are still told, and answered.
     #[must_use = "the end is told only once"]
     pub fn receive_eof(&mut self, now: Instant) -> Option<Event> {
         self.clock(now);
-        self.peer_ended = true;
-        if self.phase == Phase::Draining {
-            // Nothing is left to wait for but what is still to be written.
-            self.phase = Phase::Closed;
-            self.deadline = Instant::NEVER;
-        }
+        self.out.receive_eof();
         self.poll_event()
     }
 
@@ -264,7 +290,7 @@ impl Connection {
                 return event;
             }
         }
-        if self.phase == Phase::Reading && self.peer_ended {
+        if self.phase == Phase::Reading && self.out.peer_ended() {
             if self.reader.is_mid_request() {
                 self.fail(Error::UnexpectedEof);
             } else {
@@ -272,7 +298,7 @@ impl Connection {
                 self.end(None);
             }
         }
-        self.closing.take().map(|error| Event::Closed { error })
+        self.out.poll_ended().map(|error| Event::Closed { error })
     }
 
     /// Answers the request that was told last.
@@ -281,7 +307,7 @@ impl Connection {
     /// If there is none.
     pub fn respond(&mut self, now: Instant, response: Response) -> Result<(), RespondError> {
         self.clock(now);
-        let Phase::Answering { keep_alive, head_only, old, .. } = self.phase else {
+        let Phase::Answering { keep_alive, head_only, old, refused, .. } = self.phase else {
             return Err(RespondError::NoRequest);
         };
         let connection = match (keep_alive, old) {
@@ -295,7 +321,7 @@ impl Connection {
             self.phase = Phase::Reading;
             self.deadline = self.now.saturating_add(self.config.idle_timeout);
         } else {
-            self.end(None);
+            self.end(refused);
         }
         Ok(())
     }
@@ -328,82 +354,68 @@ impl Connection {
     /// Ends the stream after what is already queued.
     pub fn close(&mut self, now: Instant) {
         self.clock(now);
-        if !matches!(self.phase, Phase::Draining | Phase::Closed) {
-            self.end(None);
-        }
+        self.end(None);
     }
 
     /// Gives the connection up at once: nothing queued is written any more.
     pub fn abort(&mut self, now: Instant) {
-        self.close(now);
-        self.abandon();
+        self.clock(now);
+        self.out.abandon(None);
+        self.end(None);
     }
 
     /// Bytes to be written, in order.
     pub fn outgoing(&self) -> impl Iterator<Item = &[u8]> {
-        self.outbox.chunks()
+        self.out.outbox().chunks()
     }
 
     /// How many bytes are to be written.
     #[must_use]
     pub const fn outgoing_len(&self) -> usize {
-        self.outbox.len()
+        self.out.outbox().len()
     }
 
     /// So many bytes of [`outgoing`](Self::outgoing) were written.
     pub fn sent(&mut self, now: Instant, count: usize) {
         self.clock(now);
-        if count == 0 {
-            return;
-        }
-        self.outbox.advance(count);
-        self.stall.written(self.now, self.config.write_timeout, count, self.outbox.len());
-        if self.phase == Phase::Draining && self.outbox.is_empty() {
-            self.deadline = self.now.saturating_add(self.config.linger_timeout);
-        }
+        self.out.sent(self.now, count);
     }
 
     /// Whether it is worth while to read: false while a request is unanswered, or the answers unread.
     #[must_use]
     pub fn wants_read(&self) -> bool {
         match self.phase {
-            Phase::Reading => self.outbox.len() < self.config.pipelined_bytes_max,
+            Phase::Reading => self.outgoing_len() < self.config.pipelined_bytes_max,
             // One read at a time is kept of what comes behind it.
             Phase::Answering { parked, .. } => parked && self.pipelined.is_empty(),
-            Phase::Draining => true,
-            Phase::Closed => false,
+            Phase::Over => self.stream() == Stream::HalfClosed,
         }
     }
 
     /// What is to be done with the byte stream once everything is written.
     #[must_use]
     pub const fn stream(&self) -> Stream {
-        match self.phase {
-            Phase::Reading | Phase::Answering { .. } => Stream::Open,
-            Phase::Draining => Stream::HalfClosed,
-            Phase::Closed => Stream::Closed,
-        }
+        self.out.stream()
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called, at the latest.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.deadline.min(self.stall.deadline()).finite()
+        self.deadline.min(self.out.deadline()).finite()
     }
 
     /// Does what is due at `now`; afterwards [`poll_timeout`](Self::poll_timeout) is later than `now`.
     #[must_use = "the end is told only once"]
     pub fn handle_timeout(&mut self, now: Instant) -> Option<Event> {
         self.clock(now);
-        if self.stall.deadline() <= self.now {
-            self.fail(Error::WriteTimeout);
-            self.abandon();
+        self.out.handle_timeout(self.now, Error::WriteTimeout);
+        if !self.out.is_open() {
+            self.end(None);
         } else if self.deadline <= self.now {
             match self.phase {
                 Phase::Reading if self.reader.is_mid_request() => self.fail(Error::Timeout),
-                Phase::Reading => self.end(None),
                 Phase::Answering { .. } => self.fail(Error::AnswerTimeout),
-                Phase::Draining | Phase::Closed => self.abandon(),
+                Phase::Reading | Phase::Over => self.end(None),
             }
         }
         self.poll_event()
@@ -411,44 +423,39 @@ impl Connection {
 
     /// The stream speaks another protocol from here on.
     pub(crate) fn into_upgraded(self) -> Upgraded {
-        Upgraded { outbox: self.outbox, early: self.pipelined.into(), peer_ended: self.peer_ended }
+        let peer_ended = self.out.peer_ended();
+        Upgraded { outbox: self.out.into_outbox(), early: self.pipelined.into(), peer_ended }
     }
 
     pub(crate) const fn outbox(&self) -> &Outbox {
-        &self.outbox
+        self.out.outbox()
     }
 
-    /// Where an upgrade writes its answer.
-    pub(crate) const fn outbox_mut(&mut self) -> &mut Outbox {
-        &mut self.outbox
+    /// Writes what is the last of HTTP on this stream.
+    pub(crate) fn write_switching(&mut self, response: &Response) {
+        self.out.write(self.now, |outbox| outbox.push_with(|head| response.write_head(None, head)));
     }
 
     fn write(&mut self, response: Response, connection: Option<&str>, head_only: bool) {
         let with_body = !head_only && !response.is_bodiless();
         // A short body stands in the same piece.
         let body_bytes = if with_body { response.body_bytes().len().min(COPY_BYTES_MAX) } else { 0 };
-        self.outbox.push_sized(response.head_bytes().saturating_add(body_bytes), |out| {
-            response.write_head(connection, out);
+        self.out.write(self.now, |outbox| {
+            outbox.push_sized(response.head_bytes().saturating_add(body_bytes), |head| {
+                response.write_head(connection, head);
+            });
+            if with_body {
+                outbox.push_bytes(response.into_body());
+            }
         });
-        if with_body {
-            self.outbox.push_bytes(response.into_body());
-        }
-        self.watch_writes();
     }
 
     fn write_continue(&mut self) {
-        self.outbox.push(b"HTTP/1.1 100 Continue\r\n\r\n");
-        self.watch_writes();
-    }
-
-    fn watch_writes(&mut self) {
-        if !self.outbox.is_empty() {
-            self.stall.queued(self.now, self.config.write_timeout);
-        }
+        self.out.write(self.now, |outbox| outbox.push(b"HTTP/1.1 100 Continue\r\n\r\n"));
     }
 
     fn fail(&mut self, error: Error) {
-        if matches!(self.phase, Phase::Draining | Phase::Closed) {
+        if !self.out.is_open() {
             return;
         }
         if let Some(response) = error.response() {
@@ -460,23 +467,11 @@ impl Connection {
 
     /// No further request is read; what is queued still goes out.
     fn end(&mut self, error: Option<Error>) {
-        self.closing = Some(error);
+        self.out.end(self.now, error);
         self.reader = RequestReader::new();
         self.pipelined = BytesMut::new();
-        self.phase = if self.peer_ended { Phase::Closed } else { Phase::Draining };
-        // A slow reader of a long answer has the time that it uses; the rest is for who has it all and does not end.
-        self.deadline = match self.phase {
-            Phase::Draining if self.outbox.is_empty() => self.now.saturating_add(self.config.linger_timeout),
-            _ => Instant::NEVER,
-        };
-    }
-
-    /// Nothing more goes out either.
-    fn abandon(&mut self) {
-        self.phase = Phase::Closed;
-        self.outbox.clear();
+        self.phase = Phase::Over;
         self.deadline = Instant::NEVER;
-        self.stall = Stall::NONE;
     }
 
     fn clock(&mut self, now: Instant) {

@@ -1,3 +1,5 @@
+//! What can be wrong with a byte stream that is to be HTTP, and what is answered then.
+
 use super::Response;
 
 /// Why a byte stream is no acceptable HTTP, request or response.

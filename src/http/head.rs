@@ -16,6 +16,8 @@ pub(super) struct Head {
     pub(super) lines: usize,
     /// Where in the buffer the line begins that has not ended.
     line_start: usize,
+    /// How long the buffer may become by bytes within that line: nothing, once it has begun to end.
+    line_end_max: usize,
     after_cr: bool,
     /// Whether an empty line came before the first.
     skipped: bool,
@@ -40,21 +42,36 @@ impl Head {
     #[inline]
     pub(super) fn push(&mut self, limits: &Limits, byte: u8) -> bool {
         let len = self.buffer.len();
-        // Another way is where it begins, has to grow, or is full; so this one calls nothing.
-        if len >= self.buffer.capacity().min(limits.head_bytes_max) {
+        // Another way is where it begins or has to grow; so this one calls nothing.
+        if len >= self.buffer.capacity() {
             return false;
         }
-        match byte {
-            b'\r' if !self.after_cr => self.after_cr = true,
-            // Behind more than the other half of the line end.
-            b'\n' if self.after_cr && len.saturating_sub(self.line_start) > 1 && self.lines <= limits.headers_max => {
-                self.end_line(len.saturating_add(1));
+        // All that ends a line is among these. What a line must not hold is found when the head is parsed.
+        if byte < b' ' && matches!(byte, b'\r' | b'\n') {
+            if len >= limits.head_bytes_max || !self.push_line_end(limits, byte, len) {
+                return false;
             }
-            b'\r' | b'\n' => return false,
-            _ if self.after_cr || self.lines == 0 && len >= limits.target_bytes_max => return false,
-            _ => {}
+        } else if len >= self.line_end_max {
+            return false;
         }
         self.buffer.push(byte);
+        true
+    }
+
+    #[inline]
+    fn push_line_end(&mut self, limits: &Limits, byte: u8, len: usize) -> bool {
+        match (self.after_cr, byte) {
+            (false, b'\r') => {
+                self.after_cr = true;
+                self.line_end_max = 0;
+            }
+            // Behind more than the other half of the line end.
+            (true, b'\n') if len.saturating_sub(self.line_start) > 1 && self.lines <= limits.headers_max => {
+                self.end_line(len.saturating_add(1));
+                self.line_end_max = limits.head_bytes_max;
+            }
+            _ => return false,
+        }
         true
     }
 
@@ -90,6 +107,12 @@ impl Head {
             self.buffer.reserve(head.len().max(FIRST_BYTES));
         }
         self.buffer.extend_from_slice(head);
+        self.line_end_max = match self.lines {
+            _ if self.after_cr => 0,
+            // More than the method and the version around a target are for the other way to judge.
+            0 => limits.target_bytes_max.min(limits.head_bytes_max),
+            _ => limits.head_bytes_max,
+        };
         Ok(blank)
     }
 

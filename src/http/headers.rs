@@ -105,6 +105,11 @@ impl Headers {
         self.spans(name).count()
     }
 
+    /// Whether the stream may carry another message after this one (RFC 9112 section 9.3).
+    pub(super) fn keep_alive(&self, minor_version: u8) -> bool {
+        !self.lists("connection", "close") && (minor_version >= 1 || self.lists("connection", "keep-alive"))
+    }
+
     pub(super) fn text(&self, span: Span) -> &str {
         self.checked(span).unwrap_or_default()
     }

@@ -29,6 +29,7 @@
 //! - At most one request is with the application; what a peer sends after it waits, within a bound.
 //! - No response can be split: names and values are checked where they enter.
 
+mod body;
 mod chunked;
 mod client;
 mod connection;
@@ -37,6 +38,7 @@ mod exchange;
 mod head;
 mod headers;
 mod outgoing;
+mod percent;
 mod reader;
 mod received;
 mod request;
@@ -48,6 +50,7 @@ pub(crate) use connection::Upgraded;
 pub use connection::{Config, Connection, Event, RespondError};
 pub use error::Error;
 pub use outgoing::OutgoingRequest;
+pub(crate) use percent::{decode as percent_decode, encode as percent_encode};
 pub use reader::{Limits, LimitsError, RequestReader};
 pub use received::{ReceivedResponse, ResponseReader};
 pub use request::Request;

@@ -1,3 +1,5 @@
+//! Requests as a client sends them, and how they are written.
+
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;

@@ -1,9 +1,11 @@
+//! Bytes → requests.
+
 use alloc::vec::Vec;
 use core::mem::MaybeUninit;
 use core::time::Duration;
 
 use super::Error;
-use super::chunked::Chunked;
+use super::body::Framing;
 use super::head::Head;
 use super::headers::{Headers, Span};
 use super::request::Request;
@@ -71,34 +73,25 @@ impl Limits {
 /// After an error it consumes no more.
 #[derive(Debug, Default)]
 pub struct RequestReader {
-    state: State,
+    /// The head that is arriving. In every other stage it has no room for a byte.
+    head: Head,
+    stage: Stage,
 }
 
-#[derive(Debug)]
-enum State {
-    Head(Head),
+#[derive(Debug, Default)]
+enum Stage {
+    #[default]
+    Head,
     Body {
         request: Request,
-        length: Length,
+        framing: Framing,
     },
-    /// Whether the peer waited for the body to be asked for.
     Failed {
+        /// Whose body could not be taken.
+        refused: Option<Request>,
+        /// Whether the peer waited for that to be asked for.
         awaited_continue: bool,
     },
-}
-
-/// How far a body goes (RFC 9112 section 6).
-#[derive(Debug)]
-enum Length {
-    /// So many bytes are left.
-    Known(usize),
-    Chunked(Chunked),
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self::Head(Head::default())
-    }
 }
 
 impl RequestReader {
@@ -111,10 +104,10 @@ impl RequestReader {
     /// Whether part of a request has arrived.
     #[must_use]
     pub const fn is_mid_request(&self) -> bool {
-        match &self.state {
-            State::Head(head) => !head.buffer.is_empty(),
-            State::Body { .. } => true,
-            State::Failed { .. } => false,
+        match &self.stage {
+            Stage::Head => !self.head.buffer.is_empty(),
+            Stage::Body { .. } => true,
+            Stage::Failed { .. } => false,
         }
     }
 
@@ -122,26 +115,25 @@ impl RequestReader {
     /// and then sent one that cannot be taken.
     #[must_use]
     pub fn awaits_continue(&self) -> bool {
-        match &self.state {
-            State::Head(_) => false,
-            State::Body { request, .. } => request.awaits_continue(),
-            State::Failed { awaited_continue } => *awaited_continue,
+        match &self.stage {
+            Stage::Head => false,
+            Stage::Body { request, .. } => request.awaits_continue(),
+            Stage::Failed { awaited_continue, .. } => *awaited_continue,
         }
     }
 
     /// Whether a head is complete and its body is still to come.
     #[must_use]
     pub const fn is_in_body(&self) -> bool {
-        matches!(self.state, State::Body { .. })
+        matches!(self.stage, Stage::Body { .. })
     }
 
     /// Whether the byte is one within a head that has begun, and was taken; the rest is left to [`read`](Self::read).
     #[inline]
     pub(super) fn push(&mut self, limits: &Limits, byte: u8) -> bool {
-        match &mut self.state {
-            State::Head(head) => head.push(limits, byte),
-            _ => false,
-        }
+        let taken = self.head.push(limits, byte);
+        debug_assert!(!taken || matches!(self.stage, Stage::Head));
+        taken
     }
 
     /// Takes bytes off the front of `input` until a request is whole.
@@ -150,52 +142,62 @@ impl RequestReader {
     /// On the first byte that makes the request unacceptable; from then on nothing is consumed.
     #[inline]
     pub fn read(&mut self, limits: &Limits, input: &mut &[u8]) -> Result<Option<Request>, Error> {
-        if let State::Head(head) = &mut self.state {
-            match head.read(limits, input) {
-                Ok(false) => return Ok(None),
-                Ok(true) => {}
-                Err(error) => return Err(self.failed(error)),
-            }
+        if let [byte] = **input
+            && self.push(limits, byte)
+        {
+            *input = &[];
+            return Ok(None);
         }
-        self.read_on(limits, input).map_err(|error| self.failed(error))
+        self.read_any(limits, input).map_err(|error| self.failed(error))
     }
 
-    /// The rest of the way, for a head that is whole.
-    fn read_on(&mut self, limits: &Limits, input: &mut &[u8]) -> Result<Option<Request>, Error> {
-        if let State::Head(head) = &mut self.state {
-            let request = parse(core::mem::take(&mut head.buffer), head.lines, limits)?;
-            let length = body_length(&request)?;
-            if !matches!(length, Length::Known(0)) && request.header_lists("upgrade", "websocket") {
+    /// The same for all but a byte within a head.
+    fn read_any(&mut self, limits: &Limits, input: &mut &[u8]) -> Result<Option<Request>, Error> {
+        if let Stage::Head = self.stage {
+            if !self.head.read(limits, input)? {
+                return Ok(None);
+            }
+            let head = core::mem::take(&mut self.head);
+            let request = parse(head.buffer, head.lines, limits)?;
+            let framing = Framing::of(&request.headers, request.minor_version, Framing::Length(0))?;
+            if !matches!(framing, Framing::Length(0)) && request.header_lists("upgrade", "websocket") {
                 return Err(Error::UpgradeWithBody);
             }
-            if matches!(length, Length::Known(bytes) if bytes > limits.body_bytes_max) {
+            if framing.announced() > limits.body_bytes_max {
+                self.stage = Stage::Failed { refused: Some(request), awaited_continue: false };
                 return Err(Error::BodyTooLarge);
             }
-            self.state = State::Body { request, length };
+            self.stage = Stage::Body { request, framing };
         }
-        let State::Body { request, length } = &mut self.state else { return Ok(None) };
-        let whole = match length {
-            Length::Known(left) => {
-                let (now, later) = input.split_at(input.len().min(*left));
-                request.body.extend_from_slice(now);
-                *input = later;
-                *left = left.saturating_sub(now.len());
-                *left == 0
-            }
-            Length::Chunked(chunked) => chunked.read(&mut request.body, limits.body_bytes_max, input)?,
-        };
-        if !whole {
+        let Stage::Body { request, framing } = &mut self.stage else { return Ok(None) };
+        if !framing.read(&mut request.body, limits.body_bytes_max, input)? {
             return Ok(None);
         }
         let request = core::mem::take(request);
-        self.state = State::default();
+        self.stage = Stage::Head;
         Ok(Some(request))
     }
 
     #[cold]
     fn failed(&mut self, error: Error) -> Error {
-        self.state = State::Failed { awaited_continue: self.awaits_continue() };
+        self.head = Head::default();
+        self.stage = match core::mem::take(&mut self.stage) {
+            Stage::Head => Stage::Failed { refused: None, awaited_continue: false },
+            Stage::Body { request, .. } => {
+                let awaited_continue = request.awaits_continue();
+                Stage::Failed { refused: Some(request), awaited_continue }
+            }
+            failed @ Stage::Failed { .. } => failed,
+        };
         error
+    }
+
+    /// After an error: the request, if its head was in order but its body was not.
+    pub(super) fn take_refused(&mut self) -> Option<Request> {
+        match &mut self.stage {
+            Stage::Failed { refused, .. } => refused.take(),
+            _ => None,
+        }
     }
 }
 
@@ -231,7 +233,7 @@ pub(super) fn parse(buffer: Vec<u8>, lines: usize, limits: &Limits) -> Result<Re
     let (method, target) = (span(method.as_bytes()), span(target.as_bytes()));
     let lines = parsed.headers.iter().map(|line| (span(line.name.as_bytes()), span(line.value))).collect();
     let headers = Headers::new(buffer, lines);
-    let request = Request { headers, method, target, minor_version, body: Vec::new(), protocol: None };
+    let request = Request { headers, method, target, minor_version, ..Request::default() };
     match request.count("host") {
         1 if request.header("host").is_some_and(is_host) => {}
         0 if minor_version == 0 => {}
@@ -246,27 +248,6 @@ pub(super) fn parse(buffer: Vec<u8>, lines: usize, limits: &Limits) -> Result<Re
 /// Whether a host and port consist of what those of a URI may (RFC 3986 section 3.2.2), which may be nothing at all.
 fn is_host(value: &str) -> bool {
     value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte))
-}
-
-/// The length of the body, where it can mean only one thing.
-fn body_length(request: &Request) -> Result<Length, Error> {
-    let lengths = request.count("content-length");
-    match request.count("transfer-encoding") {
-        0 if lengths == 0 => return Ok(Length::Known(0)),
-        0 => {}
-        // A coding that HTTP/1.0 does not know makes its framing faulty (section 6.1).
-        1 if lengths == 0 && request.minor_version > 0 => {
-            let chunked = request.header("transfer-encoding").is_some_and(|v| v.eq_ignore_ascii_case("chunked"));
-            return if chunked { Ok(Length::Chunked(Chunked::new())) } else { Err(Error::TransferCoding) };
-        }
-        _ => return Err(Error::AmbiguousLength),
-    }
-    // A repeated line reads as `None` here, as does anything beyond one run of digits.
-    let digits = request.header("content-length").filter(|v| !v.is_empty() && v.bytes().all(|b| b.is_ascii_digit()));
-    match digits.ok_or(Error::AmbiguousLength)?.parse::<u64>() {
-        Ok(length) => usize::try_from(length).map(Length::Known).map_err(|_| Error::BodyTooLarge),
-        Err(_) => Err(Error::BodyTooLarge),
-    }
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::reader::Limits;
 #[derive(Clone, Default)]
 pub struct ReceivedResponse {
     status: u16,
-    headers: Headers,
+    pub(super) headers: Headers,
     pub(super) minor_version: u8,
     pub(super) body: Vec<u8>,
 }
@@ -56,6 +56,12 @@ impl ReceivedResponse {
     #[must_use]
     pub fn body(&self) -> &[u8] {
         &self.body
+    }
+
+    /// Takes the body.
+    #[must_use]
+    pub fn into_body(self) -> Vec<u8> {
+        self.body
     }
 }
 
@@ -145,10 +151,4 @@ pub(super) fn parse(buffer: Vec<u8>, lines: usize) -> Result<ReceivedResponse, E
     let lines = parsed.headers.iter().map(|line| (span(line.name.as_bytes()), span(line.value))).collect();
     let minor_version = parsed.version.unwrap_or_default();
     Ok(ReceivedResponse { status, headers: Headers::new(buffer, lines), minor_version, body: Vec::new() })
-}
-
-/// What `Content-Length` says, if it is one run of digits.
-pub(super) fn length(response: &ReceivedResponse) -> Result<usize, Error> {
-    let digits = response.header("content-length").filter(|v| !v.is_empty() && v.bytes().all(|b| b.is_ascii_digit()));
-    digits.ok_or(Error::AmbiguousLength)?.parse().map_err(|_| Error::BodyTooLarge)
 }

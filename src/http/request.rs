@@ -1,11 +1,13 @@
+//! Requests as a server reads them.
+
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::Error;
 use super::headers::{Headers, Span};
 use super::reader::{Limits, parse};
+use super::{Error, percent};
 
 /// A request that has arrived whole: its head, checked, and its body.
 #[derive(Clone, Default)]
@@ -18,6 +20,8 @@ pub struct Request {
     pub(super) body: Vec<u8>,
     /// What an extended CONNECT asks for.
     pub(super) protocol: Option<String>,
+    /// Why its body is not there.
+    pub(super) refused: Option<Error>,
 }
 
 impl Request {
@@ -212,6 +216,12 @@ impl Request {
         &self.body
     }
 
+    /// Why the request cannot be served, where its owner is to say so: see
+    /// [`Connection::telling_refusals`](super::Connection::telling_refusals).
+    pub(crate) const fn refused(&self) -> Option<Error> {
+        self.refused
+    }
+
     pub(crate) fn into_body(self) -> Vec<u8> {
         self.body
     }
@@ -219,10 +229,7 @@ impl Request {
     /// Whether the stream may carry another request after this one (RFC 9112 section 9.3).
     #[must_use]
     pub fn keep_alive(&self) -> bool {
-        if self.header_lists("connection", "close") {
-            return false;
-        }
-        self.minor_version >= 1 || self.header_lists("connection", "keep-alive")
+        self.headers.keep_alive(self.minor_version)
     }
 
     /// Whether the peer said that it waits for `100 Continue` before it sends a body.
@@ -276,25 +283,7 @@ fn decode(text: &str) -> Cow<'_, str> {
     if is_plain(text) {
         return Cow::Borrowed(text);
     }
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&byte, after)) = rest.split_first() {
-        rest = after;
-        bytes.push(match byte {
-            b'+' => b' ',
-            b'%' => match after {
-                [high, low, after @ ..] => match (hex(*high), hex(*low)) {
-                    (Some(high), Some(low)) => {
-                        rest = after;
-                        high << 4 | low
-                    }
-                    _ => byte,
-                },
-                _ => byte,
-            },
-            _ => byte,
-        });
-    }
+    let bytes: Vec<u8> = percent::decode(text.as_bytes()).map(|byte| byte.unwrap_or(b'%')).collect();
     Cow::Owned(String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()))
 }
 
@@ -308,15 +297,6 @@ fn split_at_byte(text: &str, byte: u8) -> (&str, &str) {
 fn is_plain(text: &str) -> bool {
     // To the end in any case, which vectors are faster at.
     text.bytes().fold(true, |plain, byte| plain & !matches!(byte, b'%' | b'+'))
-}
-
-const fn hex(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit.wrapping_sub(b'0')),
-        b'a'..=b'f' => Some(digit.wrapping_sub(b'a').wrapping_add(10)),
-        b'A'..=b'F' => Some(digit.wrapping_sub(b'A').wrapping_add(10)),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

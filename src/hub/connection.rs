@@ -72,7 +72,7 @@ pub(super) enum Received<'a> {
 
 impl Conn {
     pub(super) fn new(config: Arc<http::Config>, peer: Peer, now: Instant) -> Self {
-        Self::over(Link::Http(Box::new(http::Connection::new(config, now))), peer)
+        Self::over(Link::Http(Box::new(http::Connection::new(config, now).telling_refusals())), peer)
     }
 
     pub(super) const fn over(link: Link, peer: Peer) -> Self {

@@ -25,7 +25,12 @@ enum Asked {
 impl Hub {
     /// A request has arrived whole.
     pub(super) fn http_request(&mut self, conn: ConnId, request: Box<Request>) -> Option<Event<'static>> {
-        if !self.config.engine.serves(request.path()) {
+        let serves = self.config.engine.serves(request.path());
+        if let Some(response) = request.refused().and_then(http::Error::response) {
+            self.respond_to(conn, if serves { self.config.admit(&request, response) } else { response });
+            return None;
+        }
+        if !serves {
             return self.other_request(conn, request);
         }
         if let Some(response) = self.config.preflight(&request) {

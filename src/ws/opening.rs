@@ -11,7 +11,7 @@ use super::deflate::{self, Deflate, DeflateConfig};
 use super::frame::Role;
 use super::handshake::{HandshakeError, accept_key};
 use crate::entropy::Entropy;
-use crate::http::{HeaderError, ReceivedResponse, is_token, push_header};
+use crate::http::{HeaderError, ReceivedResponse, is_token, percent_encode, push_header};
 
 /// What a client asks for: where, and with which subprotocols and headers.
 ///
@@ -187,15 +187,9 @@ impl Opening {
 
 /// Percent-encodes what must not stand in a target; what is encoded already stays so.
 fn escape(target: &str) -> String {
-    let mut escaped = String::with_capacity(target.len());
-    for byte in target.bytes() {
-        if byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}') {
-            escaped.push(char::from(byte));
-        } else {
-            escaped.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    escaped
+    percent_encode(target, |byte| {
+        byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}')
+    })
 }
 
 /// What a server must answer to a request.

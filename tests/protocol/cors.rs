@@ -1,7 +1,8 @@
 //! Pages from elsewhere: what tells their browser that they may read an answer (the CORS protocol of the Fetch standard,
 //! section 3.3).
 
-use roomwire::hub::{Config, Cors, Origins};
+use roomwire::http;
+use roomwire::hub::{Config, Cors, Error, Origins};
 
 use crate::app::App;
 use crate::client::opening;
@@ -97,6 +98,27 @@ fn answers_that_come_otherwise() {
     assert_eq!((second.status, said(&second)), (400, admitted(PAGE)));
     let first = Answer::all(&world.take(parked)).remove(0);
     assert_eq!((first.text(), said(&first)), ("1", admitted(PAGE)));
+}
+
+/// A body that HTTP itself does not take is refused before it is there, and a page may read that too.
+#[test]
+fn a_body_that_is_not_even_read() {
+    for (length, body) in [("Content-Length: 1000001", "4"), ("Transfer-Encoding: chunked", "3\r\n444\r\nf4240;\r\n")] {
+        for (target, expected) in [("/socket.io/?EIO=4&transport=polling", admitted(PAGE)), ("/other", [None; 3])] {
+            let mut world = world(listed());
+            let conn = world.stream();
+            let head = format!("POST {target} HTTP/1.1\r\nHost: page.example\r\n{}{length}\r\n\r\n", origin(PAGE));
+            // What comes behind it is neither another request nor a reason for another answer.
+            let behind = "x".repeat(100_000);
+            world.feed(conn, format!("{head}{body}{behind}").as_bytes());
+            let answers = Answer::all(&world.take(conn));
+            assert_eq!(answers.len(), 1, "{target}");
+            assert_eq!((answers[0].status, said(&answers[0])), (413, expected));
+            assert_eq!(answers[0].header("connection"), Some("close"));
+            let error = Some(Error::Http(http::Error::BodyTooLarge));
+            assert!(world.news().contains(&Told::Closed { conn, error }), "{target}");
+        }
+    }
 }
 
 /// Who does not come from a page gets none of it.

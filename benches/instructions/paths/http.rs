@@ -1,6 +1,7 @@
 use std::hint::black_box;
 use std::sync::Arc;
 
+use roomwire::Instant;
 use roomwire::http::{Config, Connection, Event, Limits, RequestReader, Response};
 
 use super::{Bytewise, Clock, Linear, Path};
@@ -18,7 +19,10 @@ pub const LINEAR: &[Linear] = &[
     Linear { name: "A01 head byte by byte", units: 16 << 10, run: |size| long_head(size, 1) },
 ];
 
-pub const BYTEWISE: &[Bytewise] = &[Bytewise { name: "A01 request head", run: |piece| heads(100, piece) }];
+pub const BYTEWISE: &[Bytewise] = &[
+    Bytewise { name: "A01 request head", run: |piece| heads(100, piece) },
+    Bytewise { name: "A01 request head on a connection", run: |piece| connections(100, piece) },
+];
 
 /// As a browser sends it.
 pub fn head() -> Vec<u8> {
@@ -36,6 +40,17 @@ fn heads(times: usize, piece: usize) {
     count(|| {
         for _ in 0..times {
             read(&limits, &head, piece);
+        }
+    });
+}
+
+fn connections(times: usize, piece: usize) {
+    let (head, config) = (head(), Arc::new(Config::default()));
+    count(|| {
+        for _ in 0..times {
+            let mut conn = Connection::new(config.clone(), Instant::ORIGIN);
+            let told = head.chunks(piece).find_map(|mut part| conn.receive(Instant::ORIGIN, &mut part));
+            assert!(matches!(black_box(told), Some(Event::Request(_))));
         }
     });
 }

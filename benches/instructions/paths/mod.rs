@@ -36,9 +36,8 @@ pub struct Bytewise {
     pub run: fn(usize),
 }
 
-/// How many times the instructions of one piece single bytes may take. Two were aimed at, and held until a head in one piece
-/// took half of what it did; a byte takes about 75 more, of which the call itself and the loop around it are most.
-pub const BYTEWISE_MAX: f64 = 3.0;
+/// How many times the instructions of one piece single bytes may take.
+pub const BYTEWISE_MAX: f64 = 2.0;
 
 pub fn hot() -> impl Iterator<Item = &'static Path> {
     [http::HOT, ws::HOT, deflate::HOT, engineio::HOT, socketio::HOT, hub::HOT].into_iter().flatten()

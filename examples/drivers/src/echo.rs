@@ -29,6 +29,7 @@ fn answer_all(conn: &mut ws::Connection, now: Instant, first: Option<ws::Event<'
     }
 }
 
+#[inline]
 fn answer(conn: &mut ws::Connection, now: Instant, event: ws::Event<'_>) {
     match event {
         ws::Event::Upgrade(_) => drop(conn.accept(now, &ws::Accept::new())),

@@ -13,7 +13,7 @@ impl Connection {
     #[must_use = "what happened is told only once"]
     #[inline]
     pub fn receive<'a>(&mut self, now: Instant, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
-        self.receive_within(now, input, 0)
+        self.receive_in_place(now, input, 0)
     }
 
     /// The same for a driver that keeps what is not whole: a frame that has room in so many bytes, its header included, and
@@ -46,11 +46,17 @@ impl Connection {
     #[must_use = "what happened is told only once"]
     #[inline]
     pub fn receive_in_place<'a>(&mut self, now: Instant, input: &mut &'a mut [u8], room: usize) -> Option<Event<'a>> {
-        self.receive_within(now, input, room)
+        if let [byte] = **input
+            && self.receive_byte(byte)
+        {
+            *input = &mut [];
+            return None;
+        }
+        self.receive_message(now, input, room)
     }
 
-    #[inline]
-    fn receive_within<'a>(&mut self, now: Instant, input: &mut &'a mut [u8], room: usize) -> Option<Event<'a>> {
+    /// The same for all but a byte within the head of a handshake.
+    fn receive_message<'a>(&mut self, now: Instant, input: &mut &'a mut [u8], room: usize) -> Option<Event<'a>> {
         self.clock(now);
         if let State::Open(reader) = &self.state
             && !self.peer_ended
@@ -73,8 +79,6 @@ impl Connection {
                 self.heard();
                 return None;
             }
-        } else if self.receive_byte(input) {
-            return None;
         }
         self.receive_any(input)
     }
@@ -123,19 +127,15 @@ impl Connection {
         }
     }
 
-    /// Whether the input was a single byte within the head of a handshake, and was taken.
+    /// Whether the byte is one within the head of a handshake, and was taken. Then nothing else happens, and no time is to be
+    /// noted.
     #[inline]
-    fn receive_byte(&mut self, input: &mut &mut [u8]) -> bool {
-        let [byte] = **input else { return false };
-        let taken = match &mut self.state {
+    fn receive_byte(&mut self, byte: u8) -> bool {
+        match &mut self.state {
             State::Handshake(handshake) => handshake.http.push(byte),
             State::Requested(requested) => requested.reader.push(&self.config.http.limits, byte),
             _ => false,
-        };
-        if taken {
-            *input = &mut [];
         }
-        taken
     }
 
     /// Reads on in what the peer sent, until there is something to tell.

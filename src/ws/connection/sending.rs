@@ -6,9 +6,12 @@ use alloc::vec::Vec;
 use super::{Connection, Encoding, Outgoing, PONG_BYTES_MAX, Pong, SendError};
 use crate::time::Instant;
 use crate::ws::close::CONTROL_BYTES_MAX;
-use crate::ws::frame::{HEADER_BYTES_MAX, Header, RSV1};
+use crate::ws::frame::{FIN, HEADER_BYTES_MAX, Header, RSV1};
 use crate::ws::mask::append_masked;
 use crate::ws::{Message, Opcode, Piece, Prepared, Role, Shared};
+
+/// The length of such a payload stands in the second byte of the header.
+const SHORT_BYTES_MAX: usize = 125;
 
 impl Connection {
     /// Queues a message, compressed where that was agreed on and is worth it.
@@ -19,7 +22,9 @@ impl Connection {
         self.clock(now);
         let message = message.into();
         self.require_turn(message.as_bytes().len())?;
-        if !self.write_compressed(message.opcode(), message.as_bytes()) {
+        if message.as_bytes().len() <= SHORT_BYTES_MAX && self.role == Role::Server && self.extras.is_none() {
+            self.write_short(&message);
+        } else if !self.write_compressed(message.opcode(), message.as_bytes()) {
             self.write_message(message.opcode(), true, message);
         }
         Ok(())
@@ -207,6 +212,18 @@ impl Connection {
         }
         self.write_frame_with(opcode, true, RSV1, &compressed);
         true
+    }
+
+    /// The way of most messages of a server: a header of two bytes, and nothing else to be done.
+    #[inline]
+    fn write_short(&mut self, message: &Message<'_>) {
+        let payload = message.as_bytes();
+        let header = [FIN | message.opcode().bits(), payload.len() as u8];
+        self.outbox.push_sized(header.len().saturating_add(payload.len()), |out| {
+            out.extend_from_slice(&header);
+            out.extend_from_slice(payload);
+        });
+        self.watch_writes();
     }
 
     /// Queues a message, or a fragment of it, as it is.
