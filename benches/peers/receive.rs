@@ -32,6 +32,8 @@ pub struct Stream {
     rounds: usize,
     read_bytes: usize,
     buffer_bytes: usize,
+    /// For a buffer that holds a message of the row and one of 16 KiB, with headers.
+    room_bytes: usize,
     /// What a sink has at the end, when it looked at the ends of payloads and when at all of them.
     expected: [Sink; 2],
 }
@@ -63,7 +65,8 @@ impl Stream {
             (0..rounds).for_each(|_| payloads.iter().for_each(|payload| sink.message(kind.is_text(), payload)));
             sink
         });
-        Self { bytes, ends, rounds, read_bytes, buffer_bytes: (64 * KIB).max(size + 14), expected }
+        let (buffer_bytes, room_bytes) = ((64 * KIB).max(size + 14), (16 * KIB).max(size) + KIB);
+        Self { bytes, ends, rounds, read_bytes, buffer_bytes, room_bytes, expected }
     }
 
     fn feed(&self) -> Feed<'_> {
@@ -120,18 +123,22 @@ fn in_pieces(stream: &Stream, watch: &mut Stopwatch) {
 }
 
 fn roomwire_with(stream: &Stream, watch: &mut Stopwatch, config: ::roomwire::ws::Config) {
-    let (mut feed, mut buffer) = (stream.feed(), vec![0; 64 * KIB]);
+    let (mut feed, mut buffer) = (stream.feed(), vec![0; stream.room_bytes]);
     let mut conn = roomwire_server(config);
     stream.measure(watch, |sink| {
-        let mut nanos = 0;
+        let (mut nanos, mut left) = (0, 0);
         loop {
-            let count = feed.fill(&mut buffer);
+            let count = feed.fill(&mut buffer[left..]);
             if count == 0 {
                 break;
             }
             // A driver asks its clock once for each read; what that costs is the driver's.
             nanos += 1000;
-            roomwire_receive(&mut conn, nanos, &mut buffer[..count], sink);
+            let end = left + count;
+            left = roomwire_receive(&mut conn, nanos, &mut buffer[..end], stream.room_bytes, sink);
+            if left < end {
+                buffer.copy_within(end - left..end, 0);
+            }
         }
     });
 }
@@ -140,11 +147,18 @@ fn roomwire_server(config: ::roomwire::ws::Config) -> ::roomwire::ws::Connection
     ::roomwire::ws::Connection::server_after_upgrade(Arc::new(config), ::roomwire::Instant::ORIGIN)
 }
 
+/// How much is left: the beginning of a frame, to be read on behind.
 #[inline(always)]
-fn roomwire_receive(conn: &mut ::roomwire::ws::Connection, nanos: u64, mut input: &mut [u8], sink: &mut Sink) {
+fn roomwire_receive(
+    conn: &mut ::roomwire::ws::Connection,
+    nanos: u64,
+    mut input: &mut [u8],
+    room: usize,
+    sink: &mut Sink,
+) -> usize {
     use ::roomwire::ws::{Event, Message, Opcode};
 
-    while let Some(event) = conn.receive(::roomwire::Instant::from_nanos(nanos), &mut input) {
+    while let Some(event) = conn.receive_in_place(::roomwire::Instant::from_nanos(nanos), &mut input, room) {
         match event {
             Event::Message(Message::Text(text)) => sink.message(true, text.as_bytes()),
             Event::Message(Message::Binary(bytes)) => sink.message(false, &bytes),
@@ -152,6 +166,7 @@ fn roomwire_receive(conn: &mut ::roomwire::ws::Connection, nanos: u64, mut input
             other => panic!("{other:?}"),
         }
     }
+    input.len()
 }
 
 /// In the tables a frame now and then lies across two reads, and is gathered. Where reads end with frames there must
@@ -164,7 +179,7 @@ pub fn whole_frames_allocate_nothing() {
         let before = crate::allocations::count();
         let mut begin = 0;
         for &end in &stream.ends {
-            roomwire_receive(&mut conn, 1, &mut buffer[begin..end], &mut sink);
+            roomwire_receive(&mut conn, 1, &mut buffer[begin..end], 0, &mut sink);
             begin = end;
         }
         assert_eq!(crate::allocations::count(), before, "roomwire allocated for frames of {size} bytes");

@@ -1,15 +1,17 @@
 use alloc::vec::Vec;
 
-/// From so many bytes on it pays to begin where a cache line does.
+/// With more bytes it pays to begin where a cache line does.
 const LONG_BYTES: usize = 1024;
 const LINE_BYTES: usize = 64;
+/// What was copied is masked while it is in the nearest cache. No part of the key is left over.
+const NEAR_BYTES: usize = 16 << 10;
 
 /// XORs `bytes` with the masking key, repeated (RFC 6455 section 5.3). It is its own inverse.
 ///
 /// By 32 bytes, which compilers turn into vector instructions; what is left is too short for them.
 #[inline]
 pub fn apply_mask(bytes: &mut [u8], key: [u8; 4]) {
-    if bytes.len() >= LONG_BYTES {
+    if bytes.len() > LONG_BYTES {
         return mask_lines(bytes, key);
     }
     let (rest, wide) = mask_blocks::<32>(bytes, key);
@@ -18,6 +20,7 @@ pub fn apply_mask(bytes: &mut [u8], key: [u8; 4]) {
 
 /// The same from the first cache line on: stores that lie across two lines take twice as long, and a payload stands wherever
 /// its header ended.
+#[cfg_attr(feature = "std", multiversion::multiversion(targets("x86_64+avx2")))]
 #[inline(never)]
 fn mask_lines(bytes: &mut [u8], key: [u8; 4]) {
     let start = bytes.as_ptr().align_offset(LINE_BYTES).min(bytes.len());
@@ -55,15 +58,19 @@ fn mask_words(bytes: &mut [u8], wide: u64) {
     }
 }
 
-/// Appends `bytes` masked with `key`: in one pass, by as many bytes as fit the registers of any 64-bit processor.
-pub(super) fn append_masked(out: &mut Vec<u8>, bytes: &[u8], key: [u8; 4]) {
-    let wide = widen(key);
-    let (blocks, rest) = bytes.as_chunks::<128>();
-    for block in blocks {
-        out.extend_from_slice(&masked(*block, wide));
+/// Appends `bytes` masked with `key`.
+pub(super) fn append_masked(out: &mut Vec<u8>, mut bytes: &[u8], key: [u8; 4]) {
+    while let Some((near, rest)) = bytes.split_first_chunk::<NEAR_BYTES>() {
+        append_near(out, near, key);
+        bytes = rest;
     }
+    append_near(out, bytes, key);
+}
+
+#[inline]
+fn append_near(out: &mut Vec<u8>, bytes: &[u8], key: [u8; 4]) {
     let start = out.len();
-    out.extend_from_slice(rest);
+    out.extend_from_slice(bytes);
     apply_mask(out.get_mut(start..).unwrap_or_default(), key);
 }
 
@@ -98,7 +105,14 @@ mod tests {
     proptest! {
         /// The fast loop equals the one in section 5.3, also when the bytes come in pieces.
         #[test]
-        fn f25_equals_the_definition(bytes in prop::collection::vec(any::<u8>(), 0..400), key: [u8; 4], cut: prop::sample::Index) {
+        fn f25_equals_the_definition(
+            bytes in prop_oneof![
+                prop::collection::vec(any::<u8>(), 0..400),
+                prop::collection::vec(any::<u8>(), LONG_BYTES..LONG_BYTES + 800),
+            ],
+            key: [u8; 4],
+            cut: prop::sample::Index,
+        ) {
             let naive: Vec<u8> = bytes.iter().enumerate().map(|(i, byte)| byte ^ key[i % 4]).collect();
             let mut masked = bytes.clone();
             let start = cut.index(bytes.len() + 1);
@@ -110,6 +124,24 @@ mod tests {
             let mut out = naive[..start].to_vec();
             append_masked(&mut out, &bytes[start..], rotate(key, start));
             prop_assert_eq!(out, naive);
+        }
+    }
+
+    /// Wherever it begins, and in more than one part.
+    #[test]
+    fn long_ones_equal_the_definition() {
+        let key = [1, 2, 4, 8];
+        for size in [LONG_BYTES, LONG_BYTES + 1, NEAR_BYTES - 1, NEAR_BYTES, NEAR_BYTES + 1, 2 * NEAR_BYTES + 77] {
+            let bytes: Vec<u8> = (0..size).map(|i| (i % 251) as u8).collect();
+            let naive: Vec<u8> = bytes.iter().enumerate().map(|(i, byte)| byte ^ key[i % 4]).collect();
+            for start in 0..70 {
+                let mut buffer = [&alloc::vec![0; start], &bytes[..]].concat();
+                apply_mask(&mut buffer[start..], key);
+                assert!(buffer[start..] == naive && buffer[..start].iter().all(|byte| *byte == 0), "{size} at {start}");
+            }
+            let mut out = alloc::vec![9; 3];
+            append_masked(&mut out, &bytes, key);
+            assert!(out[..3] == [9; 3] && out[3..] == naive, "{size} appended");
         }
     }
 }

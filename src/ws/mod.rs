@@ -33,6 +33,11 @@
 //!    write (if there is outgoing), or [`poll_timeout`](Connection::poll_timeout) has come; for the last call
 //!    [`handle_timeout`](Connection::handle_timeout). At the stream's end call [`receive_eof`](Connection::receive_eof).
 //!
+//! # Messages in several reads
+//! [`receive`](Connection::receive) takes all that it is given, so that one buffer serves all connections; a message whose end has
+//! not come is gathered in memory of its own. A driver that reads on at once, or has a buffer for each connection, spares it
+//! that with [`receive_in_place`](Connection::receive_in_place).
+//!
 //! # Large messages
 //! A message is told whole as long as the connection may hold it ([`Limits::message_bytes_max`]). With [`Config::pieces`] a
 //! larger one is not refused, but told in pieces while it arrives, lent from the caller's buffer where it can be; so a

@@ -45,7 +45,11 @@ pub fn ws_frames(data: &[u8]) {
     let run = |cuts: Cuts| ws::run(end, config.clone(), &cuts.of(stream), answers, eof);
     let whole = run(Cuts::Whole);
     assert_eq!(run(Cuts::Bytes), whole);
-    assert_eq!(run(Cuts::At(vec![usize::from(choice >> 5) * 7, 64])), whole);
+    let cuts = Cuts::At(vec![usize::from(choice >> 5) * 7, 64]);
+    assert_eq!(run(cuts.clone()), whole);
+    for room in [1 << 10, 20, 1 << 20] {
+        assert_eq!(ws::run_in_place(end, config.clone(), &cuts.of(stream), room, answers, eof), whole);
+    }
     check_frames(end, &whole);
     in_pieces(end, stream, eof);
 }

@@ -136,19 +136,28 @@ fn enter(conn: &mut Connection, now: Instant, path: &str, protocol: Option<&str>
 
 /// Feeds `pieces`, then the end of the stream if `eof`, and takes what is to be written at the end.
 pub fn run(end: End, config: Config, pieces: &[&[u8]], answers: Answers, eof: bool) -> Trace {
+    run_in_place(end, config, pieces, 0, answers, eof)
+}
+
+/// The same with a driver that keeps frames in a buffer of so many bytes until they are whole.
+pub fn run_in_place(end: End, config: Config, pieces: &[&[u8]], room: usize, answers: Answers, eof: bool) -> Trace {
     let now = Instant::from_nanos(1);
     let mut conn = end.connection(config, now);
     let mut seen = Vec::new();
     let mut owed = None;
-    for piece in pieces.iter().copied().chain([&[][..]]) {
-        feed(&mut conn, now, piece, |conn, event| {
-            note(&mut seen, &event);
-            match event {
-                Event::Upgrade(upgrade) if answers == Answers::Late => owed = Some(upgrade),
-                event => answer(conn, now, event),
-            }
-        });
+    let mut with = |conn: &mut Connection, event: Event<'_>| {
+        note(&mut seen, &event);
+        match event {
+            Event::Upgrade(upgrade) if answers == Answers::Late => owed = Some(upgrade),
+            event => answer(conn, now, event),
+        }
+    };
+    let mut left = Vec::new();
+    for piece in pieces.iter().copied() {
+        left.extend_from_slice(piece);
+        left = feed_in_place(&mut conn, now, left, room, &mut with);
     }
+    feed(&mut conn, now, &left, with);
     if let Some(upgrade) = owed
         && !matches!(seen.last(), Some(Seen::Closed(_)))
     {
@@ -176,6 +185,22 @@ pub fn feed(conn: &mut Connection, now: Instant, piece: &[u8], mut with: impl Fn
         with(conn, event);
     }
     assert!(input.is_empty(), "receive yielded None with bytes left");
+}
+
+/// Gives `bytes` to the connection and every event to `with`; what is left.
+pub fn feed_in_place(
+    conn: &mut Connection,
+    now: Instant,
+    mut bytes: Vec<u8>,
+    room: usize,
+    mut with: impl FnMut(&mut Connection, Event<'_>),
+) -> Vec<u8> {
+    let mut input = &mut bytes[..];
+    while let Some(event) = conn.receive_in_place(now, &mut input, room) {
+        with(conn, event);
+    }
+    assert!(input.is_empty() || input.len() < room, "{} bytes left where there is room for {room}", input.len());
+    input.to_vec()
 }
 
 /// Gives `piece` to the connection; the events, which the application leaves unanswered.

@@ -9,7 +9,7 @@ use roomwire::ws::{CloseCode, Error, MessageReader, Role};
 
 use crate::script::{cases, cuts, frames, scripts};
 use crate::support::cuts::{Bytes, Cuts};
-use crate::support::ws::{Answers, Seen, run, small};
+use crate::support::ws::{Answers, Seen, run, run_in_place, small};
 
 fn answers() -> impl Strategy<Value = Answers> {
     prop_oneof![3 => Just(Answers::AtOnce), 1 => Just(Answers::Late)]
@@ -43,6 +43,15 @@ proptest! {
     ) {
         let whole = run(end, small(), &Cuts::Whole.of(&stream), answers, eof);
         prop_assert_eq!(run(end, small(), &cuts.of(&stream), answers, eof), whole);
+    }
+
+    /// Nor what its driver keeps until frames are whole.
+    #[test]
+    fn a_connection_does_not_see_what_waits_in_the_buffer(
+        (end, stream) in scripts(), cuts in cuts(), room in 1usize..330, answers in answers(), eof: bool,
+    ) {
+        let whole = run(end, small(), &Cuts::Whole.of(&stream), answers, eof);
+        prop_assert_eq!(run_in_place(end, small(), &cuts.of(&stream), room, answers, eof), whole);
     }
 
     #[test]

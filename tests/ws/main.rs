@@ -12,6 +12,7 @@ mod corpus;
 mod deflate;
 #[cfg(feature = "deflate")]
 mod deflate_pieces;
+mod in_place;
 mod misuse;
 mod mutation;
 mod opening;

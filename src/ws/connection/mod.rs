@@ -1,5 +1,6 @@
 mod ending;
 mod handshake;
+mod receiving;
 mod sending;
 
 use alloc::borrow::Cow;
@@ -8,22 +9,20 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::Error;
-use super::close::{self, CONTROL_BYTES_MAX, CloseCode, Closed, Endpoint};
+use super::close::{CONTROL_BYTES_MAX, CloseCode, Closed, Endpoint};
 use super::config::Config;
 use super::deflate::Deflate;
 use super::frame::{Opcode, Role};
 use super::handshake::Upgrade;
 use super::message::{Message, Piece};
 use super::opening::{Expected, Opened};
-use super::reader::{Context, Credit, Inbound, MessageReader};
-use crate::cursor::read_shared;
+use super::reader::{Credit, MessageReader};
 use crate::entropy::Entropy;
 use crate::http::{self, ReceivedResponse, ResponseReader};
 use crate::outbox::Outbox;
 use crate::stall::Stall;
 use crate::stream::Stream;
 use crate::time::Instant;
-use crate::utf8;
 
 /// What happened on a [`Connection`]. Payloads are lent from the input where they lay whole in it.
 #[derive(Debug)]
@@ -241,99 +240,6 @@ impl Connection {
         matches!(self.state, State::Open(_))
     }
 
-    /// Takes bytes off the front of `input` until there is something to tell; `None` when all are
-    /// consumed. Violations by the peer are answered and told as [`Event::Closed`].
-    #[must_use = "what happened is told only once"]
-    #[inline]
-    pub fn receive<'a>(&mut self, now: Instant, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
-        if let [byte] = **input
-            && self.receive_byte(byte)
-        {
-            *input = &mut [];
-            return None;
-        }
-        self.receive_message(now, input)
-    }
-
-    /// The same for all but a byte within the head of a handshake.
-    fn receive_message<'a>(&mut self, now: Instant, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
-        self.clock(now);
-        if let State::Open(reader) = &self.state
-            && !self.peer_ended
-        {
-            if let Some((is_text, payload)) = reader.read_whole(self.role, &self.config.limits, input) {
-                self.heard();
-                if !is_text {
-                    return Some(Event::Message(payload.into()));
-                }
-                return match utf8::check(payload) {
-                    Ok(text) => Some(Event::Message(text.into())),
-                    Err(_) => self.failed(Error::InvalidUtf8),
-                };
-            }
-            // The end of most reads.
-            if input.is_empty() && reader.is_between_messages() {
-                return None;
-            }
-        }
-        self.receive_any(input)
-    }
-
-    /// The same for whatever else there is; apart, so that it does not burden the way of most messages.
-    #[inline(never)]
-    fn receive_any<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
-        if !input.is_empty() {
-            self.heard();
-        }
-        if let State::Open(reader) = &mut self.state
-            && !self.peer_ended
-        {
-            if let Some(gathered) = reader.read_on(&mut self.credit, input) {
-                return gathered.err().and_then(|error| self.failed(error));
-            }
-            if let Some(message) = reader.read_fragments(self.role, &self.config.limits, input) {
-                return message.map_or_else(|error| self.failed(error), |message| Some(Event::Message(message)));
-            }
-        }
-        if let Some(event) = self.poll_event() {
-            return Some(event);
-        }
-        if let State::Requested(_) = self.state
-            && let Some(event) = self.read_response(input)
-        {
-            return Some(event);
-        }
-        if let State::Open(_) | State::Closing(_) = self.state {
-            let event = self.read_messages(input);
-            if event.is_some() || input.is_empty() {
-                return event;
-            }
-        }
-        let event = match &mut self.state {
-            State::Handshake(handshake) => read_shared(input, |input| handshake.http.receive(self.now, input)),
-            State::Requested(_) => return None,
-            _ => {
-                *input = &mut [];
-                None
-            }
-        };
-        match event {
-            Some(event) => self.handshake_event(event, Error::UnexpectedEof),
-            None => self.poll_event(),
-        }
-    }
-
-    /// Whether the byte is one within the head of a handshake, and was taken. Then nothing else happens, and no time is to be
-    /// noted.
-    #[inline]
-    fn receive_byte(&mut self, byte: u8) -> bool {
-        match &mut self.state {
-            State::Handshake(handshake) => handshake.http.push(byte),
-            State::Requested(requested) => requested.reader.push(&self.config.http.limits, byte),
-            _ => false,
-        }
-    }
-
     /// The peer will send no more. More than one thing may have happened: [`poll_event`](Self::poll_event) tells the
     /// rest.
     #[must_use = "the end is told only once"]
@@ -478,53 +384,6 @@ impl Connection {
             }
         }
         self.poll_event()
-    }
-
-    /// Reads on in what the peer sent, until there is something to tell.
-    fn read_messages<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
-        loop {
-            let (State::Open(reader) | State::Closing(reader)) = &mut self.state else { return None };
-            let deflate = self.extras.as_mut().and_then(|extras| extras.deflate.as_mut());
-            let inflater = deflate.map(|deflate| &mut deflate.inflater);
-            let (limits, pieces) = (&self.config.limits, self.config.pieces.as_ref());
-            let mut context = Context { role: self.role, limits, pieces, inflater, credit: &mut self.credit };
-            match reader.read_in(&mut context, input) {
-                Ok(None) => return None,
-                Ok(Some(inbound)) => {
-                    if let Some(event) = self.inbound(inbound) {
-                        return Some(event);
-                    }
-                }
-                Err(error) => return self.failed(error),
-            }
-        }
-    }
-
-    /// The peer violated the protocol, which is answered and told.
-    #[cold]
-    fn failed<'a>(&mut self, error: Error) -> Option<Event<'a>> {
-        self.fail(error);
-        self.closed.take().map(Event::Closed)
-    }
-
-    /// What a frame means for the connection, and what of it is told.
-    fn inbound<'a>(&mut self, inbound: Inbound<'a>) -> Option<Event<'a>> {
-        match inbound {
-            Inbound::Message(message) => Some(Event::Message(message)),
-            Inbound::Piece(piece) => Some(Event::Piece(piece)),
-            Inbound::Ping(payload) => {
-                self.owe_pong(&payload);
-                Some(Event::Ping(payload))
-            }
-            Inbound::Pong(payload) => Some(Event::Pong(payload)),
-            Inbound::Close(payload) => {
-                match close::parse(&payload) {
-                    Ok((code, reason)) => self.peer_closed(code, reason),
-                    Err(error) => self.fail(error),
-                }
-                self.poll_event()
-            }
-        }
     }
 
     const fn outbox(&self) -> &Outbox {

@@ -156,6 +156,23 @@ impl MessageReader {
         Some((is_text, payload))
     }
 
+    /// Whether `input` begins with a frame that may come as far as it is there, is not whole, and is in so many bytes. It
+    /// would be lent then; while a message is gathered nothing is.
+    pub(super) fn is_to_wait(&self, role: Role, limits: &Limits, input: &[u8], room: usize) -> bool {
+        if self.partial.is_some() {
+            return false;
+        }
+        match Header::parse(input, role) {
+            Ok(None) => input.len() < room,
+            Ok(Some((Header { opcode: Opcode::Continuation, .. }, _))) | Err(_) => false,
+            Ok(Some((header, start))) => {
+                let size = usize::try_from(header.payload_len).unwrap_or(usize::MAX);
+                let end = start.saturating_add(size);
+                size <= limits.message_bytes_max && input.len() < end && end <= room
+            }
+        }
+    }
+
     /// Moves the fragments of a message that lie whole in the input up to the first of them. So a message of which all are
     /// there is lent as if it had come in one frame; of another one they are kept, for [`read_in`](Self::read_in).
     pub(super) fn read_fragments<'a>(
