@@ -92,6 +92,7 @@ mod stall;
 pub mod stream;
 pub mod time;
 pub mod utf8;
+mod words;
 pub mod ws;
 
 pub use entropy::Entropy;

@@ -110,7 +110,7 @@ fn nothing_of_std_without_the_feature() {
 const LAYERS: [&str; 7] = ["http", "ws", "lines", "engineio", "socketio", "hub", "client"];
 /// Layers side by side: the first must not use the second.
 const APART: [(&str, &str); 1] = [("client", "hub")];
-const GROUND: [&str; 8] = ["cursor", "time", "entropy", "utf8", "outbox", "stall", "stream", "outflow"];
+const GROUND: [&str; 9] = ["cursor", "time", "entropy", "utf8", "words", "outbox", "stall", "stream", "outflow"];
 
 /// The modules that a line takes from the crate by `crate::` paths, braces included.
 fn imports(line: &str) -> Vec<String> {

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::{Config, Revision, Sid};
 use crate::http::{Request, Response};
+use crate::words;
 
 /// How a session's packets travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -152,24 +153,55 @@ enum Parameter<'a> {
 
 impl<'a> Query<'a> {
     fn of(request: &'a Request) -> Self {
-        let mut query = Self::default();
-        for (name, value) in request.query_pairs() {
-            let parameter = match &*name {
-                "transport" => &mut query.transport,
-                "EIO" => &mut query.revision,
-                "sid" => &mut query.sid,
-                _ => continue,
-            };
-            *parameter = match parameter {
-                Parameter::Missing => Parameter::Once(value),
-                Parameter::Once(_) | Parameter::Repeated => Parameter::Repeated,
-            };
+        let (mut query, mut rest) = (Self::default(), request.query());
+        if words::first_of([b'%', b'+'], rest.as_bytes()).is_some() {
+            for (name, value) in request.query_pairs() {
+                match &*name {
+                    "transport" => query.transport.add(value),
+                    "EIO" => query.revision.add(value),
+                    "sid" => query.sid.add(value),
+                    _ => {}
+                }
+            }
+            return query;
+        }
+        // As nearly all clients write it; names are known by how a pair begins.
+        while !rest.is_empty() {
+            let (pair, behind) = first_pair(rest);
+            rest = behind;
+            if let Some(value) = value_of("transport", pair) {
+                query.transport.add(value.into());
+            } else if let Some(value) = value_of("EIO", pair) {
+                query.revision.add(value.into());
+            } else if let Some(value) = value_of("sid", pair) {
+                query.sid.add(value.into());
+            }
         }
         query
     }
 }
 
+/// What stands before the first `&`, and behind it.
+fn first_pair(query: &str) -> (&str, &str) {
+    let split = |at: usize| Some((query.get(..at)?, query.get(at.saturating_add(1)..)?));
+    words::first_of([b'&'], query.as_bytes()).and_then(split).unwrap_or((query, ""))
+}
+
+/// The value in a pair of this name, in which nothing is escaped.
+#[inline]
+fn value_of<'a>(name: &str, pair: &'a str) -> Option<&'a str> {
+    let rest = pair.strip_prefix(name)?;
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix('=') }
+}
+
 impl<'a> Parameter<'a> {
+    fn add(&mut self, value: Cow<'a, str>) {
+        *self = match self {
+            Self::Missing => Self::Once(value),
+            Self::Once(_) | Self::Repeated => Self::Repeated,
+        };
+    }
+
     fn once(self) -> Option<Cow<'a, str>> {
         match self {
             Self::Once(value) => Some(value),

@@ -186,6 +186,9 @@ impl Connection {
         if let Some(event) = self.poll_event() {
             return Some(event);
         }
+        if input.is_empty() {
+            return None;
+        }
         if self.phase == Phase::Reading {
             let event = self.read(input);
             if event.is_some() || self.phase == Phase::Reading {

@@ -4,6 +4,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use crate::words;
+
 /// A place within the head.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Span {
@@ -33,6 +35,8 @@ impl Span {
 pub(super) struct Headers {
     head: Octets,
     lines: Vec<(Span, Span)>,
+    /// How long the names are, a bit for each length: most that are asked for are not there, which is seen by that.
+    lengths: u64,
 }
 
 /// A head is looked up often: nearly all are text, which is checked once.
@@ -62,7 +66,8 @@ impl Headers {
     /// A head, and the names and values that lie within it.
     pub(super) fn new(head: Vec<u8>, lines: Vec<(Span, Span)>) -> Self {
         let head = String::from_utf8(head).map_or_else(|error| Octets::Other(error.into_bytes()), Octets::Text);
-        Self { head, lines }
+        let lengths = lines.iter().fold(0, |lengths, (name, _)| lengths | length_bit(name.len()));
+        Self { head, lines, lengths }
     }
 
     /// How many lines there are.
@@ -127,9 +132,10 @@ impl Headers {
         let head = self.head.as_bytes();
         let same = move |found: Span| {
             found.len() == name.len()
-                && head.get(found.range()).is_some_and(|found| found.eq_ignore_ascii_case(name.as_bytes()))
+                && head.get(found.range()).is_some_and(|found| words::eq_ignore_case(found, name.as_bytes()))
         };
-        self.lines.iter().filter(move |(found, _)| same(*found)).map(|(_, value)| *value)
+        let lines: &[_] = if self.lengths & length_bit(name.len()) == 0 { &[] } else { &self.lines };
+        lines.iter().filter(move |(found, _)| same(*found)).map(|(_, value)| *value)
     }
 
     fn checked(&self, span: Span) -> Option<&str> {
@@ -142,6 +148,11 @@ impl Headers {
     fn bytes(&self, span: Span) -> &[u8] {
         self.head.as_bytes().get(span.range()).unwrap_or_default()
     }
+}
+
+/// All that is longer shares the last bit.
+fn length_bit(len: usize) -> u64 {
+    1 << len.min(63)
 }
 
 #[cfg(test)]

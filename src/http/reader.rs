@@ -237,9 +237,9 @@ pub(super) fn parse(buffer: Vec<u8>, lines: usize, limits: &Limits) -> Result<Re
     let lines = parsed.headers.iter().map(|line| (span(line.name.as_bytes()), span(line.value))).collect();
     let headers = Headers::new(buffer, lines);
     let request = Request { headers, method, target, minor_version, ..Request::default() };
-    match request.count("host") {
-        1 if request.header("host").is_some_and(is_host) => {}
-        0 if minor_version == 0 => {}
+    match request.header("host") {
+        Some(host) if is_host(host) => {}
+        None if minor_version == 0 && request.count("host") == 0 => {}
         _ => return Err(Error::Host),
     }
     if request.header_values("expect").any(|value| !value.eq_ignore_ascii_case("100-continue")) {

@@ -91,9 +91,15 @@ impl Response {
     /// Adds a header line of this crate's own, whose parts are known to be good.
     pub(crate) fn own_header(mut self, name: &str, value: &str) -> Self {
         self.make_room();
-        for part in [name, ": ", value, "\r\n"] {
-            self.headers.push_str(part);
-        }
+        push_line(&mut self.headers, name, value);
+        self
+    }
+
+    /// Adds header lines of this crate's own as they are written, each with its line end: what is the same in every answer is
+    /// one piece.
+    pub(crate) fn own_lines(mut self, lines: &'static str) -> Self {
+        self.make_room();
+        self.headers.push_str(lines);
         self
     }
 
@@ -143,11 +149,17 @@ impl Response {
 
     pub(crate) fn write_head(&self, connection: Option<&str>, out: &mut Vec<u8>) {
         out.reserve(self.head_bytes());
-        out.extend_from_slice(b"HTTP/1.1 ");
-        write_decimal(self.status.into(), out);
-        for part in [" ", reason(self.status), "\r\n", &self.headers] {
-            out.extend_from_slice(part.as_bytes());
+        if self.status == 200 {
+            // As nearly all are: in one piece.
+            out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+        } else {
+            out.extend_from_slice(b"HTTP/1.1 ");
+            write_decimal(self.status.into(), out);
+            for part in [" ", reason(self.status), "\r\n"] {
+                out.extend_from_slice(part.as_bytes());
+            }
         }
+        out.extend_from_slice(self.headers.as_bytes());
         if !self.is_bodiless() {
             out.extend_from_slice(b"content-length: ");
             write_decimal(self.body.len(), out);
@@ -190,10 +202,14 @@ pub(crate) fn push_header(lines: &mut String, name: &str, value: &str) -> Result
     if !is_field_value(value) {
         return Err(HeaderError::Value);
     }
+    push_line(lines, name, value);
+    Ok(())
+}
+
+fn push_line(lines: &mut String, name: &str, value: &str) {
     for part in [name, ": ", value, "\r\n"] {
         lines.push_str(part);
     }
-    Ok(())
 }
 
 /// Whether a value holds no control character.

@@ -47,13 +47,13 @@ impl Config {
     /// Adds to the answer to a request what tells a browser that the page may read it, if it may.
     pub(super) fn admit(&self, request: &Request, response: Response) -> Response {
         if matches!(self.origins, Origins::Any) && !self.cors.credentials {
-            return response.own_header("access-control-allow-origin", "*");
+            return response.own_lines("access-control-allow-origin: *\r\n");
         }
         // Whatever stands there: what is kept for one page is not another's.
-        let response = response.own_header("vary", "Origin");
+        let response = response.own_lines("vary: Origin\r\n");
         let Some(origin) = request.header("origin").filter(|_| self.origins.allow(request)) else { return response };
         match response.try_header("access-control-allow-origin", origin) {
-            Ok(response) if self.cors.credentials => response.own_header("access-control-allow-credentials", "true"),
+            Ok(response) if self.cors.credentials => response.own_lines("access-control-allow-credentials: true\r\n"),
             Ok(response) | Err(response) => response,
         }
     }
@@ -67,7 +67,7 @@ impl Config {
             return None;
         }
         let mut response = self.admit(request, Response::new(204));
-        response = response.own_header("access-control-allow-methods", "GET, POST");
+        response = response.own_lines("access-control-allow-methods: GET, POST\r\n");
         if let Some(max_age) = self.cors.max_age {
             response = response.own_header("access-control-max-age", &alloc::format!("{}", max_age.as_secs()));
         }

@@ -18,8 +18,8 @@ pub(super) fn check(text: &str, open: char) -> Result<(), Error> {
     if !text.starts_with(open) {
         return Err(Error::Payload);
     }
-    // Most have few brackets, which takes less to see than how they are nested.
-    if brackets(text) > DEPTH_MAX && depth(text) > DEPTH_MAX {
+    // Most are short or have few brackets, which takes less to see than how they are nested.
+    if text.len() > DEPTH_MAX && brackets(text) > DEPTH_MAX && depth(text) > DEPTH_MAX {
         return Err(Error::TooDeep);
     }
     let mut parser = serde_json::Deserializer::from_str(text);
