@@ -2,6 +2,7 @@
 
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use super::acks::Round;
 use super::config::Config;
@@ -234,15 +235,27 @@ impl Hub {
     }
 
     /// The next thing that happened, while more may be said before polls are answered.
+    #[inline]
     fn next_event(&mut self) -> Option<Event<'static>> {
+        // As it is mostly, and this is asked several times for each read.
+        if self.events.is_empty() && self.unsettled.is_empty() && self.payloads.is_empty() {
+            return None;
+        }
+        self.next_waiting_event()
+    }
+
+    #[inline(never)]
+    fn next_waiting_event(&mut self) -> Option<Event<'static>> {
         loop {
             if let Some(event) = next(&mut self.events) {
                 return Some(event);
             }
             if let Some(conn) = next(&mut self.unsettled) {
                 self.settle(conn);
-            } else if !self.read_payload() {
+            } else if self.payloads.is_empty() {
                 return None;
+            } else if let Some(event) = self.read_payload() {
+                return Some(event);
             }
         }
     }
@@ -274,10 +287,10 @@ impl Hub {
                     }
                 }
                 Timer::Shutdown => {
-                    let all: alloc::vec::Vec<ConnId> = self.conns.keys().collect();
-                    for conn in all {
-                        self.abort(self.now, conn);
-                    }
+                    let all: Vec<ConnId> = self.conns.keys().collect();
+                    all.into_iter().for_each(|conn| self.abort(self.now, conn));
+                    let all: Vec<SessionId> = self.sessions.keys().collect();
+                    all.into_iter().for_each(|session| self.end_session(session, DisconnectReason::Shutdown));
                 }
                 Timer::Group(id) => {
                     if self.groups.get_mut(id).is_some_and(|group| group.scheduled.fire(at)) {
@@ -387,7 +400,7 @@ impl Hub {
     }
 
     /// Ends everything in order: no further connections, WebSockets are closed with 1001, other streams after what is
-    /// queued. The hub is to be driven on until [`is_finished`](Self::is_finished); what is not finished twice the
+    /// queued. Who has packets to fetch by long polling can do that, on the stream of its last GET. The hub is to be driven on until [`is_finished`](Self::is_finished); what is not finished twice the
     /// [`close_timeout`](super::Config::close_timeout) later is cut off.
     pub fn shutdown(&mut self, now: Instant) {
         self.clock(now);
@@ -397,23 +410,14 @@ impl Hub {
         self.shutting_down = true;
         let at = self.now.saturating_add(self.config.close_timeout.saturating_mul(2));
         self.timers.schedule(Timer::Shutdown, &mut Scheduled::default(), at);
-        let polled: alloc::vec::Vec<SessionId> = self.sessions.keys().collect();
-        for session in polled {
-            let Some(polling) = self.polling(session) else { continue };
-            if polling.upgrade.is_some_and(|upgrade| upgrade.probed) {
-                // Its client polls no more, and would not hear of a WebSocket that ends before it is the transport.
-                self.close_polling(session, DisconnectReason::Shutdown, None);
-            } else {
-                self.end_session(session, DisconnectReason::Shutdown);
-            }
-        }
-        let all: alloc::vec::Vec<ConnId> = self.conns.keys().collect();
+        let awaited = self.shut_polling_down();
+        let all: Vec<ConnId> = self.conns.keys().collect();
         for conn in all {
             let tie = self.conns.get(conn).map(|conn| conn.tie);
-            if matches!(tie, Some(Tie::Upgrades(session)) if self.sessions.get(session).is_some()) {
-                continue;
+            let upgrades = matches!(tie, Some(Tie::Upgrades(session)) if self.sessions.get(session).is_some());
+            if !upgrades && !awaited.contains(&conn) {
+                self.end_connection(conn, DisconnectReason::Shutdown, None, CloseCode::GOING_AWAY, "");
             }
-            self.end_connection(conn, DisconnectReason::Shutdown, None, CloseCode::GOING_AWAY, "");
         }
     }
 
@@ -421,10 +425,10 @@ impl Hub {
         self.shutting_down
     }
 
-    /// Whether [`shutdown`](Self::shutdown) was called, no connection is left, and no response is to be taken.
+    /// Whether [`shutdown`](Self::shutdown) was called, no connection and no session is left, and no response is to be taken.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.shutting_down && self.conns.len() == 0 && self.responses.is_empty()
+        self.shutting_down && self.conns.len() == 0 && self.sessions.len() == 0 && self.responses.is_empty()
     }
 
     /// How much there is.
@@ -442,14 +446,19 @@ impl Hub {
 
     pub(super) fn clock(&mut self, now: Instant) {
         self.now = self.now.max(now);
-        let owners = self.conns.len().saturating_add(self.sessions.len()).saturating_add(self.sockets.len());
-        if self.timers.len() > owners.saturating_add(self.groups.len()).saturating_mul(2).saturating_add(1024) {
+        // Which few have: what is below is not looked at then.
+        if self.timers.len() > TIMERS_MIN {
             self.compact_timers();
         }
     }
 
     /// Drops the entries whose owners are gone, or have an earlier one: peers who come and go fast leave many.
     fn compact_timers(&mut self) {
+        let owners = self.conns.len().saturating_add(self.sessions.len()).saturating_add(self.sockets.len());
+        let owners = owners.saturating_add(self.groups.len());
+        if self.timers.len() <= owners.saturating_mul(2).saturating_add(TIMERS_MIN) {
+            return;
+        }
         let Self { timers, conns, sessions, sockets, groups, .. } = self;
         timers.retain(|at, timer| match timer {
             Timer::Conn(id) => conns.get(id).is_some_and(|conn| conn.scheduled.is(at)),
@@ -461,11 +470,14 @@ impl Hub {
     }
 }
 
+/// So many deadlines are never too many.
+const TIMERS_MIN: usize = 1024;
+
 /// Takes the first of a queue; one that was long once and is empty gives its memory back.
 fn next<T>(queue: &mut VecDeque<T>) -> Option<T> {
-    let first = queue.pop_front();
+    let first = queue.pop_front()?;
     if queue.is_empty() && queue.capacity() > 256 {
         *queue = VecDeque::new();
     }
-    first
+    Some(first)
 }

@@ -115,6 +115,7 @@ mod emit;
 mod error;
 mod event;
 mod foreign;
+mod form;
 mod front;
 mod groups;
 mod handshake;

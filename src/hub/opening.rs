@@ -9,10 +9,11 @@ use super::carrier::Carrier;
 use super::connection::{Conn, Link, Tie};
 use super::error::ConnectError;
 use super::event::{Event, Refusal};
+use super::form::Form;
 use super::front::Hub;
 use super::handshake::{Handshake, Peer};
 use super::ids::{ConnId, SessionId};
-use super::polling::{Form, Polling};
+use super::polling::Polling;
 use super::session::{Session, Speech, session_place};
 use super::timers::Scheduled;
 use crate::engineio::{self, Revision, Sid};
@@ -44,7 +45,9 @@ impl Hub {
     }
 
     pub(super) fn register(&mut self, conn: Conn) -> Result<ConnId, ConnectError> {
-        if self.is_shutting_down() {
+        // Who has still something to fetch may ask for it.
+        let may_fetch = matches!(conn.link, Link::Foreign) && self.sessions.len() > 0;
+        if self.is_shutting_down() && !may_fetch {
             return Err(ConnectError::ShuttingDown);
         }
         if self.conns.len() >= self.config.limits.connections_max {
@@ -90,7 +93,7 @@ impl Hub {
         revision: Revision,
         response: Response,
     ) -> Option<Event<'static>> {
-        let (carrier, speech) = (Carrier::Polling(Box::new(Polling::new(form))), self.engine(revision));
+        let (carrier, speech) = (Carrier::Polling(Box::new(Polling::new(form, conn))), self.engine(revision));
         let id = self.open_session(conn, carrier, Some(request), speech)?;
         let engine = self.sessions.get(id).and_then(Session::engine);
         let response = match (&self.config.engine.cookie, engine) {

@@ -1,23 +1,19 @@
 //! Sessions on HTTP long polling: a GET waits for packets, a POST brings some.
 
-use alloc::borrow::Cow;
-use alloc::collections::VecDeque;
-use alloc::string::{FromUtf8Error, String};
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::carrier::Carrier;
 use super::connection::{Conn, Tie};
-use super::event::{DisconnectReason, Error};
+use super::event::{DisconnectReason, Error, Event};
+use super::form::{Form, Packets, is_octet_stream};
 use super::front::Hub;
 use super::ids::{ConnId, RequestId, SessionId};
-use crate::engineio::{
-    HttpCompression, PayloadForm, PayloadPacket, Revision, SEPARATOR, SessionError, read_jsonp, read_payload,
-    write_jsonp, write_payload,
-};
+use crate::engineio::{HttpCompression, Revision, SessionError};
 use crate::http::{Request, Response};
 use crate::time::Instant;
-use crate::ws::{CloseCode, Message, Opcode, Prepared, SendError};
+use crate::ws::{CloseCode, Prepared, SendError};
 
 /// How long a session that this side closed waits for a GET that can be told so; the official server's.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -30,6 +26,8 @@ pub(super) struct Polling {
     bytes: usize,
     /// The GET that waits for packets.
     parked: Option<Parked>,
+    /// On which stream the last GET came, as the next will if it is kept.
+    stream: ConnId,
     /// Whether it stands in the hub's queue of polls to be answered.
     due: bool,
     /// POSTs whose answers are not written yet. Clients take it ill if what a POST has caused comes before its answer.
@@ -38,16 +36,6 @@ pub(super) struct Polling {
     pub(super) upgrade: Option<Upgrading>,
     /// It is over, and the next GET is told so; until then it is remembered.
     farewell_until: Option<Instant>,
-}
-
-/// How the client wants its packets, for all of the session.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Form {
-    revision: Revision,
-    /// It takes no binary bodies.
-    base64: bool,
-    /// The index of its function, if it polls by scripts.
-    jsonp: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -75,111 +63,6 @@ pub(super) struct Payload {
     response: Response,
 }
 
-/// The packets of a POST, up to the first that is none.
-#[derive(Debug, Default)]
-struct Packets {
-    /// Mostly there is but one, which needs no queue.
-    one: Option<Message<'static>>,
-    more: VecDeque<Message<'static>>,
-    /// What is wrong behind them.
-    error: Option<Error>,
-}
-
-impl Packets {
-    fn next(&mut self) -> Option<Message<'static>> {
-        self.one.take().or_else(|| self.more.pop_front())
-    }
-}
-
-impl Form {
-    /// How the request that opens a session wants its packets.
-    pub(super) fn of(request: &Request, revision: Revision) -> Self {
-        let only_v3 = |name| request.query_value(name).filter(|_| revision == Revision::V3);
-        // Nothing but digits: it becomes part of a script (E17).
-        let digits = |text: Cow<'_, str>| text.chars().filter(char::is_ascii_digit).collect::<String>();
-        Self {
-            revision,
-            base64: only_v3("b64").is_some_and(|value| !value.is_empty()),
-            jsonp: only_v3("j").map(|index| digits(index).parse().unwrap_or(0)),
-        }
-    }
-
-    /// Whether answers are scripts (JSONP).
-    pub(super) const fn is_script(self) -> bool {
-        self.jsonp.is_some()
-    }
-
-    fn payload(self, packets: &[Prepared]) -> PayloadForm {
-        let text = self.base64 || self.jsonp.is_some() || packets.iter().all(|packet| packet.opcode() == Opcode::Text);
-        match self.revision {
-            Revision::V4 => PayloadForm::V4,
-            Revision::V3 if text => PayloadForm::V3Text,
-            Revision::V3 => PayloadForm::V3Binary,
-        }
-    }
-
-    /// The answer to a GET.
-    fn encode(self, packets: &[Prepared], response: Response) -> Response {
-        let form = self.payload(packets);
-        let kind = if form == PayloadForm::V3Binary { "application/octet-stream" } else { "text/plain; charset=UTF-8" };
-        let response = response.own_header("content-type", kind);
-        if let [packet] = packets
-            && packet.opcode() == Opcode::Text
-            && form == PayloadForm::V4
-        {
-            // Alone it is all of the body.
-            return response.body(packet.payload().clone());
-        }
-        let size = packets.iter().fold(0_usize, |sum, packet| sum.saturating_add(packet.payload().len()));
-        let mut body = Vec::with_capacity(size.saturating_add(packets.len().saturating_mul(8)));
-        for packet in packets {
-            let bytes = packet.payload().as_ref();
-            let packet = match (packet.opcode(), self.revision) {
-                (Opcode::Text, _) => PayloadPacket::Text(String::from_utf8_lossy(bytes)),
-                (_, Revision::V4) => PayloadPacket::Binary(bytes.into()),
-                // Behind its type byte.
-                (_, Revision::V3) => PayloadPacket::Binary(bytes.get(1..).unwrap_or_default().into()),
-            };
-            write_payload(form, &packet, &mut body);
-        }
-        if let Some(index) = self.jsonp {
-            let text = core::mem::take(&mut body);
-            write_jsonp(index, &String::from_utf8_lossy(&text), &mut body);
-        }
-        response.body(body)
-    }
-
-    /// The packets of a POST.
-    fn decode(self, body: Vec<u8>, is_octet_stream: bool, packets_max: usize) -> Packets {
-        let failed = Some(Error::EngineIo(SessionError::Payload));
-        let form = match (self.revision, is_octet_stream) {
-            (Revision::V4, _) => PayloadForm::V4,
-            (Revision::V3, true) => PayloadForm::V3Binary,
-            (Revision::V3, false) => PayloadForm::V3Text,
-        };
-        let body = match (form, self.jsonp) {
-            (PayloadForm::V4, _) => match only_text(body) {
-                Ok(text) => return Packets { one: Some(Message::Text(text.into())), ..Packets::default() },
-                Err(body) => body,
-            },
-            (PayloadForm::V3Text, Some(_)) => match read_jsonp(&body) {
-                Ok(text) => text.into_bytes(),
-                Err(_) => return Packets { error: failed, ..Packets::default() },
-            },
-            _ => body,
-        };
-        let mut packets = Packets::default();
-        for packet in read_payload(form, &body, packets_max) {
-            match packet {
-                Ok(PayloadPacket::Text(text)) => packets.more.push_back(Message::Text(text.into_owned().into())),
-                Ok(PayloadPacket::Binary(bytes)) => packets.more.push_back(Message::Binary(bytes.into_owned().into())),
-                Err(_) => packets.error = failed,
-            }
-        }
-        packets
-    }
-}
-
 /// What packets take on a WebSocket, which has to have room for all that waits.
 fn frame_bytes(packets: &[Prepared]) -> usize {
     packets.iter().fold(0_usize, |sum, packet| sum.saturating_add(packet.frame().len()))
@@ -191,30 +74,14 @@ impl Payload {
     }
 }
 
-/// A body of revision 4 that is one packet, and text: nothing of it is moved.
-fn only_text(body: Vec<u8>) -> Result<String, Vec<u8>> {
-    // Binary data, nothing, or several packets.
-    if matches!(body.first(), None | Some(b'b')) || body.contains(&SEPARATOR) {
-        return Err(body);
-    }
-    String::from_utf8(body).map_err(FromUtf8Error::into_bytes)
-}
-
-fn is_octet_stream(request: &Request) -> bool {
-    const OCTETS: &str = "application/octet-stream";
-    let kind = request.header("content-type").unwrap_or_default();
-    kind.split_at_checked(OCTETS.len()).is_some_and(|(kind, rest)| {
-        kind.eq_ignore_ascii_case(OCTETS) && matches!(rest.trim_ascii_start().as_bytes(), [] | [b';', ..])
-    })
-}
-
 impl Polling {
-    pub(super) const fn new(form: Form) -> Self {
+    pub(super) const fn new(form: Form, stream: ConnId) -> Self {
         Self {
             form,
             queue: VecDeque::new(),
             bytes: 0,
             parked: None,
+            stream,
             due: false,
             posting: 0,
             upgrade: None,
@@ -243,21 +110,31 @@ impl Polling {
         Ok(())
     }
 
-    /// The packets of the next answer.
-    fn take(&mut self, packets_max: usize) -> Vec<Prepared> {
-        let packets: Vec<Prepared> = if self.queue.len() <= packets_max {
-            core::mem::take(&mut self.queue).into()
-        } else {
-            self.queue.drain(..packets_max).collect()
-        };
-        let size = frame_bytes(&packets);
-        self.bytes = self.bytes.saturating_sub(size);
-        packets
+    /// Puts the next packets into the answer to a GET. An answer without any would be no answer.
+    fn fill(&mut self, response: Response, packets_max: usize) -> Response {
+        if self.queue.is_empty() {
+            self.queue.push_back(Prepared::text("6"));
+            // Not behind packets of Socket.IO: clients look at these later, and would see their transport end before.
+            if self.is_leaving() {
+                self.queue.push_back(Prepared::text("1"));
+            }
+        }
+        let count = self.queue.len().min(packets_max);
+        let packets = self.queue.make_contiguous().get(..count).unwrap_or_default();
+        let response = self.form.encode(packets, response);
+        self.bytes = self.bytes.saturating_sub(frame_bytes(packets));
+        self.queue.drain(..count);
+        if self.queue.is_empty() {
+            // A session in waiting owns no memory for it.
+            self.queue = VecDeque::new();
+        }
+        response
     }
 
     /// Everything that no GET has fetched.
     pub(super) fn take_all(&mut self) -> Vec<Prepared> {
-        self.take(usize::MAX)
+        self.bytes = 0;
+        core::mem::take(&mut self.queue).into()
     }
 
     pub(super) const fn is_leaving(&self) -> bool {
@@ -297,6 +174,7 @@ impl Hub {
             );
         }
         polling.parked = Some(Parked { conn, response, compression });
+        polling.stream = conn;
         self.tie(conn, Tie::Polls(session));
         if let Some(entry) = self.conns.get_mut(conn) {
             entry.park();
@@ -344,23 +222,15 @@ impl Hub {
         let Some(polling) = self.polling(session) else { return };
         polling.due = false;
         let waits = polling.posting > 0;
-        let parked = polling.parked.as_ref().map(|parked| parked.conn);
-        if waits && !parked.is_some_and(|conn| self.is_followed(conn)) {
+        let Some(conn) = polling.parked.as_ref().map(|parked| parked.conn) else { return };
+        if waits && !self.is_followed(conn) {
             return;
         }
         let Some(polling) = self.polling(session) else { return };
         let Some(parked) = polling.parked.take() else { return };
-        let (form, mut packets) = (polling.form, polling.take(packets_max));
-        // Not behind packets of Socket.IO: clients look at these later, and would see their transport end before.
-        let leaves = polling.is_leaving() && packets.is_empty();
-        if packets.is_empty() {
-            packets.push(Prepared::text("6"));
-        }
-        if leaves {
-            packets.push(Prepared::text("1"));
-        }
-        let conn = parked.conn;
-        self.answer(parked, form, &packets);
+        let leaves = polling.is_leaving() && polling.queue.is_empty();
+        let response = polling.fill(parked.response, packets_max);
+        self.answer(conn, response, parked.compression);
         if self.outgoing_len(conn) > 0 {
             self.tie(conn, Tie::Delivers(session));
         } else if let Some(answered) = self.responses.back_mut().filter(|answered| answered.request == RequestId(conn))
@@ -369,19 +239,22 @@ impl Hub {
         }
         if leaves {
             self.end_session(session, DisconnectReason::Closed);
+            if self.is_shutting_down() {
+                // It was left open for this.
+                self.end_connection(conn, DisconnectReason::Shutdown, None, CloseCode::GOING_AWAY, "");
+            }
         }
     }
 
-    fn answer(&mut self, parked: Parked, form: Form, packets: &[Prepared]) {
-        if let Some(entry) = self.conns.get_mut(parked.conn) {
+    fn answer(&mut self, conn: ConnId, response: Response, compression: Option<HttpCompression>) {
+        if let Some(entry) = self.conns.get_mut(conn) {
             entry.tie = Tie::None;
         }
-        let response = form.encode(packets, parked.response);
-        let response = match parked.compression {
+        let response = match compression {
             Some(compression) => compression.apply(response),
             None => response,
         };
-        self.respond_to(parked.conn, response);
+        self.respond_to(conn, response);
     }
 
     /// Closes a session on long polling: its sockets at once, and its client when it has fetched what is queued, by a GET of
@@ -410,16 +283,39 @@ impl Hub {
         self.touch_session(id);
     }
 
+    /// Ends the sessions on long polling: at once those that have fetched everything. The streams on which the others will go
+    /// on fetching.
+    pub(super) fn shut_polling_down(&mut self) -> BTreeSet<ConnId> {
+        let mut awaited = BTreeSet::new();
+        let all: Vec<SessionId> = self.sessions.keys().collect();
+        for session in all {
+            let Some(polling) = self.polling(session) else { continue };
+            if polling.upgrade.is_some_and(|upgrade| upgrade.probed) {
+                // Its client polls no more, and would not hear of a WebSocket that ends before it is the transport.
+                self.close_polling(session, DisconnectReason::Shutdown, None);
+            } else if !polling.queue.is_empty() {
+                awaited.insert(polling.stream);
+                self.close_polling(session, DisconnectReason::Shutdown, None);
+            } else {
+                self.end_session(session, DisconnectReason::Shutdown);
+            }
+        }
+        awaited
+    }
+
     /// What is left of a session on long polling that is over.
     pub(super) fn abandon_polling(&mut self, mut polling: Polling, reason: DisconnectReason) {
         if let Some(upgrade) = polling.upgrade.take() {
             self.drop_upgrade(upgrade);
         }
         let Some(parked) = polling.parked.take() else { return };
-        let mut packets = polling.take_all();
+        let packets_max = self.config.engine.poll_packets_max;
+        // Nobody asks for what is behind these any more.
+        polling.queue.truncate(packets_max.saturating_sub(1));
         // Who closed it itself needs not be told.
-        packets.push(Prepared::text(if reason == DisconnectReason::Client { "6" } else { "1" }));
-        self.answer(parked, polling.form, &packets);
+        polling.queue.push_back(Prepared::text(if reason == DisconnectReason::Client { "6" } else { "1" }));
+        let response = polling.fill(parked.response, packets_max);
+        self.answer(parked.conn, response, parked.compression);
     }
 
     /// Does what is due for a session on long polling.
@@ -448,13 +344,14 @@ impl Hub {
             return self.fail_session(session, Error::EngineIo(SessionError::Payload), CloseCode::POLICY);
         }
         let packets = polling.form.decode(request.into_body(), is_octet_stream, packets_max);
-        let response = response.own_header("content-type", "text/html").body("ok");
+        let response = response.own_lines("content-type: text/html\r\n").body("ok");
         self.payloads.push_back(Payload { session, conn, packets, response });
     }
 
-    /// Looks at the next packet of a POST; whether there was one, or an answer to give.
-    pub(super) fn read_payload(&mut self) -> bool {
-        let Some(payload) = self.payloads.front_mut() else { return false };
+    /// Looks at the next packet of a POST, or answers it after the last one. What is told comes before what followed from it,
+    /// as where it is lent.
+    pub(super) fn read_payload(&mut self) -> Option<Event<'static>> {
+        let payload = self.payloads.front_mut()?;
         let (session, conn) = (payload.session, payload.conn);
         // What is left when the session is over, or has another transport by now, is nobody's.
         let packet = match self.sessions.get(session).map(|session| &session.carrier) {
@@ -464,7 +361,7 @@ impl Hub {
         let result = match packet {
             Some(packet) => self.packet(session, packet),
             None => {
-                let Some(payload) = self.payloads.pop_front() else { return false };
+                let payload = self.payloads.pop_front()?;
                 self.respond_to(conn, payload.response);
                 // Packets that are under way before it matter more: they are lost with the stream.
                 let delivers = matches!(self.conns.get(conn).map(|entry| entry.tie), Some(Tie::Delivers(_)));
@@ -478,16 +375,12 @@ impl Hub {
                 payload.packets.error.map_or(Ok(None), Err)
             }
         };
-        match result {
-            // Before what follows from it, as where it is lent.
-            Ok(event) => event.into_iter().for_each(|event| self.events.push_front(event)),
-            Err(error) => {
-                if let Some(entry) = self.conns.get_mut(conn) {
-                    entry.error = Some(error);
-                }
-                self.fail_session(session, error, CloseCode::POLICY);
+        result.unwrap_or_else(|error| {
+            if let Some(entry) = self.conns.get_mut(conn) {
+                entry.error = Some(error);
             }
-        }
-        true
+            self.fail_session(session, error, CloseCode::POLICY);
+            None
+        })
     }
 }

@@ -7,9 +7,9 @@ use super::config::Plain;
 use super::connection::{Link, Tie};
 use super::event::{Error, Event};
 use super::foreign::Answered;
+use super::form::Form;
 use super::front::Hub;
 use super::ids::{ConnId, RequestId, SessionId};
-use super::polling::Form;
 use crate::engineio::{self, RequestError, Revision, SessionRequest, Transport};
 use crate::http::{self, Request, Response};
 use crate::ws::{self, Accept, HandshakeError, Upgrade};
@@ -52,7 +52,7 @@ impl Hub {
             }
         };
         // That of a handshake is made elsewhere.
-        let response = || self.config.admit(&request, Response::new(200)).own_header("cache-control", "no-store");
+        let response = || self.config.admit(&request, Response::new(200)).own_lines("cache-control: no-store\r\n");
         match asked {
             Asked::Open(revision, Transport::Polling) => {
                 let (form, response) = (Form::of(&request, revision), response());
@@ -61,7 +61,7 @@ impl Hub {
             Asked::Poll(session) => {
                 let compression = self.config.engine.http_compression;
                 let response = match compression {
-                    Some(_) => response().own_header("vary", "Accept-Encoding"),
+                    Some(_) => response().own_lines("vary: Accept-Encoding\r\n"),
                     None => response(),
                 };
                 self.poll(conn, session, response, compression.filter(|_| engineio::takes_gzip(&request)));
@@ -93,7 +93,7 @@ impl Hub {
             Some(RequestError::Forbidden)
         } else if self.delivers(conn) {
             Some(RequestError::BadRequest)
-        } else if self.sessions.len() >= self.config.limits.sessions_max {
+        } else if self.takes_no_sessions() {
             Some(RequestError::TooManySessions)
         } else {
             None
@@ -105,6 +105,11 @@ impl Hub {
         let plain = plain.clone();
         let request = self.open_websocket(conn, *request, self.plain_config.clone(), Some(&plain))?;
         self.open_plain_session(conn, request, &plain.namespace)
+    }
+
+    /// Whether there are as many sessions as may be, or more of them than are wanted at a shutdown.
+    fn takes_no_sessions(&self) -> bool {
+        self.is_shutting_down() || self.sessions.len() >= self.config.limits.sessions_max
     }
 
     /// Whether packets in an answer on this stream are not written yet. If it became a WebSocket by then, and broke, nobody
@@ -121,7 +126,7 @@ impl Hub {
             return Err(RequestError::Forbidden);
         }
         let (sid, revision, transport) = match parsed {
-            SessionRequest::Open { .. } if self.sessions.len() >= self.config.limits.sessions_max => {
+            SessionRequest::Open { .. } if self.takes_no_sessions() => {
                 return Err(RequestError::TooManySessions);
             }
             SessionRequest::Open { revision, transport: Transport::Polling }

@@ -198,3 +198,31 @@ fn shutdown_answers_what_is_parked() {
     let refused = world.hub.handle_request(world.now, Peer::default(), request("GET", "transport=polling", ""));
     assert!(matches!(refused, Answer::Now(response) if response.status() == 503));
 }
+
+/// What is queued at a shutdown is fetched by further requests; nothing else is served.
+#[test]
+fn a_shutdown_waits_for_what_is_fetched() {
+    let mut world = World::new(config());
+    let session = open(&mut world);
+    let post = parked(&mut world, request("POST", &session, "40"));
+    let [Told::Connecting(socket, ..)] = world.told()[..] else { panic!() };
+    world.hub.accept(world.now, socket).unwrap();
+    world.told();
+    assert_eq!(body(&mut world, post), "ok");
+    for number in 0..17 {
+        world.hub.emit(world.now, socket, "n", (number,)).unwrap();
+    }
+    world.hub.shutdown(world.now);
+    world.told();
+    for first in [r#"40{"sid":"#, r#"42["n",15]"#, "6\u{1e}1"] {
+        assert!(!world.hub.is_finished());
+        let opening = world.hub.handle_request(world.now, Peer::default(), request("GET", "transport=polling", ""));
+        assert!(matches!(opening, Answer::Now(response) if response.status() == 503));
+        assert!(matches!(world.told()[..], [Told::Refused(..)]));
+        let poll = parked(&mut world, request("GET", &session, ""));
+        assert_eq!(world.told(), []);
+        let body = body(&mut world, poll);
+        assert!(body.starts_with(first) && body.split('\u{1e}').count() <= 16, "{body}");
+    }
+    assert!(world.hub.is_finished());
+}

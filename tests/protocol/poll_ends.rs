@@ -1,11 +1,12 @@
 //! How sessions on long polling end, or do not: heartbeats, lost polls, farewells, and clients that do not ask.
 
+use roomwire::Stream;
 use roomwire::hub::{DisconnectReason, Target};
 
 use crate::client::{Client, Frame};
-use crate::poller::Poller;
+use crate::poller::{Answer, Poller};
 use crate::polling::{accepting, accepting_with, connected, emit, numbers};
-use crate::world::{Told, World, secs};
+use crate::world::{Told, World, open_config, secs};
 
 /// In revision 4 the server pings, an interval after the opening and after each pong; the ping waits for a GET.
 #[test]
@@ -202,6 +203,65 @@ fn shutdown() {
     }
     world.pass(secs(10));
     assert!(world.hub.is_finished());
+}
+
+/// Who has packets to fetch at a shutdown fetches them, in answers of as many as clients take, whether a GET waits or comes
+/// later on the same stream; only then it hears that the session is over, and the stream ends.
+#[test]
+fn a_shutdown_waits_for_what_is_fetched() {
+    for (revision, waits) in [(3, false), (4, false), (3, true), (4, true)] {
+        let mut world = accepting();
+        let (mut poller, socket) = connected(&mut world, revision);
+        if waits {
+            poller.park(&mut world);
+        }
+        for number in 0..35 {
+            world.hub.emit(world.now, socket, "n", (number,)).unwrap();
+        }
+        world.hub.shutdown(world.now);
+        world.settle();
+        let away_until = Some(world.now.saturating_add(secs(30)));
+        let told = Told::Disconnected { socket, reason: DisconnectReason::Shutdown, away_until };
+        assert_eq!(world.news().first(), Some(&told));
+        if !waits {
+            poller.ask(&mut world);
+        }
+        assert_eq!(poller.heard(&mut world).unwrap().texts(), numbers(0..16));
+        assert_eq!(poller.poll(&mut world).texts(), numbers(16..32));
+        assert_eq!(poller.poll(&mut world).texts(), numbers(32..35));
+        assert!(!world.hub.is_finished());
+        // Nobody else begins anything on that stream meanwhile.
+        let conn = poller.get.unwrap();
+        world.feed(conn, &crate::client::get("/socket.io/?EIO=4&transport=polling"));
+        assert_eq!(Answer::all(&world.take(conn)).remove(0).status, 503);
+        assert_eq!(poller.poll(&mut world).texts(), ["6", "1"]);
+        assert_eq!((world.hub.counts().sessions, world.hub.stream(conn)), (0, Stream::HalfClosed));
+        world.pass(secs(5));
+        assert!(world.hub.is_finished());
+    }
+}
+
+/// But not for ever, and not for who has everything.
+#[test]
+fn a_shutdown_does_not_wait_for_who_fetches_nothing() {
+    let mut world = accepting();
+    let (poller, socket) = connected(&mut world, 4);
+    let (mut other, _) = connected(&mut world, 4);
+    emit(&mut world, socket, 0..1);
+    let others = other.park(&mut world);
+    world.hub.shutdown(world.now);
+    world.settle();
+    assert_eq!(other.heard(&mut world).unwrap().text(), "1");
+    assert_eq!(world.hub.stream(others), Stream::HalfClosed);
+    assert_eq!(
+        (world.hub.stream(poller.get.unwrap()), world.hub.stream(poller.post.unwrap())),
+        (Stream::Open, Stream::HalfClosed)
+    );
+    let limit = open_config().close_timeout * 2;
+    world.pass(limit - std::time::Duration::from_nanos(1));
+    assert_eq!((world.hub.is_finished(), world.hub.counts().sessions), (false, 1));
+    world.pass(std::time::Duration::from_nanos(1));
+    assert_eq!((world.hub.is_finished(), world.hub.counts().sessions), (true, 0));
 }
 
 /// Who fetches nothing is cut off when more waits than may: by bytes, and by count where packets are small.
