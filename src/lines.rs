@@ -28,6 +28,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::outbox::Outbox;
 use crate::outflow::{Outflow, Patience};
 use crate::stream::Stream;
 use crate::time::Instant;
@@ -246,6 +247,10 @@ impl Connection {
     /// Bytes to be written, in order.
     pub fn outgoing(&self) -> impl Iterator<Item = &[u8]> {
         self.out.outbox().chunks()
+    }
+
+    pub(crate) const fn outbox(&self) -> &Outbox {
+        self.out.outbox()
     }
 
     /// How many bytes are to be written.

@@ -1,3 +1,5 @@
+//! Settings of Engine.IO.
+
 use alloc::string::String;
 use core::time::Duration;
 

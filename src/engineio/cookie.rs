@@ -1,3 +1,5 @@
+//! The cookie by which load balancers know a session.
+
 use alloc::format;
 use alloc::string::String;
 use core::time::Duration;

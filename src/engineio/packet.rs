@@ -1,3 +1,5 @@
+//! Packets: a type and data, as text.
+
 use alloc::vec::Vec;
 
 /// The revision of the protocol that a session speaks, for all its life.

@@ -1,3 +1,5 @@
+//! A session: its identity, its revision, its heartbeat.
+
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::cmp::Ordering;

@@ -1,3 +1,5 @@
+//! Settings and limits of a hub.
+
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;

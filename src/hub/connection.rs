@@ -11,6 +11,7 @@ use super::timers::{Scheduled, Timer};
 use crate::cursor::read_shared;
 use crate::http::{self, Response};
 use crate::lines;
+use crate::outbox::Outbox;
 use crate::stream::Stream;
 use crate::time::Instant;
 use crate::ws::{self, CloseCode, Prepared, SendError};
@@ -70,6 +71,36 @@ pub(super) enum Received<'a> {
     Lines(lines::Event<'a>),
 }
 
+impl From<http::Event> for Received<'_> {
+    fn from(event: http::Event) -> Self {
+        Self::Http(event)
+    }
+}
+
+impl<'a> From<ws::Event<'a>> for Received<'a> {
+    fn from(event: ws::Event<'a>) -> Self {
+        Self::WebSocket(event)
+    }
+}
+
+impl<'a> From<lines::Event<'a>> for Received<'a> {
+    fn from(event: lines::Event<'a>) -> Self {
+        Self::Lines(event)
+    }
+}
+
+/// The same for a byte stream of each kind, which have their methods in common; something else where there is none.
+macro_rules! each {
+    ($link:expr, $stream:ident => $do:expr, else $none:expr) => {
+        match $link {
+            Link::WebSocket($stream) => $do,
+            Link::Lines($stream) => $do,
+            Link::Http($stream) => $do,
+            Link::Foreign => $none,
+        }
+    };
+}
+
 impl Conn {
     pub(super) fn new(config: Arc<http::Config>, peer: Peer, now: Instant) -> Self {
         Self::over(Link::Http(Box::new(http::Connection::new(config, now).telling_refusals())), peer)
@@ -101,30 +132,12 @@ impl Conn {
     }
 
     pub(super) fn receive_eof(&mut self, now: Instant) -> Option<Received<'static>> {
-        match &mut self.link {
-            Link::WebSocket(ws) => ws.receive_eof(now).map(Received::WebSocket),
-            Link::Lines(lines) => lines.receive_eof(now).map(Received::Lines),
-            Link::Http(http) => http.receive_eof(now).map(Received::Http),
-            Link::Foreign => None,
-        }
+        each!(&mut self.link, stream => stream.receive_eof(now).map(Received::from), else None)
     }
 
     pub(super) fn abort(&mut self, now: Instant) -> Option<Received<'static>> {
-        match &mut self.link {
-            Link::WebSocket(ws) => {
-                ws.abort(now);
-                ws.poll_event().map(Received::WebSocket)
-            }
-            Link::Lines(lines) => {
-                lines.abort(now);
-                lines.poll_event().map(Received::Lines)
-            }
-            Link::Http(http) => {
-                http.abort(now);
-                http.poll_event().map(Received::Http)
-            }
-            Link::Foreign => None,
-        }
+        each!(&mut self.link, stream => stream.abort(now), else {});
+        self.poll_event()
     }
 
     pub(super) fn respond(&mut self, now: Instant, response: Response) {
@@ -147,12 +160,7 @@ impl Conn {
     }
 
     fn poll_event(&mut self) -> Option<Received<'static>> {
-        match &mut self.link {
-            Link::WebSocket(ws) => ws.poll_event().map(Received::WebSocket),
-            Link::Lines(lines) => lines.poll_event().map(Received::Lines),
-            Link::Http(http) => http.poll_event().map(Received::Http),
-            Link::Foreign => None,
-        }
+        each!(&mut self.link, stream => stream.poll_event().map(Received::from), else None)
     }
 
     fn close(&mut self, now: Instant, code: CloseCode, reason: &str) -> Option<Received<'static>> {
@@ -160,36 +168,20 @@ impl Conn {
             Link::WebSocket(ws) => {
                 // A connection that is closing already goes on with that.
                 let _ = ws.close(now, code, reason);
-                ws.poll_event().map(Received::WebSocket)
             }
-            Link::Lines(lines) => {
-                lines.close(now, reason);
-                lines.poll_event().map(Received::Lines)
-            }
-            Link::Http(http) => {
-                http.close(now);
-                http.poll_event().map(Received::Http)
-            }
-            Link::Foreign => None,
+            Link::Lines(lines) => lines.close(now, reason),
+            Link::Http(http) => http.close(now),
+            Link::Foreign => {}
         }
+        self.poll_event()
     }
 
     fn handle_timeout(&mut self, now: Instant) -> Option<Received<'static>> {
-        match &mut self.link {
-            Link::WebSocket(ws) => ws.handle_timeout(now).map(Received::WebSocket),
-            Link::Lines(lines) => lines.handle_timeout(now).map(Received::Lines),
-            Link::Http(http) => http.handle_timeout(now).map(Received::Http),
-            Link::Foreign => None,
-        }
+        each!(&mut self.link, stream => stream.handle_timeout(now).map(Received::from), else None)
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        match &self.link {
-            Link::WebSocket(ws) => ws.poll_timeout(),
-            Link::Lines(lines) => lines.poll_timeout(),
-            Link::Http(http) => http.poll_timeout(),
-            Link::Foreign => None,
-        }
+        each!(&self.link, stream => stream.poll_timeout(), else None)
     }
 
     pub(super) fn send(&mut self, now: Instant, prepared: &Prepared) -> Result<(), SendError> {
@@ -207,51 +199,28 @@ impl Conn {
         }
     }
 
+    fn outbox(&self) -> Option<&Outbox> {
+        each!(&self.link, stream => Some(stream.outbox()), else None)
+    }
+
     pub(super) fn outgoing(&self) -> impl Iterator<Item = &[u8]> {
-        let (http, ws, lines) = match &self.link {
-            Link::WebSocket(ws) => (None, Some(ws.outgoing()), None),
-            Link::Http(http) => (Some(http.outgoing()), None, None),
-            Link::Lines(lines) => (None, None, Some(lines.outgoing())),
-            Link::Foreign => (None, None, None),
-        };
-        let lines = lines.into_iter().flatten();
-        http.into_iter().flatten().chain(ws.into_iter().flatten()).chain(lines)
+        self.outbox().into_iter().flat_map(Outbox::chunks)
     }
 
     pub(super) fn outgoing_len(&self) -> usize {
-        match &self.link {
-            Link::WebSocket(ws) => ws.outgoing_len(),
-            Link::Lines(lines) => lines.outgoing_len(),
-            Link::Http(http) => http.outgoing_len(),
-            Link::Foreign => 0,
-        }
+        self.outbox().map_or(0, Outbox::len)
     }
 
     pub(super) fn sent(&mut self, now: Instant, count: usize) {
-        match &mut self.link {
-            Link::WebSocket(ws) => ws.sent(now, count),
-            Link::Lines(lines) => lines.sent(now, count),
-            Link::Http(http) => http.sent(now, count),
-            Link::Foreign => {}
-        }
+        each!(&mut self.link, stream => stream.sent(now, count), else {});
     }
 
     pub(super) fn wants_read(&self) -> bool {
-        match &self.link {
-            Link::WebSocket(ws) => !self.held && ws.wants_read(),
-            Link::Lines(lines) => lines.wants_read(),
-            Link::Http(http) => http.wants_read(),
-            Link::Foreign => false,
-        }
+        !self.held && each!(&self.link, stream => stream.wants_read(), else false)
     }
 
     pub(super) const fn stream(&self) -> Stream {
-        match &self.link {
-            Link::WebSocket(ws) => ws.stream(),
-            Link::Lines(lines) => lines.stream(),
-            Link::Http(http) => http.stream(),
-            Link::Foreign => Stream::Open,
-        }
+        each!(&self.link, stream => stream.stream(), else Stream::Open)
     }
 }
 

@@ -1,3 +1,5 @@
+//! Misuse of the hub: why a call was not done.
+
 use alloc::string::String;
 
 use crate::engineio::CookieError;

@@ -1,3 +1,5 @@
+//! What the hub tells the application.
+
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::String;

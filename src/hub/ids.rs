@@ -1,3 +1,5 @@
+//! Names of what there is in a hub: ids, which are never given twice, and tokens.
+
 use alloc::string::String;
 use core::cmp::Ordering;
 use core::fmt;

@@ -120,6 +120,7 @@ mod front;
 mod groups;
 mod handshake;
 mod ids;
+mod life;
 mod messages;
 mod opening;
 mod origins;

@@ -6,8 +6,8 @@ use super::error::{JoinError, SocketError};
 use super::front::Hub;
 use super::groups::Scope;
 use super::ids::SocketId;
-use super::session::socket_place;
 use super::socket::Phase;
+use super::socket::socket_place;
 use super::target::{Target, To};
 use crate::time::Instant;
 

@@ -1,26 +1,19 @@
-//! Sessions and the life of their sockets.
+//! Sessions: what a client has with this server, and how long.
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt::Write as _;
 
 use super::carrier::Carrier;
 use super::config::Config;
-use super::error::{ResumeError, SocketError};
-use super::event::{DisconnectReason, Error, Event, Refusal};
+use super::event::{DisconnectReason, Error};
 use super::front::Hub;
-use super::groups::Sockets;
 use super::handshake::Handshake;
-use super::ids::{ConnId, SessionId, SocketId, Token};
-use super::presence::PresenceState;
+use super::ids::{ConnId, SessionId};
 use super::slab::Slab;
-use super::socket::{Phase, Socket};
 use super::timers::{Scheduled, Timer};
-use crate::engineio::{self, Due, Revision, Transport};
-use crate::http::Text;
-use crate::socketio::{self, Assembly, Packet, PacketType, Protocol, write_name};
+use crate::engineio::{self, Due, Revision};
+use crate::socketio::{self, Assembly, Packet, Protocol};
 use crate::time::Instant;
 use crate::ws::{CloseCode, Message, Prepared};
 
@@ -129,271 +122,11 @@ pub(super) fn session_place(id: SessionId) -> u32 {
     Slab::<SessionId, Session>::place(id)
 }
 
-pub(super) fn socket_place(id: SocketId) -> u32 {
-    Sockets::place(id)
-}
-
 impl Hub {
-    /// Accepts a client that was told by [`Event::Connecting`]; [`Event::Connected`] follows.
-    ///
-    /// # Errors
-    /// If the socket does not wait for that (any more).
-    pub fn accept(&mut self, now: Instant, socket: SocketId) -> Result<(), SocketError> {
-        self.clock(now);
-        self.require_connecting(socket)?;
-        self.connected(socket, false);
-        Ok(())
-    }
-
-    /// Refuses a client that was told by [`Event::Connecting`]: it gets a `CONNECT_ERROR`.
-    ///
-    /// # Errors
-    /// If the socket does not wait for that (any more).
-    pub fn refuse(&mut self, now: Instant, socket: SocketId, refusal: &Refusal) -> Result<(), SocketError> {
-        self.clock(now);
-        self.require_connecting(socket)?;
-        self.refuse_connecting(socket, refusal);
-        Ok(())
-    }
-
-    /// Puts a client that was told by [`Event::Connecting`] back into the session that `token` names, whether that is
-    /// away or its old transport only seems alive (which is then closed). It keeps its [`SocketId`], which is returned,
-    /// its rooms and its user, and gets a new token; [`Event::Connected`] follows. The id of the connecting socket names
-    /// nothing any more. The old token is good until the client's first packet: its new transport may be lost before it
-    /// hears of the new one.
-    ///
-    /// Events that were emitted to the session while it was away are lost to it.
-    ///
-    /// # Errors
-    /// If the token is not good; the connecting socket then still waits for [`accept`](Self::accept).
-    pub fn resume(&mut self, now: Instant, socket: SocketId, token: &Token) -> Result<SocketId, ResumeError> {
-        self.clock(now);
-        let connecting = self.require_connecting(socket)?;
-        let (namespace, session) = (connecting.namespace, connecting.session);
-        let old = *self.tokens.get(token).ok_or(ResumeError::UnknownToken)?;
-        let known = self.sockets.get(old).filter(|old| old.namespace == namespace).ok_or(ResumeError::UnknownToken)?;
-        let (place, before) = (socket_place(old), known.session);
-        if let Some(before) = before {
-            // It changes hands before its old transport ends, so that it need not be away for a moment.
-            self.leave_session(before, place);
-            let away_until = Some(self.now.saturating_add(self.config.away_timeout));
-            self.fail_acks(old);
-            self.events.push_back(Event::Disconnected { socket: old, reason: DisconnectReason::TakenOver, away_until });
-        } else {
-            self.away = self.away.saturating_sub(1);
-            self.shift_presence(place, Some(PresenceState::Away), Some(PresenceState::Live));
-        }
-        if let Some(resumed) = self.sockets.get_mut(old) {
-            resumed.session = session;
-            resumed.phase = Phase::Live;
-        }
-        if let Some(session) = session.and_then(|place| self.sessions.at_mut(place)) {
-            for at in session.sockets.iter_mut().filter(|at| **at == socket_place(socket)) {
-                *at = place;
-            }
-        }
-        self.forget_socket(socket);
-        self.owe_snapshots(place);
-        self.connected(old, true);
-        if let Some(before) = before.and_then(|place| self.sessions.key_at(place)) {
-            self.close_session(before, DisconnectReason::TakenOver, None, CloseCode::GOING_AWAY, "taken over");
-        }
-        Ok(old)
-    }
-
-    /// Disconnects a socket for good: its client is told so, and does not come back by itself.
-    ///
-    /// # Errors
-    /// If there is no such socket.
-    pub fn disconnect(&mut self, now: Instant, socket: SocketId) -> Result<(), SocketError> {
-        self.clock(now);
-        let place = socket_place(socket);
-        let entry = self.sockets.get(socket).ok_or(SocketError::Gone)?;
-        if let Some(session) = entry.session {
-            let namespace = self.groups.name(entry.namespace);
-            self.send_packet(session, &Packet::new(PacketType::Disconnect, &namespace));
-            self.leave_session(session, place);
-            if let Some(session) = self.sessions.at_mut(session)
-                && !session.was_dismissed(&namespace)
-            {
-                let dismissed = session.dismissed.get_or_insert_default();
-                dismissed.truncate(self.config.limits.namespaces_per_session_max);
-                dismissed.insert(0, namespace);
-            }
-        }
-        self.lose_socket(place, DisconnectReason::Server);
-        Ok(())
-    }
-
-    /// Disconnects a socket and all others of its session for good, and closes their transport: the client is told so, and
-    /// does not come back by itself.
-    ///
-    /// # Errors
-    /// If there is no such socket, or it is away.
-    pub fn disconnect_client(&mut self, now: Instant, socket: SocketId) -> Result<(), SocketError> {
-        let session = self.sockets.get(socket).ok_or(SocketError::Gone)?.session.ok_or(SocketError::Away)?;
-        let Some(id) = self.sessions.key_at(session) else { return Err(SocketError::Away) };
-        let places = self.sessions.get(id).map(|session| session.sockets.clone()).unwrap_or_default();
-        for socket in places.into_iter().filter_map(|place| self.sockets.key_at(place)).collect::<Vec<_>>() {
-            self.disconnect(now, socket)?;
-        }
-        self.close_session(id, DisconnectReason::Server, None, CloseCode::NO_STATUS, "");
-        Ok(())
-    }
-
-    /// Closes the transport under a socket, in order. Its session is away then, and its client may come back;
-    /// [`disconnect`](Self::disconnect) it before if it shall not.
-    ///
-    /// # Errors
-    /// If there is no such socket, or it is away.
-    pub fn close(&mut self, now: Instant, socket: SocketId) -> Result<(), SocketError> {
-        self.clock(now);
-        let session = self.sockets.get(socket).ok_or(SocketError::Gone)?.session.ok_or(SocketError::Away)?;
-        if let Some(id) = self.sessions.key_at(session) {
-            self.close_session(id, DisconnectReason::Closed, None, CloseCode::NO_STATUS, "");
-        }
-        Ok(())
-    }
-
     /// Closes a byte stream in order, whatever it speaks.
     pub fn close_connection(&mut self, now: Instant, conn: ConnId, code: CloseCode, reason: &str) {
         self.clock(now);
         self.end_connection(conn, DisconnectReason::Closed, None, code, reason);
-    }
-
-    /// The connection that a socket has now. While it is on long polling it has none of its own.
-    #[must_use]
-    pub fn connection(&self, socket: SocketId) -> Option<ConnId> {
-        let session = self.sockets.get(socket)?.session?;
-        self.sessions.at(session)?.carrier.stream()
-    }
-
-    /// The transport of Engine.IO that a socket's client uses now; `None` while it is away, or if it has none.
-    #[must_use]
-    pub fn transport(&self, socket: SocketId) -> Option<Transport> {
-        let session = self.sessions.at(self.sockets.get(socket)?.session?)?;
-        session.engine().map(|_| session.carrier.transport())
-    }
-
-    /// The secret with which the client of this socket can resume its session: see [`resume`](Self::resume). It is for that
-    /// client alone.
-    #[must_use]
-    pub fn token(&self, socket: SocketId) -> Option<Token> {
-        self.sockets.get(socket).map(|socket| socket.token)
-    }
-
-    /// The id by which clients of protocol 5 know this socket. It is public, and stays the same when the session is resumed.
-    #[must_use]
-    pub fn sid(&self, socket: SocketId) -> Option<&str> {
-        self.sockets.get(socket).map(Socket::sid)
-    }
-
-    /// The namespace of a socket.
-    #[must_use]
-    pub fn namespace(&self, socket: SocketId) -> Option<&str> {
-        let namespace = self.sockets.get(socket)?.namespace;
-        self.groups.at(namespace).map(|group| &*group.name)
-    }
-
-    /// The protocol of Socket.IO that a socket's client speaks; `None` while it is away, or if it is a plain WebSocket.
-    #[must_use]
-    pub fn protocol(&self, socket: SocketId) -> Option<Protocol> {
-        let session = self.sockets.get(socket)?.session?;
-        self.sessions.at(session).filter(|session| session.format() != Format::Plain).map(Session::protocol)
-    }
-
-    /// Whether a socket has a transport now.
-    #[must_use]
-    pub fn is_live(&self, socket: SocketId) -> bool {
-        self.sockets.get(socket).is_some_and(|socket| socket.phase == Phase::Live)
-    }
-
-    /// A client asks for a namespace that it may have.
-    pub(super) fn connecting<'a>(
-        &mut self,
-        session: SessionId,
-        namespace: &str,
-        auth: alloc::borrow::Cow<'a, str>,
-        query: alloc::borrow::Cow<'a, str>,
-    ) -> Option<Event<'a>> {
-        let group = self.groups.find_or_make(super::groups::Scope::Namespace, namespace)?;
-        let until = self.now.saturating_add(self.config.connect_timeout);
-        let socket = Socket::connecting(group, Some(session_place(session)), until, &mut self.entropy);
-        let id = self.sockets.insert(socket)?;
-        self.groups.join(&mut self.sockets, group, socket_place(id));
-        let namespace = self.groups.at(group)?.name.clone();
-        if let Some(session) = self.sessions.get_mut(session) {
-            session.sockets.push(socket_place(id));
-            if let Some(dismissed) = &mut session.dismissed {
-                dismissed.retain(|dismissed| *dismissed != namespace);
-            }
-            session.connect_by = Instant::NEVER;
-        }
-        self.touch_socket(id);
-        Some(Event::Connecting { socket: id, namespace, auth, query })
-    }
-
-    /// A socket is live: tells its client, and the application.
-    fn connected(&mut self, socket: SocketId, resumed: bool) {
-        let Some(entry) = self.sockets.get_mut(socket) else { return };
-        entry.phase = Phase::Live;
-        // The one that it was made with is good from now on; who is resumed has used that.
-        if resumed {
-            let before = core::mem::replace(&mut entry.token, Token::new(&mut self.entropy));
-            if entry.spent.is_none() {
-                entry.spent = Some(Box::new(before));
-            } else {
-                // Never heard of: the client has not spoken since it was made.
-                self.tokens.remove(&before);
-            }
-        }
-        self.tokens.insert(entry.token, socket);
-        self.events.push_back(Event::Connected { socket, resumed });
-        let mut data = String::new();
-        if let Some(place) = entry.session
-            && let Some(session) = self.sessions.at(place)
-        {
-            if session.protocol() == Protocol::V5 {
-                data.reserve(32);
-                for part in [r#"{"sid":""#, entry.sid(), r#""}"#] {
-                    data.push_str(part);
-                }
-            }
-            let namespace = self.groups.name(entry.namespace);
-            self.send_packet(place, &Packet { data: &data, ..Packet::new(PacketType::Connect, &namespace) });
-            self.release_early(place, socket);
-            self.release_handshake(place);
-        }
-    }
-
-    fn refuse_connecting(&mut self, socket: SocketId, refusal: &Refusal) {
-        let Some(entry) = self.sockets.get(socket) else { return };
-        let namespace = self.groups.name(entry.namespace);
-        if let Some(session) = entry.session {
-            self.leave_session(session, socket_place(socket));
-            self.send_connect_error(session, &namespace, refusal);
-        }
-        self.forget_socket(socket);
-    }
-
-    pub(super) fn send_connect_error(&mut self, session: u32, namespace: &str, refusal: &Refusal) {
-        let Some(entry) = self.sessions.at(session) else { return };
-        let mut data = Vec::new();
-        let protocol = entry.protocol();
-        match (protocol, refusal.data.as_ref().filter(|data| self.config.parser.takes_refusal(data, protocol))) {
-            (Protocol::V4, Some(value)) => data.extend_from_slice(value.as_bytes()),
-            (Protocol::V4, None) => write_name(&refusal.message, &mut data),
-            (Protocol::V5, value) => {
-                data.extend_from_slice(b"{\"message\":");
-                write_name(&refusal.message, &mut data);
-                if let Some(value) = value {
-                    let _ = write!(Text(&mut data), ",\"data\":{value}");
-                }
-                data.push(b'}');
-            }
-        }
-        let data = String::from_utf8(data).unwrap_or_default();
-        self.send_packet(session, &Packet { data: &data, ..Packet::new(PacketType::ConnectError, namespace) });
     }
 
     /// Queues a Socket.IO packet without attachments on a session.
@@ -434,7 +167,8 @@ impl Hub {
         Some(session)
     }
 
-    fn leave_session(&mut self, session: u32, socket: u32) {
+    /// One of its sockets goes out of a session.
+    pub(super) fn leave_session(&mut self, session: u32, socket: u32) {
         let by = self.now.saturating_add(self.config.connect_timeout);
         let Some(id) = self.sessions.key_at(session) else { return };
         let Some(session) = self.sessions.get_mut(id) else { return };
@@ -449,65 +183,6 @@ impl Hub {
                 self.close_session(id, DisconnectReason::Server, None, CloseCode::POLICY, "");
             }
         }
-    }
-
-    /// The client left a namespace in order.
-    pub(super) fn client_left(&mut self, session: SessionId, socket: u32) {
-        self.leave_session(session_place(session), socket);
-        self.lose_socket(socket, DisconnectReason::Client);
-    }
-
-    /// A socket has no transport any more: it is away, if it may be, or it has left.
-    fn lose_socket(&mut self, place: u32, reason: DisconnectReason) {
-        let Some(socket) = self.sockets.key_at(place) else { return };
-        let Some(entry) = self.sockets.get_mut(socket) else { return };
-        entry.session = None;
-        self.fail_acks(socket);
-        let Some(entry) = self.sockets.get_mut(socket) else { return };
-        let timeout = self.config.away_timeout;
-        let may_stay = entry.phase == Phase::Live
-            && reason.is_recoverable()
-            && !timeout.is_zero()
-            && self.away < self.config.limits.away_max;
-        if may_stay {
-            let until = self.now.saturating_add(timeout);
-            entry.phase = Phase::Away { until };
-            self.away = self.away.saturating_add(1);
-            self.events.push_back(Event::Disconnected { socket, reason, away_until: Some(until) });
-            self.shift_presence(place, Some(PresenceState::Live), Some(PresenceState::Away));
-            self.touch_socket(socket);
-        } else {
-            self.events.push_back(Event::Disconnected { socket, reason, away_until: None });
-            self.forget_socket(socket);
-        }
-    }
-
-    /// The client speaks on its new transport: it can know its new token.
-    pub(super) fn forget_spent_token(&mut self, place: u32) {
-        if let Some(token) = self.sockets.at_mut(place).and_then(|socket| socket.spent.take()) {
-            self.tokens.remove(&token);
-        }
-    }
-
-    /// Takes a socket out of everything.
-    pub(super) fn forget_socket(&mut self, socket: SocketId) {
-        let place = socket_place(socket);
-        let Some(entry) = self.sockets.get(socket) else { return };
-        if matches!(entry.phase, Phase::Away { .. }) {
-            self.away = self.away.saturating_sub(1);
-        }
-        for token in [Some(entry.token), entry.spent.as_deref().copied()].into_iter().flatten() {
-            if self.tokens.get(&token) == Some(&socket) {
-                self.tokens.remove(&token);
-            }
-        }
-        self.exit_all(place);
-        // Rooms go before the namespace that they belong to, which was joined first.
-        while let Some(group) = self.sockets.get(socket).and_then(|entry| entry.groups.last()).map(|link| link.place) {
-            self.groups.leave(&mut self.sockets, group, place);
-            self.release_group(group);
-        }
-        self.sockets.remove(socket);
     }
 
     /// Does what is due for a session.
@@ -537,56 +212,10 @@ impl Hub {
         self.touch_session(id);
     }
 
-    /// Does what is due for a socket.
-    pub(super) fn socket_due(&mut self, socket: SocketId) {
-        let now = self.now;
-        let Some(entry) = self.sockets.get_mut(socket) else { return };
-        match entry.phase {
-            Phase::Connecting { until } if until <= now => {
-                self.refuse_connecting(socket, &Refusal::new("timeout"));
-                let reason = DisconnectReason::NotAccepted;
-                self.events.push_back(Event::Disconnected { socket, reason, away_until: None });
-                return;
-            }
-            Phase::Away { until } if until <= now => {
-                self.forget_socket(socket);
-                self.events.push_back(Event::Left { socket });
-                return;
-            }
-            _ => {}
-        }
-        self.expire_acks(socket);
-        self.touch_socket(socket);
-    }
-
     pub(super) fn touch_session(&mut self, id: SessionId) {
         if let Some(session) = self.sessions.get_mut(id) {
             let at = session.poll_timeout();
             self.timers.schedule(Timer::Session(id), &mut session.scheduled, at);
-        }
-    }
-
-    pub(super) fn touch_socket(&mut self, id: SocketId) {
-        if let Some(socket) = self.sockets.get_mut(id) {
-            let at = socket.poll_timeout();
-            self.timers.schedule(Timer::Socket(id), &mut socket.scheduled, at);
-        }
-    }
-
-    fn require_connecting(&self, socket: SocketId) -> Result<&Socket, SocketError> {
-        let entry = self.sockets.get(socket).ok_or(SocketError::Gone)?;
-        match entry.phase {
-            Phase::Connecting { .. } => Ok(entry),
-            Phase::Live | Phase::Away { .. } => Err(SocketError::NotConnecting),
-        }
-    }
-
-    /// A socket that was accepted, live or away.
-    pub(super) fn require_accepted(&self, socket: SocketId) -> Result<&Socket, SocketError> {
-        let entry = self.sockets.get(socket).ok_or(SocketError::Gone)?;
-        match entry.phase {
-            Phase::Live | Phase::Away { .. } => Ok(entry),
-            Phase::Connecting { .. } => Err(SocketError::NotAccepted),
         }
     }
 }

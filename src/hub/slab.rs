@@ -1,3 +1,5 @@
+//! Values under keys that are never given twice.
+
 use alloc::vec::Vec;
 use core::marker::PhantomData;
 

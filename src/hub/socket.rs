@@ -1,11 +1,16 @@
+//! A client in one namespace, and what is known of it.
+
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::groups::Link;
-use super::ids::Token;
+use super::front::Hub;
+use super::groups::{Link, Sockets};
+use super::ids::{ConnId, SocketId, Token};
+use super::session::{Format, Session};
 use super::timers::Scheduled;
+use crate::engineio::Transport;
 use crate::entropy::Entropy;
-use crate::socketio::Acks;
+use crate::socketio::{Acks, Protocol};
 use crate::time::Instant;
 
 /// A client in one namespace.
@@ -84,5 +89,58 @@ impl Socket {
 
     pub(super) fn sid(&self) -> &str {
         core::str::from_utf8(&self.sid).unwrap_or_default()
+    }
+}
+
+pub(super) fn socket_place(id: SocketId) -> u32 {
+    Sockets::place(id)
+}
+
+impl Hub {
+    /// The connection that a socket has now. While it is on long polling it has none of its own.
+    #[must_use]
+    pub fn connection(&self, socket: SocketId) -> Option<ConnId> {
+        let session = self.sockets.get(socket)?.session?;
+        self.sessions.at(session)?.carrier.stream()
+    }
+
+    /// The transport of Engine.IO that a socket's client uses now; `None` while it is away, or if it has none.
+    #[must_use]
+    pub fn transport(&self, socket: SocketId) -> Option<Transport> {
+        let session = self.sessions.at(self.sockets.get(socket)?.session?)?;
+        session.engine().map(|_| session.carrier.transport())
+    }
+
+    /// The secret with which the client of this socket can resume its session: see [`resume`](Self::resume). It is for that
+    /// client alone.
+    #[must_use]
+    pub fn token(&self, socket: SocketId) -> Option<Token> {
+        self.sockets.get(socket).map(|socket| socket.token)
+    }
+
+    /// The id by which clients of protocol 5 know this socket. It is public, and stays the same when the session is resumed.
+    #[must_use]
+    pub fn sid(&self, socket: SocketId) -> Option<&str> {
+        self.sockets.get(socket).map(Socket::sid)
+    }
+
+    /// The namespace of a socket.
+    #[must_use]
+    pub fn namespace(&self, socket: SocketId) -> Option<&str> {
+        let namespace = self.sockets.get(socket)?.namespace;
+        self.groups.at(namespace).map(|group| &*group.name)
+    }
+
+    /// The protocol of Socket.IO that a socket's client speaks; `None` while it is away, or if it is a plain WebSocket.
+    #[must_use]
+    pub fn protocol(&self, socket: SocketId) -> Option<Protocol> {
+        let session = self.sockets.get(socket)?.session?;
+        self.sessions.at(session).filter(|session| session.format() != Format::Plain).map(Session::protocol)
+    }
+
+    /// Whether a socket has a transport now.
+    #[must_use]
+    pub fn is_live(&self, socket: SocketId) -> bool {
+        self.sockets.get(socket).is_some_and(|socket| socket.phase == Phase::Live)
     }
 }

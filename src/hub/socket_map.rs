@@ -1,8 +1,10 @@
+//! What an application keeps for each socket.
+
 use alloc::vec::Vec;
 use core::fmt;
 
 use super::ids::SocketId;
-use super::session::socket_place;
+use super::socket::socket_place;
 
 /// What an application keeps for each socket, of a type of its own.
 ///

@@ -1,3 +1,5 @@
+//! Whom an event is for, and whom it reached.
+
 use alloc::vec::Vec;
 
 use super::ids::SocketId;

@@ -1,3 +1,5 @@
+//! All deadlines of a hub.
+
 use alloc::collections::BinaryHeap;
 use core::cmp::Reverse;
 

@@ -1,3 +1,5 @@
+//! Acknowledgements that are awaited.
+
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 

@@ -1,3 +1,5 @@
+//! The arguments of an event: raw JSON, to and from types.
+
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::fmt;

@@ -1,3 +1,5 @@
+//! Why a packet breaks the protocol.
+
 /// Why a packet breaks the protocol. The transport is closed for it, as the official server does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

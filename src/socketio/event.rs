@@ -1,3 +1,5 @@
+//! The payload of an event: a name and arguments.
+
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -1,3 +1,5 @@
+//! Packets: type, namespace, id and payload, as text.
+
 use alloc::vec::Vec;
 use core::fmt::Write as _;
 

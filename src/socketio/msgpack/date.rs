@@ -1,3 +1,5 @@
+//! Points in time of MessagePack, as text.
+
 use alloc::vec::Vec;
 use core::fmt::Write as _;
 

@@ -1,3 +1,5 @@
+//! MessagePack taken apart.
+
 use super::Error;
 
 /// Takes MessagePack apart, one value or the front of one at a time.

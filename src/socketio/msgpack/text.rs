@@ -1,3 +1,5 @@
+//! MessagePack as the JSON text that stands for it.
+
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write as _;

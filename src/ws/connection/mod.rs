@@ -386,7 +386,7 @@ impl Connection {
         self.poll_event()
     }
 
-    const fn outbox(&self) -> &Outbox {
+    pub(crate) const fn outbox(&self) -> &Outbox {
         match &self.state {
             State::Handshake(handshake) => handshake.http.outbox(),
             _ => &self.outbox,
