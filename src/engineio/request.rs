@@ -135,7 +135,7 @@ impl SessionRequest {
 }
 
 /// The parameters that matter, read in one pass: each request of long polling comes by here.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq)]
 struct Query<'a> {
     transport: Parameter<'a>,
     revision: Parameter<'a>,
@@ -143,7 +143,7 @@ struct Query<'a> {
 }
 
 /// A parameter that stands there twice is as bad as none.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq)]
 enum Parameter<'a> {
     #[default]
     Missing,
@@ -206,6 +206,42 @@ impl<'a> Parameter<'a> {
         match self {
             Self::Once(value) => Some(value),
             Self::Missing | Self::Repeated => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::String;
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    /// The value of each parameter as the pairs say it, one by one.
+    fn naive<'a>(request: &'a Request, name: &str) -> Parameter<'a> {
+        let mut values: Vec<_> = request.query_pairs().filter(|(found, _)| found == name).collect();
+        match (values.pop(), values.is_empty()) {
+            (None, _) => Parameter::Missing,
+            (Some((_, value)), true) => Parameter::Once(value),
+            (Some(_), false) => Parameter::Repeated,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_parameters_are_those_of_the_pairs(
+            parts in prop::collection::vec(
+                prop::sample::select(
+                    ["&", "&", "=", "=", "sid", "EIO", "transport", "sid=", "&EIO=4", "&transport=polling", "x", "%69", "s%69d", "+", "%"]
+                        .to_vec(),
+                ),
+                0..12,
+            )
+        ) {
+            let target = ["/socket.io/?", &parts.concat()].concat();
+            let request = Request::from_parts("GET", &target, 1, [("host", &b"a"[..])]).unwrap();
+            let [transport, revision, sid] = ["transport", "EIO", "sid"].map(|name| naive(&request, name));
+            prop_assert_eq!(Query::of(&request), Query { transport, revision, sid }, "{}", String::from(target));
         }
     }
 }

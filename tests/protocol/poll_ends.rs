@@ -264,6 +264,26 @@ fn a_shutdown_does_not_wait_for_who_fetches_nothing() {
     assert_eq!((world.hub.is_finished(), world.hub.counts().sessions), (true, 0));
 }
 
+/// Also the last answer has no more packets than clients take; what is behind them is lost with the session.
+#[test]
+fn the_end_of_a_session_is_within_poll_packets_max() {
+    for (max, expected) in [(16, 15), (1, 0)] {
+        let mut world = accepting_with(|config| {
+            config.engine.poll_packets_max = max;
+            config.limits.outbox_bytes_max = 4096;
+            config.limits.congested_bytes = 4096;
+        });
+        let (mut poller, _) = connected(&mut world, 4);
+        poller.park(&mut world);
+        let cut_off =
+            (0..1000).any(|number| world.hub.emit(world.now, Target::all(), "n", (number,)).unwrap().cut_off == 1);
+        assert!(cut_off);
+        world.settle();
+        let heard = poller.heard(&mut world).unwrap().texts();
+        assert_eq!((&heard[..expected], &heard[expected..]), (&numbers(0..expected as u32)[..], &["1".to_owned()][..]));
+    }
+}
+
 /// Who fetches nothing is cut off when more waits than may: by bytes, and by count where packets are small.
 #[test]
 fn a_slow_consumer() {
