@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::Error;
 use super::reader::Limits;
+use crate::words;
 
 /// Room for a head is at first made for as much as there is, and at least for so much.
 const FIRST_BYTES: usize = 64;
@@ -116,33 +117,34 @@ impl Head {
         Ok(blank)
     }
 
-    /// Takes what there is of a line off the front of `bytes`, which end at `end` in the head, and one byte of the line's end;
-    /// whether that completes a blank line.
+    /// Takes what there is of a line off the front of `bytes`, which end at `end` in the head, with what there is of its
+    /// end; whether that completes a blank line.
     fn scan(&mut self, bytes: &mut &[u8], end: usize, limits: &Limits) -> Result<bool, Error> {
         if !self.after_cr {
-            let size = bytes.iter().position(|byte| is_line_end(*byte)).unwrap_or(bytes.len());
+            let size = words::first_of(*b"\r\n", bytes).unwrap_or(bytes.len());
             *bytes = bytes.get(size..).unwrap_or_default();
             // The longest method and version around the target.
             if self.lines == 0 && end.saturating_sub(bytes.len()) > limits.target_bytes_max.saturating_add(32) {
                 return Err(Error::TargetTooLong);
             }
         }
-        let Some((byte, rest)) = bytes.split_first() else { return Ok(false) };
-        *bytes = rest;
-        let at = end.saturating_sub(bytes.len());
-        match (self.after_cr, byte) {
-            (true, b'\n') if at.saturating_sub(self.line_start) == 2 => return Ok(true),
-            (true, b'\n') => self.end_line(at),
-            (false, b'\r') => self.after_cr = true,
+        let (ended, rest) = match (self.after_cr, *bytes) {
+            (_, []) => return Ok(false),
+            (false, [b'\r', b'\n', rest @ ..]) | (true, [b'\n', rest @ ..]) => (true, rest),
+            (false, [b'\r']) => (false, &[][..]),
             _ => return Err(Error::BareLineEnd),
+        };
+        *bytes = rest;
+        self.after_cr = !ended;
+        if ended {
+            let at = end.saturating_sub(rest.len());
+            if at.saturating_sub(self.line_start) == 2 {
+                return Ok(true);
+            }
+            self.end_line(at);
         }
         if self.lines > limits.headers_max.saturating_add(1) { Err(Error::TooManyHeaders) } else { Ok(false) }
     }
-}
-
-#[inline]
-const fn is_line_end(byte: u8) -> bool {
-    matches!(byte, b'\r' | b'\n')
 }
 
 #[cfg(test)]
