@@ -248,7 +248,7 @@ impl Connection {
                     self.write_continue();
                 }
                 match self.reader.take_refused().filter(|_| self.tells_refusals) {
-                    Some(request) => Some(self.asked(Request { refused: Some(error), ..request })),
+                    Some(request) => Some(self.asked(Request { refused: Some(error), ..*request })),
                     None => {
                         self.fail(error);
                         self.poll_event()
