@@ -234,7 +234,7 @@ impl ClientConnection {
         } else {
             self.end(None);
         }
-        ClientEvent::Response(Box::new(response))
+        ClientEvent::Response(response)
     }
 
     fn end(&mut self, error: Option<Error>) {
