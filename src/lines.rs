@@ -65,6 +65,12 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    const fn patience(&self) -> Patience {
+        Patience { write: self.write_timeout, linger: self.linger_timeout }
+    }
+}
+
 /// What happened on a [`Connection`].
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -127,8 +133,14 @@ impl Connection {
     /// A connection at the beginning of its byte stream.
     #[must_use]
     pub fn new(config: Arc<Config>, now: Instant) -> Self {
-        let out = Outflow::new(Patience { write: config.write_timeout, linger: config.linger_timeout });
-        Self { deadline: idle_deadline(&config, now), config, spoken: false, begun: Vec::new(), out, now }
+        Self {
+            deadline: idle_deadline(&config, now),
+            config,
+            spoken: false,
+            begun: Vec::new(),
+            out: Outflow::new(),
+            now,
+        }
     }
 
     /// Takes bytes off the front of `input` until there is something to tell; `None` when all are consumed.
@@ -217,7 +229,7 @@ impl Connection {
             }
             out.push(b'\n');
         };
-        self.out.write(self.now, |outbox| outbox.push_with(write));
+        self.out.write(self.now, self.config.patience(), |outbox| outbox.push_with(write));
         self.deadline = idle_deadline(&self.config, self.now);
     }
 
@@ -262,7 +274,7 @@ impl Connection {
     /// So many bytes of [`outgoing`](Self::outgoing) were written.
     pub fn sent(&mut self, now: Instant, count: usize) {
         self.clock(now);
-        self.out.sent(self.now, count);
+        self.out.sent(self.now, self.config.patience(), count);
     }
 
     /// Whether it is worth while to read.
@@ -306,7 +318,7 @@ impl Connection {
 
     /// Nothing more is read; what is queued still goes out.
     fn end(&mut self, error: Option<Error>) {
-        self.out.end(self.now, error);
+        self.out.end(self.now, self.config.patience(), error);
         self.begun = Vec::new();
         self.deadline = Instant::NEVER;
     }

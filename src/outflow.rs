@@ -7,7 +7,7 @@ use crate::stall::Stall;
 use crate::stream::Stream;
 use crate::time::Instant;
 
-/// How long a peer is waited for.
+/// How long a peer is waited for. It is in the configuration that many connections share, and not in each of them again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
     /// Until it has read 16 KiB of what is written, or all of it if that is less.
@@ -29,7 +29,6 @@ pub(crate) struct Outflow<E> {
     outbox: Outbox,
     stream: Stream,
     peer_ended: bool,
-    patience: Patience,
     stall: Stall,
     /// How long the peer's end is waited for: a slow reader of a long answer has the time that it uses, so this is for
     /// who has it all and does not end.
@@ -39,12 +38,11 @@ pub(crate) struct Outflow<E> {
 }
 
 impl<E> Outflow<E> {
-    pub(crate) const fn new(patience: Patience) -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             outbox: Outbox::new(),
             stream: Stream::Open,
             peer_ended: false,
-            patience,
             stall: Stall::NONE,
             linger: Instant::NEVER,
             ended: None,
@@ -72,28 +70,28 @@ impl<E> Outflow<E> {
     }
 
     /// Queues what `write` gives to the outbox.
-    pub(crate) fn write(&mut self, now: Instant, write: impl FnOnce(&mut Outbox)) {
+    pub(crate) fn write(&mut self, now: Instant, patience: Patience, write: impl FnOnce(&mut Outbox)) {
         write(&mut self.outbox);
         if !self.outbox.is_empty() {
-            self.stall.queued(now, self.patience.write);
+            self.stall.queued(now, patience.write);
         }
     }
 
     /// So many bytes were written.
-    pub(crate) fn sent(&mut self, now: Instant, count: usize) {
+    pub(crate) fn sent(&mut self, now: Instant, patience: Patience, count: usize) {
         if count > 0 {
             self.outbox.advance(count);
-            self.stall.written(now, self.patience.write, count, self.outbox.len());
-            self.await_end(now);
+            self.stall.written(now, patience.write, count, self.outbox.len());
+            self.await_end(now, patience);
         }
     }
 
     /// Ends the stream after what is queued. If it has ended before nothing changes.
-    pub(crate) fn end(&mut self, now: Instant, error: Option<E>) {
+    pub(crate) fn end(&mut self, now: Instant, patience: Patience, error: Option<E>) {
         if self.is_open() {
             self.ended = Some(error);
             self.stream = if self.peer_ended { Stream::Closed } else { Stream::HalfClosed };
-            self.await_end(now);
+            self.await_end(now, patience);
         }
     }
 
@@ -133,9 +131,9 @@ impl<E> Outflow<E> {
         }
     }
 
-    fn await_end(&mut self, now: Instant) {
+    fn await_end(&mut self, now: Instant, patience: Patience) {
         if self.stream == Stream::HalfClosed && self.outbox.is_empty() {
-            self.linger = now.saturating_add(self.patience.linger);
+            self.linger = now.saturating_add(patience.linger);
         }
     }
 }
@@ -150,21 +148,23 @@ mod tests {
         Instant::from(Duration::from_secs(seconds))
     }
 
+    const PATIENCE: Patience = Patience { write: Duration::from_secs(30), linger: Duration::from_secs(2) };
+
     fn outflow() -> Outflow<&'static str> {
-        Outflow::new(Patience { write: Duration::from_secs(30), linger: Duration::from_secs(2) })
+        Outflow::new()
     }
 
     #[test]
     fn what_is_queued_goes_out_before_the_peer_is_waited_for() {
         let mut out = outflow();
-        out.write(at(0), |outbox| outbox.push(b"bye"));
-        out.end(at(1), None);
+        out.write(at(0), PATIENCE, |outbox| outbox.push(b"bye"));
+        out.end(at(1), PATIENCE, None);
         assert_eq!((out.stream(), out.deadline(), out.poll_ended()), (Stream::HalfClosed, at(30), Some(None)));
-        out.sent(at(5), 2);
+        out.sent(at(5), PATIENCE, 2);
         assert_eq!(out.deadline(), at(30), "too little to be progress");
-        out.sent(at(6), 1);
+        out.sent(at(6), PATIENCE, 1);
         assert_eq!(out.deadline(), at(8));
-        out.sent(at(7), 0);
+        out.sent(at(7), PATIENCE, 0);
         out.handle_timeout(at(7), STALLED);
         assert_eq!((out.stream(), out.deadline()), (Stream::HalfClosed, at(8)));
         out.handle_timeout(at(8), STALLED);
@@ -175,17 +175,17 @@ mod tests {
     fn a_peer_that_has_ended_is_not_waited_for() {
         for first in [true, false] {
             let mut out = outflow();
-            out.write(at(0), |outbox| outbox.push(b"bye"));
+            out.write(at(0), PATIENCE, |outbox| outbox.push(b"bye"));
             if first {
                 out.receive_eof();
                 assert_eq!(out.stream(), Stream::Open, "it may still read");
-                out.end(at(1), None);
+                out.end(at(1), PATIENCE, None);
             } else {
-                out.end(at(1), None);
+                out.end(at(1), PATIENCE, None);
                 out.receive_eof();
             }
             assert_eq!((out.stream(), out.outbox().len(), out.deadline()), (Stream::Closed, 3, at(30)));
-            out.sent(at(2), 3);
+            out.sent(at(2), PATIENCE, 3);
             assert_eq!((out.outbox().len(), out.deadline()), (0, Instant::NEVER));
         }
     }
@@ -193,15 +193,15 @@ mod tests {
     #[test]
     fn a_peer_that_does_not_read_is_given_up_and_the_end_is_told_once() {
         let mut out = outflow();
-        out.write(at(0), |_| {});
+        out.write(at(0), PATIENCE, |_| {});
         assert_eq!(out.deadline(), Instant::NEVER, "there is nothing to read");
-        out.write(at(1), |outbox| outbox.push(b"hello"));
+        out.write(at(1), PATIENCE, |outbox| outbox.push(b"hello"));
         out.handle_timeout(at(30), STALLED);
         assert!(out.is_open() && out.poll_ended().is_none());
         out.handle_timeout(at(31), STALLED);
         assert_eq!((out.stream(), out.outbox().len(), out.deadline()), (Stream::Closed, 0, Instant::NEVER));
         assert_eq!(out.poll_ended(), Some(Some(STALLED)));
-        out.end(at(32), Some("again"));
+        out.end(at(32), PATIENCE, Some("again"));
         out.abandon(Some("again"));
         assert_eq!((out.stream(), out.poll_ended()), (Stream::Closed, None));
     }

@@ -109,7 +109,7 @@ pub(super) struct Wire {
 
 #[derive(Debug)]
 enum Kind {
-    Http(Box<ClientConnection>),
+    Http(ClientConnection),
     WebSocket(Box<ws::Connection>),
 }
 
@@ -125,8 +125,7 @@ pub(super) enum WireEvent<'a> {
 impl Wire {
     /// A stream for requests.
     pub(super) fn http(shared: &mut Shared) -> Self {
-        let conn = ClientConnection::new(shared.http_config.clone(), shared.now);
-        let kind = Kind::Http(Box::new(conn));
+        let kind = Kind::Http(ClientConnection::new(shared.http_config.clone(), shared.now));
         Self::new(shared, kind)
     }
 
@@ -209,7 +208,7 @@ impl Wire {
 
     pub(super) fn outgoing(&self) -> impl Iterator<Item = &[u8]> {
         let (http, websocket) = match &self.kind {
-            Kind::Http(conn) => (Some(&**conn), None),
+            Kind::Http(conn) => (Some(conn), None),
             Kind::WebSocket(conn) => (None, Some(conn)),
         };
         let http = http.into_iter().flat_map(ClientConnection::outgoing);

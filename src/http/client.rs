@@ -39,6 +39,10 @@ impl ClientConfig {
         LimitsError::positive("idle_timeout", self.idle_timeout)?;
         LimitsError::positive("write_timeout", self.write_timeout)
     }
+
+    const fn patience(&self) -> Patience {
+        Patience { write: self.write_timeout, linger: Duration::ZERO }
+    }
 }
 
 /// What happened on a [`ClientConnection`].
@@ -99,8 +103,7 @@ impl ClientConnection {
     #[must_use]
     pub fn new(config: Arc<ClientConfig>, now: Instant) -> Self {
         let deadline = now.saturating_add(config.idle_timeout);
-        let out = Outflow::new(Patience { write: config.write_timeout, linger: Duration::ZERO });
-        Self { config, reader: ExchangeReader::default(), out, phase: Phase::Idle, now, deadline }
+        Self { config, reader: ExchangeReader::default(), out: Outflow::new(), phase: Phase::Idle, now, deadline }
     }
 
     /// Queues a request, whose answer must be whole within `timeout`.
@@ -114,7 +117,7 @@ impl ClientConnection {
             Phase::Awaiting => return Err(RequestError::Busy),
             Phase::Closed => return Err(RequestError::Closed),
         }
-        self.out.write(self.now, |outbox| {
+        self.out.write(self.now, self.config.patience(), |outbox| {
             outbox.push_with(|head| request.write_head(head));
             outbox.push_shared(request.body_bytes());
         });
@@ -191,7 +194,7 @@ impl ClientConnection {
     /// So many bytes of [`outgoing`](Self::outgoing) were written.
     pub fn sent(&mut self, now: Instant, count: usize) {
         self.clock(now);
-        self.out.sent(self.now, count);
+        self.out.sent(self.now, self.config.patience(), count);
     }
 
     /// What is to be done with the byte stream.
@@ -231,7 +234,7 @@ impl ClientConnection {
         } else {
             self.end(None);
         }
-        ClientEvent::Response(Box::new(response))
+        ClientEvent::Response(response)
     }
 
     fn end(&mut self, error: Option<Error>) {

@@ -67,6 +67,10 @@ impl Config {
         LimitsError::positive("write_timeout", self.write_timeout)?;
         LimitsError::positive("linger_timeout", self.linger_timeout)
     }
+
+    const fn patience(&self) -> Patience {
+        Patience { write: self.write_timeout, linger: self.linger_timeout }
+    }
 }
 
 /// What happened on a [`Connection`].
@@ -146,13 +150,12 @@ impl Connection {
     #[must_use]
     pub fn new(config: Arc<Config>, now: Instant) -> Self {
         let deadline = now.saturating_add(config.head_timeout);
-        let out = Outflow::new(Patience { write: config.write_timeout, linger: config.linger_timeout });
         Self {
             config,
             phase: Phase::Reading,
             reader: RequestReader::new(),
             pipelined: BytesMut::new(),
-            out,
+            out: Outflow::new(),
             now,
             deadline,
             answered: false,
@@ -248,7 +251,7 @@ impl Connection {
                     self.write_continue();
                 }
                 match self.reader.take_refused().filter(|_| self.tells_refusals) {
-                    Some(request) => Some(self.asked(Request { refused: Some(error), ..request })),
+                    Some(request) => Some(self.asked(Request { refused: Some(error), ..*request })),
                     None => {
                         self.fail(error);
                         self.poll_event()
@@ -381,7 +384,7 @@ impl Connection {
     /// So many bytes of [`outgoing`](Self::outgoing) were written.
     pub fn sent(&mut self, now: Instant, count: usize) {
         self.clock(now);
-        self.out.sent(self.now, count);
+        self.out.sent(self.now, self.config.patience(), count);
     }
 
     /// Whether it is worth while to read: false while a request is unanswered, or the answers unread.
@@ -436,14 +439,15 @@ impl Connection {
 
     /// Writes what is the last of HTTP on this stream.
     pub(crate) fn write_switching(&mut self, response: &Response) {
-        self.out.write(self.now, |outbox| outbox.push_with(|head| response.write_head(None, head)));
+        self.out
+            .write(self.now, self.config.patience(), |outbox| outbox.push_with(|head| response.write_head(None, head)));
     }
 
     fn write(&mut self, response: Response, connection: Option<&str>, head_only: bool) {
         let with_body = !head_only && !response.is_bodiless();
         // A short body stands in the same piece.
         let body_bytes = if with_body { response.body_bytes().len().min(COPY_BYTES_MAX) } else { 0 };
-        self.out.write(self.now, |outbox| {
+        self.out.write(self.now, self.config.patience(), |outbox| {
             outbox.push_sized(response.head_bytes().saturating_add(body_bytes), |head| {
                 response.write_head(connection, head);
             });
@@ -454,7 +458,7 @@ impl Connection {
     }
 
     fn write_continue(&mut self) {
-        self.out.write(self.now, |outbox| outbox.push(b"HTTP/1.1 100 Continue\r\n\r\n"));
+        self.out.write(self.now, self.config.patience(), |outbox| outbox.push(b"HTTP/1.1 100 Continue\r\n\r\n"));
     }
 
     fn fail(&mut self, error: Error) {
@@ -470,7 +474,7 @@ impl Connection {
 
     /// No further request is read; what is queued still goes out.
     fn end(&mut self, error: Option<Error>) {
-        self.out.end(self.now, error);
+        self.out.end(self.now, self.config.patience(), error);
         self.reader = RequestReader::new();
         self.pipelined = BytesMut::new();
         self.phase = Phase::Over;

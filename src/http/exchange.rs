@@ -1,5 +1,7 @@
 //! Bytes → whole responses, for a client that reads their bodies.
 
+use alloc::boxed::Box;
+
 use super::Error;
 use super::body::Framing;
 use super::head::Head;
@@ -12,7 +14,7 @@ use super::received::{ReceivedResponse, parse};
 #[derive(Debug)]
 pub(super) enum ExchangeReader {
     Head(Head),
-    Body(ReceivedResponse, Framing),
+    Body(Box<ReceivedResponse>, Framing),
     Failed,
 }
 
@@ -25,7 +27,7 @@ impl Default for ExchangeReader {
 /// A response that is whole.
 #[derive(Debug)]
 pub(super) struct Exchange {
-    pub(super) response: ReceivedResponse,
+    pub(super) response: Box<ReceivedResponse>,
     /// Whether the stream may carry another after it (RFC 9112 section 9.3).
     pub(super) keep_alive: bool,
 }
@@ -49,7 +51,7 @@ impl ExchangeReader {
                 return Ok(None);
             }
             let head = core::mem::take(head);
-            let response = parse(head.buffer, head.lines)?;
+            let response = Box::new(parse(head.buffer, head.lines)?);
             *self = match response.status() {
                 // Nothing was asked for that this could be the answer to.
                 101 => return Err(Error::MalformedHead),

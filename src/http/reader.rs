@@ -1,5 +1,6 @@
 //! Bytes → requests.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::mem::MaybeUninit;
 use core::time::Duration;
@@ -83,12 +84,12 @@ enum Stage {
     #[default]
     Head,
     Body {
-        request: Request,
+        request: Box<Request>,
         framing: Framing,
     },
     Failed {
         /// Whose body could not be taken.
-        refused: Option<Request>,
+        refused: Option<Box<Request>>,
         /// Whether the peer waited for that to be asked for.
         awaited_continue: bool,
     },
@@ -167,16 +168,16 @@ impl RequestReader {
                 return Err(Error::UpgradeWithBody);
             }
             if framing.announced() > limits.body_bytes_max {
-                self.stage = Stage::Failed { refused: Some(request), awaited_continue: false };
+                self.stage = Stage::Failed { refused: Some(Box::new(request)), awaited_continue: false };
                 return Err(Error::BodyTooLarge);
             }
-            self.stage = Stage::Body { request, framing };
+            self.stage = Stage::Body { request: Box::new(request), framing };
         }
         let Stage::Body { request, framing } = &mut self.stage else { return Ok(None) };
         if !framing.read(&mut request.body, limits.body_bytes_max, input)? {
             return Ok(None);
         }
-        let request = core::mem::take(request);
+        let request = core::mem::take(&mut **request);
         self.stage = Stage::Head;
         Ok(Some(request))
     }
@@ -196,7 +197,7 @@ impl RequestReader {
     }
 
     /// After an error: the request, if its head was in order but its body was not.
-    pub(super) fn take_refused(&mut self) -> Option<Request> {
+    pub(super) fn take_refused(&mut self) -> Option<Box<Request>> {
         match &mut self.stage {
             Stage::Failed { refused, .. } => refused.take(),
             _ => None,
