@@ -52,6 +52,9 @@ fn what_is_whole_does_not_wait() {
         assert_eq!(left, end - before);
     }
     assert_eq!(read(&mut conn, START, &bytes[before..], 400), (vec![Seen::Binary(vec![3; 300])], 0));
+    for (frame, seen) in frames.iter().zip([Seen::Text("one".into()), Seen::Ping(b"two".to_vec())]) {
+        assert_eq!(read(&mut conn, START, frame, 400), (vec![seen], 0));
+    }
 }
 
 /// Room for the frame and not a byte less.
@@ -140,6 +143,18 @@ fn text_that_was_left_is_checked() {
     let mut input = &mut bytes[..];
     let error = closed(conn.receive_in_place(START, &mut input, 100)).error;
     assert_eq!(error, Some(Error::InvalidUtf8));
+}
+
+/// What is gathered is nothing but payload, whatever it looks like.
+#[test]
+fn what_is_gathered_is_no_frame() {
+    let mut conn = server(Config::default());
+    let inner = frame(true, Opcode::Binary, Some([0; 4]), &[7; 200]);
+    let outer = frame(true, Opcode::Binary, Some([0; 4]), &inner);
+    let start = outer.len() - inner.len();
+    assert!(receive(&mut conn, START, &outer[..start]).is_empty());
+    assert_eq!(read(&mut conn, START, &outer[start..start + 100], 1000), (vec![], 0));
+    assert_eq!(read(&mut conn, START, &outer[start + 100..], 1000), (vec![Seen::Binary(inner)], 0));
 }
 
 /// After the end nothing waits.

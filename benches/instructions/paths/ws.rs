@@ -18,6 +18,11 @@ pub const HOT: &[Path] = &[
     Path { name: "ws: receive binary 1 KiB", times: 1000, run: |times| binary(times, KIB, ALL) },
     Path { name: "ws: receive binary 16 KiB", times: 100, run: |times| binary(times, 16 * KIB, ALL) },
     Path { name: "ws: receive binary 16 KiB, reads of 1460 B", times: 100, run: |times| binary(times, 16 * KIB, 1460) },
+    Path {
+        name: "ws: receive binary 16 KiB in place, reads of 1460 B",
+        times: 100,
+        run: |times| in_place(times, 16 * KIB, 1460),
+    },
     Path { name: "ws: receive text 16 B", times: 2000, run: |times| texts(times, 16, 1, ALL) },
     Path { name: "ws: receive text 125 B", times: 2000, run: |times| texts(times, 125, 1, ALL) },
     Path { name: "ws: receive text 1 KiB", times: 1000, run: |times| texts(times, KIB, 1, ALL) },
@@ -44,6 +49,7 @@ pub const LINEAR: &[Linear] = &[
     Linear { name: "F16 fragments of 1 byte", units: 8 << 10, run: |count| fragments(count, b"a") },
     Linear { name: "F17 fragments of nothing", units: 8 << 10, run: |count| fragments(count, b"") },
     Linear { name: "F19 a frame byte by byte", units: 16 << 10, run: |size| binary(1, size, 1) },
+    Linear { name: "F19 a frame byte by byte, left in place", units: 16 << 10, run: |size| in_place(1, size, 1) },
     Linear { name: "C02 pings that are not read", units: 4 << 10, run: unread_pings },
 ];
 
@@ -148,6 +154,26 @@ fn receive(stream: &mut [u8], read: usize, messages: usize, size: usize) {
         }
     });
     assert_eq!(seen, messages);
+}
+
+/// Receives frames that are left in the stream until they are whole.
+fn in_place(times: usize, size: usize, read: usize) {
+    let mut stream = masked(true, Opcode::Binary, &noise(size)).repeat(times);
+    let (mut conn, mut clock, mut seen) = (server(), Clock::default(), 0);
+    let (mut begin, mut end) = (0, 0);
+    count(|| {
+        while end < stream.len() {
+            end = stream.len().min(end + read);
+            let (now, mut input) = (clock.tick(), &mut stream[begin..end]);
+            while let Some(event) = conn.receive_in_place(now, &mut input, usize::MAX) {
+                let Event::Message(message) = event else { panic!("{event:?}") };
+                assert_eq!(black_box(message).as_bytes().len(), size);
+                seen += 1;
+            }
+            begin = end - input.len();
+        }
+    });
+    assert_eq!(seen, times);
 }
 
 fn send(times: usize, size: usize, mut conn: Connection) {

@@ -17,7 +17,7 @@ use crate::{ORIGIN, echo, gather, now};
 const BUFFER_BYTES: usize = 64 * 1024;
 
 thread_local! {
-    /// What is read is dealt with at once, so that one buffer serves all connections of a thread.
+    /// What is read is dealt with before anybody else has the thread, so that one buffer serves all its connections.
     pub(crate) static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER_BYTES]);
 }
 
@@ -30,6 +30,7 @@ pub async fn drive(stream: impl AsyncRead + AsyncWrite, mut conn: ws::Connection
     let mut writing = Writing::default();
     poll_fn(|cx| {
         let mut now = now();
+        let mut reading = Reading::default();
         loop {
             // While there is no room for more, reading goes on.
             if let Poll::Ready(written) = writing.poll(&mut conn, stream.as_mut(), now, cx)
@@ -43,9 +44,12 @@ pub async fn drive(stream: impl AsyncRead + AsyncWrite, mut conn: ws::Connection
                 continue;
             }
             if conn.wants_read()
-                && let Poll::Ready(read) = poll_read(&mut conn, stream.as_mut(), now, cx)
+                && let Poll::Ready(read) = reading.poll(&mut conn, stream.as_mut(), now, cx)
             {
                 read?;
+                continue;
+            }
+            if reading.give_up(&mut conn, now) {
                 continue;
             }
             ready!(alarm.poll(conn.poll_timeout(), now, cx));
@@ -81,22 +85,47 @@ impl Alarm<'_> {
     }
 }
 
-/// One read, and what it means.
-fn poll_read(
-    conn: &mut ws::Connection,
-    stream: Pin<&mut impl AsyncRead>,
-    now: Instant,
-    cx: &mut Context<'_>,
-) -> Poll<io::Result<()>> {
-    BUFFER.with_borrow_mut(|buffer| {
-        let mut buffer = ReadBuf::new(buffer);
-        ready!(stream.poll_read(cx, &mut buffer))?;
-        match buffer.filled_mut() {
-            [] => echo::ended(conn, now),
-            bytes => echo::received(conn, now, bytes),
+/// What of the buffer belongs to the connection, while it has the thread: the beginning of a frame.
+#[derive(Default)]
+struct Reading {
+    left: usize,
+}
+
+impl Reading {
+    /// One read, and what it means.
+    fn poll(
+        &mut self,
+        conn: &mut ws::Connection,
+        stream: Pin<&mut impl AsyncRead>,
+        now: Instant,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        BUFFER.with_borrow_mut(|buffer| {
+            let mut buffer = ReadBuf::new(buffer);
+            buffer.set_filled(self.left);
+            ready!(stream.poll_read(cx, &mut buffer))?;
+            let bytes = buffer.filled_mut();
+            if bytes.len() == self.left {
+                echo::received(conn, now, bytes);
+                echo::ended(conn, now);
+                self.left = 0;
+            } else {
+                self.left = echo::received_in_place(conn, now, bytes, BUFFER_BYTES);
+                let begin = bytes.len() - self.left;
+                bytes.copy_within(begin.., 0);
+            }
+            Poll::Ready(Ok(()))
+        })
+    }
+
+    /// The buffer is for others now: what is left is taken, which may have something to say. Whether there was anything.
+    fn give_up(&mut self, conn: &mut ws::Connection, now: Instant) -> bool {
+        let left = std::mem::take(&mut self.left);
+        if left > 0 {
+            BUFFER.with_borrow_mut(|buffer| echo::received(conn, now, &mut buffer[..left]));
         }
-        Poll::Ready(Ok(()))
-    })
+        left > 0
+    }
 }
 
 /// What of the writing half is still to be done.

@@ -9,6 +9,14 @@ pub fn received(conn: &mut ws::Connection, now: Instant, mut input: &mut [u8]) {
     }
 }
 
+/// The same where a frame that is not whole can wait in the buffer, which has room for so many bytes; how many are left.
+pub fn received_in_place(conn: &mut ws::Connection, now: Instant, mut input: &mut [u8], room: usize) -> usize {
+    while let Some(event) = conn.receive_in_place(now, &mut input, room) {
+        answer(conn, now, event);
+    }
+    input.len()
+}
+
 /// The peer will send no more.
 pub fn ended(conn: &mut ws::Connection, now: Instant) {
     let first = conn.receive_eof(now);

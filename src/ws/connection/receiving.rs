@@ -56,6 +56,7 @@ impl Connection {
     }
 
     /// The same for all but a byte within the head of a handshake.
+    #[inline]
     fn receive_message<'a>(&mut self, now: Instant, input: &mut &'a mut [u8], room: usize) -> Option<Event<'a>> {
         self.clock(now);
         if let State::Open(reader) = &self.state

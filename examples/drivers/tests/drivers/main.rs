@@ -78,6 +78,57 @@ fn pipelined_messages_come_back_in_order() {
     }
 }
 
+/// Some shorter than what a driver reads at once, some longer, so that they lie across reads in every way.
+#[test]
+fn long_messages_come_back_in_order() {
+    for server in each() {
+        let mut peer = Peer::connect(&server);
+        let texts: Vec<String> = (0..40).map(|nth| format!("{nth} {}", "é€𝄞".repeat(nth * 251))).collect();
+        for texts in texts.chunks(4) {
+            let frames: Vec<u8> = texts.iter().flat_map(|text| frame(true, Opcode::Text, text.as_bytes())).collect();
+            peer.write(&frames);
+            for text in texts {
+                assert!(peer.next() == Told::Text(text.clone()), "{}", server.name);
+            }
+        }
+    }
+}
+
+/// What has come of a message is the driver's only while it is at it.
+#[test]
+fn half_messages_of_many_do_not_mix() {
+    for server in each() {
+        let texts: Vec<String> = (0..8).map(|nth| format!("message {nth} ").repeat(100)).collect();
+        let frames: Vec<_> = texts.iter().map(|text| frame(true, Opcode::Text, text.as_bytes())).collect();
+        let mut peers: Vec<_> = texts.iter().map(|_| Peer::connect(&server)).collect();
+        for part in 0..4 {
+            for (peer, frame) in peers.iter_mut().zip(&frames) {
+                let size = frame.len() / 4 + 1;
+                peer.write(frame.chunks(size).nth(part).unwrap());
+            }
+            std::thread::sleep(Duration::from_millis(5)); // mostly a read for each
+        }
+        for (peer, text) in peers.iter_mut().zip(&texts) {
+            assert!(peer.next() == Told::Text(text.clone()), "{}", server.name);
+        }
+    }
+}
+
+/// It is looked at when no more comes, and the end behind it is seen.
+#[test]
+fn half_a_message_does_not_wait_in_the_driver() {
+    for server in each() {
+        let wrong = frame(true, Opcode::Text, b"\xFF and more");
+        let mut peer = Peer::connect(&server);
+        peer.write(&wrong[..wrong.len() - 4]);
+        assert_eq!(peer.next(), Told::Closed(1007, Endpoint::Peer, true), "{}", server.name);
+
+        let mut peer = Peer::connect(&server);
+        peer.write_and_end(&frame(true, Opcode::Binary, &[7; 1000])[..500]);
+        assert_eq!(peer.next(), Told::Closed(1006, Endpoint::Peer, false), "{}", server.name);
+    }
+}
+
 #[test]
 fn many_at_once_have_their_own_answers() {
     for server in each() {
