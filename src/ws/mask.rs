@@ -58,8 +58,17 @@ fn mask_words(bytes: &mut [u8], wide: u64) {
     }
 }
 
-/// Appends `bytes` masked with `key`.
+/// Appends `bytes` masked with `key`: in one pass, by as many bytes as fit the registers of any 64-bit processor, or where it
+/// pays to begin at a cache line in two.
 pub(super) fn append_masked(out: &mut Vec<u8>, mut bytes: &[u8], key: [u8; 4]) {
+    if bytes.len() <= LONG_BYTES {
+        let wide = widen(key);
+        let (blocks, rest) = bytes.as_chunks::<128>();
+        for block in blocks {
+            out.extend_from_slice(&masked(*block, wide));
+        }
+        return append_near(out, rest, key);
+    }
     while let Some((near, rest)) = bytes.split_first_chunk::<NEAR_BYTES>() {
         append_near(out, near, key);
         bytes = rest;
