@@ -131,6 +131,11 @@ impl Conn {
         }
     }
 
+    /// Whether the byte is one within the head of a request, and was taken.
+    pub(super) fn push(&mut self, byte: u8) -> bool {
+        if let Link::Http(http) = &mut self.link { http.push(byte) } else { false }
+    }
+
     pub(super) fn receive_eof(&mut self, now: Instant) -> Option<Received<'static>> {
         each!(&mut self.link, stream => stream.receive_eof(now).map(Received::from), else None)
     }

@@ -177,6 +177,13 @@ impl Hub {
     #[must_use = "what happened is told only once"]
     pub fn receive<'a>(&mut self, now: Instant, conn: ConnId, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
         self.clock(now);
+        // Of a byte within a head there is nothing to tell, nor does anything else depend on it.
+        if let [byte] = **input
+            && self.conns.get_mut(conn).is_some_and(|conn| conn.push(byte))
+        {
+            *input = &mut [];
+            return self.poll_event();
+        }
         loop {
             if let Some(event) = self.next_event() {
                 return Some(event);
