@@ -188,6 +188,16 @@ mod tests {
     }
 
     #[test]
+    fn names_may_have_any_length() {
+        for len in 1..=130 {
+            let name = "n".repeat(len);
+            let headers = headers(alloc::format!("{name}: 1\r\nhost: a\r\n").as_bytes());
+            assert_eq!((headers.only(&name), headers.only("host")), (Some("1"), Some("a")), "{len}");
+            assert_eq!(headers.only(&"m".repeat(len + 64)), None);
+        }
+    }
+
+    #[test]
     fn values_of_another_coding_are_bytes_and_no_text() {
         let headers = headers(&[TEXT, b"X-Raw: \xFF\r\nX-Raw: \xC3\xA4\r\nY: close,\xFF\r\n"].concat());
         assert_eq!(headers.named("x-raw").collect::<Vec<_>>(), [&b"\xFF"[..], b"\xC3\xA4"]);
