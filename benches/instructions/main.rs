@@ -9,7 +9,7 @@ mod valgrind;
 use std::path::Path;
 use std::process::ExitCode;
 
-use paths::{BYTEWISE_MAX, LINEAR_MAX, bytewise, hot, linear};
+use paths::{BYTEWISE_MAX, Bytewise, LINEAR_MAX, bytewise, hot, linear};
 use record::Record;
 
 /// What a path may take more than was recorded, or less, as a part of it.
@@ -124,12 +124,13 @@ fn weigh(word: &str, failures: &mut Vec<String>) -> Result<(), String> {
 /// What comes byte by byte must not take much more than in one piece.
 fn cut(word: &str, failures: &mut Vec<String>) -> Result<(), String> {
     let paths: Vec<_> = bytewise().filter(|path| path.name.contains(word)).collect();
-    let jobs: Vec<_> = paths.iter().flat_map(|path| [(path.name, usize::MAX), (path.name, 1)]).collect();
-    let counts = valgrind::count_all(&jobs)?;
+    let jobs = |path: &&Bytewise| [path.name, path.alone.0].map(|name| [(name, usize::MAX), (name, 1)]);
+    let counts = valgrind::count_all(paths.iter().flat_map(jobs).collect::<Vec<_>>().as_flattened())?;
     println!("{:>12} {:>12} {:>8}  instructions for one piece, for single bytes", "one", "bytes", "ratio");
-    for (path, pair) in paths.iter().zip(counts.as_chunks::<2>().0) {
-        let ratio = pair[1] as f64 / pair[0] as f64;
-        println!("{:>12} {:>12} {ratio:>8.2}  {}", pair[0], pair[1], path.name);
+    for (path, [one, bytes, one_alone, bytes_alone]) in paths.iter().zip(counts.as_chunks().0) {
+        let (one, bytes) = (one - one_alone, bytes - bytes_alone);
+        let ratio = bytes as f64 / one as f64;
+        println!("{one:>12} {bytes:>12} {ratio:>8.2}  {}", path.name);
         if ratio > BYTEWISE_MAX {
             failures.push(format!("BYTE BY BYTE: {}, {ratio:.2} times the instructions of one piece", path.name));
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use roomwire::Instant;
 use roomwire::http::{Config, Connection, Event, Limits, RequestReader, Response};
 
-use super::{Bytewise, Clock, Linear, Path};
+use super::{Alone, Bytewise, Clock, HEADS, Linear, Path, hand_over};
 use crate::section::count;
 
 pub const HOT: &[Path] = &[
@@ -20,9 +20,11 @@ pub const LINEAR: &[Linear] = &[
 ];
 
 pub const BYTEWISE: &[Bytewise] = &[
-    Bytewise { name: "A01 request head", run: |piece| heads(100, piece) },
-    Bytewise { name: "A01 request head on a connection", run: |piece| connections(100, piece) },
+    Bytewise { name: "A01 request head", run: |piece| heads(HEADS, piece), alone: HEAD_ALONE },
+    Bytewise { name: "A01 request head on a connection", run: |piece| connections(HEADS, piece), alone: HEAD_ALONE },
 ];
+
+pub const HEAD_ALONE: Alone = ("a request head is handed over", |piece| hand_over(&head(), piece));
 
 /// As a browser sends it.
 pub fn head() -> Vec<u8> {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use roomwire::ws::{Accept, Config, Connection, Event, Opcode, Opening, Prepared};
 use roomwire::{Instant, http};
 
-use super::{Bytewise, Clock, Linear, Path, masked, noise, text};
+use super::http::HEAD_ALONE;
+use super::{Bytewise, Clock, HEADS, Linear, Path, hand_over, masked, noise, text};
 use crate::section::count;
 
 const KIB: usize = 1024;
@@ -54,8 +55,12 @@ pub const LINEAR: &[Linear] = &[
 ];
 
 pub const BYTEWISE: &[Bytewise] = &[
-    Bytewise { name: "A01 opening handshake, server", run: |piece| opening_server(100, piece) },
-    Bytewise { name: "A01 opening handshake, client", run: |piece| opening_client(100, piece) },
+    Bytewise { name: "A01 opening handshake, server", run: |piece| opening_server(HEADS, piece), alone: HEAD_ALONE },
+    Bytewise {
+        name: "A01 opening handshake, client",
+        run: |piece| opening_client(HEADS, piece),
+        alone: ("a response head is handed over", |piece| hand_over(&response(), piece)),
+    },
 ];
 
 fn server() -> Connection {
@@ -88,18 +93,10 @@ fn opening_server(times: usize, piece: usize) {
 }
 
 fn opening_client(times: usize, piece: usize) {
-    let config = Arc::<Config>::default();
-    let opening = || Opening::url("ws://chat.example.org/socket").expect("it names a WebSocket");
-    // The same seed gives the same request, so the answer can be made beforehand.
-    let mut asked = Connection::client(config.clone(), opening(), [6; 32], Instant::ORIGIN);
-    let mut conn = Connection::server(config.clone(), Instant::ORIGIN);
-    accept(&mut conn, &mut asked.outgoing().flatten().copied().collect::<Vec<_>>(), ALL);
-    written(&mut asked, Instant::ORIGIN);
-    let answer: Vec<u8> = conn.outgoing().flatten().copied().collect();
-    let mut answers = vec![answer; times];
+    let (config, mut answers) = (Arc::default(), vec![response(); times]);
     count(|| {
         for answer in &mut answers {
-            let mut conn = Connection::client(config.clone(), opening(), [6; 32], Instant::ORIGIN);
+            let mut conn = asking(&config);
             written(&mut conn, Instant::ORIGIN);
             let mut opened = false;
             for mut input in answer.chunks_mut(piece) {
@@ -110,6 +107,18 @@ fn opening_client(times: usize, piece: usize) {
             assert!(opened);
         }
     });
+}
+
+/// The same seed gives the same request, so that the response can be made beforehand.
+fn asking(config: &Arc<Config>) -> Connection {
+    let opening = Opening::url("ws://chat.example.org/socket").expect("it names a WebSocket");
+    Connection::client(config.clone(), opening, [6; 32], Instant::ORIGIN)
+}
+
+fn response() -> Vec<u8> {
+    let mut conn = Connection::server(Arc::default(), Instant::ORIGIN);
+    accept(&mut conn, &mut asking(&Arc::default()).outgoing().flatten().copied().collect::<Vec<_>>(), ALL);
+    conn.outgoing().flatten().copied().collect()
 }
 
 /// Accepts the handshake that `head` asks for, which comes in pieces of so many bytes.
