@@ -1,3 +1,5 @@
+//! What a client is told once: where its server is, how it gets there, and its limits.
+
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;

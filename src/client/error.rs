@@ -1,3 +1,5 @@
+//! What ends sessions of a client, and what an application may not ask of it.
+
 use crate::engineio::PayloadError;
 use crate::http::{self, HeaderError, LimitsError};
 use crate::socketio::{self, ArgumentsError};

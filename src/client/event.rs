@@ -1,3 +1,5 @@
+//! What a client tells its application.
+
 use alloc::borrow::Cow;
 use core::fmt;
 

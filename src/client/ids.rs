@@ -1,3 +1,5 @@
+//! The names of byte streams, sockets and acknowledgements; none is given twice.
+
 use core::fmt;
 
 macro_rules! ids {

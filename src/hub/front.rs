@@ -407,7 +407,8 @@ impl Hub {
     }
 
     /// Ends everything in order: no further connections, WebSockets are closed with 1001, other streams after what is
-    /// queued. Who has packets to fetch by long polling can do that, on the stream of its last GET. The hub is to be driven on until [`is_finished`](Self::is_finished); what is not finished twice the
+    /// queued. Who has packets to fetch by long polling can do that, on the stream of its last GET. The hub is to be driven on
+    /// until [`is_finished`](Self::is_finished); what is not finished twice the
     /// [`close_timeout`](super::Config::close_timeout) later is cut off.
     pub fn shutdown(&mut self, now: Instant) {
         self.clock(now);

@@ -1,3 +1,5 @@
+//! The end of a connection: close codes, the body of a close frame (RFC 6455 sections 5.5.1 and 7), who ended it and why.
+
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;

@@ -1,3 +1,5 @@
+//! Settings and limits of WebSocket connections.
+
 use alloc::string::String;
 use alloc::sync::Arc;
 use core::time::Duration;

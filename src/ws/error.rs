@@ -1,3 +1,5 @@
+//! What a peer can do wrong, and the close code that it is answered with.
+
 use super::{CloseCode, HandshakeError};
 use crate::http;
 

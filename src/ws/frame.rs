@@ -1,3 +1,5 @@
+//! The header of a frame (RFC 6455 section 5.2), there and back.
+
 use super::Error;
 use super::close::CONTROL_BYTES_MAX;
 

@@ -1,3 +1,5 @@
+//! Masking (RFC 6455 section 5.3).
+
 use alloc::vec::Vec;
 
 /// With more bytes it pays to begin where a cache line does.

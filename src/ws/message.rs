@@ -1,3 +1,5 @@
+//! Messages and pieces of them: lent, owned, shared, and encoded once for many connections.
+
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;

@@ -1,3 +1,5 @@
+//! One connection: its state, its times, and what it tells.
+
 mod ending;
 mod handshake;
 mod receiving;
