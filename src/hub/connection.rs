@@ -326,6 +326,10 @@ impl Hub {
             // An answer may have been given up after the end was told.
             self.detach(id, DisconnectReason::TransportClosed, None);
             self.conns.remove(id);
+            if self.is_shutting_down() && self.conns.len() == 0 && !self.elsewhere {
+                // Nobody is left who could fetch anything.
+                self.end_sessions(DisconnectReason::Shutdown);
+            }
             return;
         }
         if let Some(at) = conn.poll_timeout() {

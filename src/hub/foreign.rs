@@ -59,6 +59,7 @@ impl Hub {
     /// ```
     pub fn handle_request(&mut self, now: Instant, peer: Peer, request: Request) -> Answer {
         self.clock(now);
+        self.elsewhere = true;
         let plain = self.config.plain.iter().any(|plain| plain.path == request.path()) && Upgrade::is_asked(&request);
         if !plain && !self.config.engine.serves(request.path()) {
             return Answer::NotServed(Box::new(request));

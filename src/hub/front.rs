@@ -65,6 +65,8 @@ pub struct Hub {
     pub(super) rounds: BTreeMap<u64, Round>,
     pub(super) away: usize,
     shutting_down: bool,
+    /// Whether another server reads requests for this hub.
+    pub(super) elsewhere: bool,
 }
 
 /// How much there is in a [`Hub`].
@@ -152,6 +154,7 @@ impl Hub {
             rounds: BTreeMap::new(),
             away: 0,
             shutting_down: false,
+            elsewhere: false,
         })
     }
 
@@ -296,8 +299,7 @@ impl Hub {
                 Timer::Shutdown => {
                     let all: Vec<ConnId> = self.conns.keys().collect();
                     all.into_iter().for_each(|conn| self.abort(self.now, conn));
-                    let all: Vec<SessionId> = self.sessions.keys().collect();
-                    all.into_iter().for_each(|session| self.end_session(session, DisconnectReason::Shutdown));
+                    self.end_sessions(DisconnectReason::Shutdown);
                 }
                 Timer::Group(id) => {
                     if self.groups.get_mut(id).is_some_and(|group| group.scheduled.fire(at)) {

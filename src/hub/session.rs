@@ -149,6 +149,11 @@ impl Hub {
         }
     }
 
+    pub(super) fn end_sessions(&mut self, reason: DisconnectReason) {
+        let all: Vec<SessionId> = self.sessions.keys().collect();
+        all.into_iter().for_each(|session| self.end_session(session, reason));
+    }
+
     /// The same for a session that is remembered for a while.
     pub(super) fn lose_sockets(&mut self, id: SessionId, reason: DisconnectReason) {
         let Some(session) = self.sessions.get_mut(id) else { return };

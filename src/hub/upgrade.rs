@@ -75,6 +75,10 @@ impl Hub {
         if let Some(polling) = self.polling(session) {
             polling.upgrade = None;
         }
+        if self.is_shutting_down() {
+            // Its client polled no more, and is gone.
+            self.end_session(session, DisconnectReason::Shutdown);
+        }
     }
 
     /// Closes the WebSocket of an upgrade that is not going to be.

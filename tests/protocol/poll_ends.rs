@@ -264,6 +264,22 @@ fn a_shutdown_does_not_wait_for_who_fetches_nothing() {
     assert_eq!((world.hub.is_finished(), world.hub.counts().sessions), (true, 0));
 }
 
+/// Nor for who is gone: with the last stream nobody is left who could fetch anything.
+#[test]
+fn a_shutdown_does_not_wait_for_who_went_away() {
+    let mut world = accepting();
+    let (poller, socket) = connected(&mut world, 4);
+    emit(&mut world, socket, 0..1);
+    world.hub.shutdown(world.now);
+    world.settle();
+    for stream in [poller.post.unwrap(), poller.get.unwrap()] {
+        assert_eq!((world.hub.is_finished(), world.hub.counts().sessions), (false, 1));
+        world.hub.abort(world.now, stream);
+        world.settle();
+    }
+    assert_eq!((world.hub.is_finished(), world.hub.counts().sessions), (true, 0));
+}
+
 /// Also the last answer has no more packets than clients take; what is behind them is lost with the session.
 #[test]
 fn the_end_of_a_session_is_within_poll_packets_max() {

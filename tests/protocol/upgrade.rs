@@ -287,7 +287,7 @@ fn polling_after_the_upgrade() {
 #[test]
 fn a_shutdown_waits_for_the_upgrade() {
     for revision in [3, 4] {
-        for finishes in [true, false] {
+        for end in ["it finishes", "it goes away", "it does nothing"] {
             let mut world = accepting();
             let (_poller, socket, mut client) = beside(&mut world, revision);
             assert_eq!(client.ask(&mut world, "2probe"), [text("3probe")]);
@@ -295,15 +295,21 @@ fn a_shutdown_waits_for_the_upgrade() {
             world.settle();
             assert!(!world.hub.is_live(socket));
             assert_eq!(client.frames(&mut world), [], "it is not closed yet");
-            if finishes {
-                assert_eq!(client.ask(&mut world, "5"), EMPTY_CLOSE);
-                client.finish(&mut world);
-                // For the streams of its polls, which nobody ends.
-                world.pass(secs(2));
-            } else {
-                world.pass(secs(10));
+            match end {
+                "it finishes" => {
+                    assert_eq!(client.ask(&mut world, "5"), EMPTY_CLOSE);
+                    client.finish(&mut world);
+                }
+                "it goes away" => {
+                    world.hub.abort(world.now, client.conn);
+                    world.settle();
+                    assert_eq!(world.hub.counts().sessions, 0);
+                }
+                _ => world.pass(secs(8)),
             }
-            assert!(world.hub.is_finished(), "{revision} {finishes}");
+            // For the streams of its polls, which nobody ends.
+            world.pass(secs(2));
+            assert!(world.hub.is_finished(), "{revision} {end}");
         }
     }
 }
