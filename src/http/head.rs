@@ -7,7 +7,7 @@ use super::reader::Limits;
 use crate::words;
 
 /// Room for a head is at first made for as much as there is, and at least for so much.
-const FIRST_BYTES: usize = 64;
+const FIRST_BYTES: usize = 256;
 
 /// A head of which the blank line is still to come.
 #[derive(Debug, Default)]
