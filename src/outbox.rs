@@ -2,7 +2,7 @@
 //!
 //! Small writes are copied behind each other into a tail; one that is full and not small is closed, and another begun, so that
 //! nothing large is moved. Bytes that are shared by many connections (a broadcast) and large owned buffers are queued as they
-//! are. A drained outbox owns no memory.
+//! are. A drained outbox owns no memory. A driver may lend the memory of the tail, one buffer for all its connections.
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -25,13 +25,26 @@ const SHORT_BYTES_MAX: usize = 22;
 #[derive(Default)]
 pub struct Outbox {
     /// What stands before `tail`; absent unless something shared or large is queued, or much.
-    #[allow(clippy::box_collection, reason = "8 bytes in each idle connection instead of 32")]
-    queue: Option<Box<VecDeque<Chunk>>>,
+    queue: Option<Box<Queue>>,
     tail: Vec<u8>,
     /// How much of the first chunk (or of the tail, without chunks) is already written.
     written: usize,
-    /// How much is not yet written, over all chunks.
+    /// Whether the tail's memory is the driver's.
+    is_lent: bool,
+}
+
+#[derive(Default)]
+struct Queue {
+    chunks: VecDeque<Chunk>,
+    /// Of all chunks.
     len: usize,
+}
+
+impl Queue {
+    fn push(&mut self, chunk: Chunk) {
+        self.len = self.len.saturating_add(chunk.as_slice().len());
+        self.chunks.push_back(chunk);
+    }
 }
 
 enum Chunk {
@@ -53,7 +66,7 @@ impl Chunk {
 impl fmt::Debug for Outbox {
     /// Shows how much there is, not what: it may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Outbox").field("len", &self.len).finish_non_exhaustive()
+        f.debug_struct("Outbox").field("len", &self.len()).finish_non_exhaustive()
     }
 }
 
@@ -61,34 +74,69 @@ impl Outbox {
     /// An empty outbox, which owns no memory.
     #[must_use]
     pub const fn new() -> Self {
-        Self { queue: None, tail: Vec::new(), written: 0, len: 0 }
+        Self { queue: None, tail: Vec::new(), written: 0, is_lent: false }
     }
 
     /// Bytes not yet written.
     #[must_use]
+    #[inline]
     pub const fn len(&self) -> usize {
-        self.len
+        let queued = match &self.queue {
+            Some(queue) => queue.len,
+            None => 0,
+        };
+        queued.saturating_add(self.tail.len()).saturating_sub(self.written)
     }
 
     /// Whether everything is written.
     #[must_use]
+    #[inline]
     pub const fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
+    }
+
+    /// Lends the memory of `buffer`, whose content is dropped: what is copied from now on is gathered there. Nothing is taken
+    /// while something is queued.
+    pub fn lend(&mut self, buffer: &mut Vec<u8>) {
+        if self.is_empty() {
+            buffer.clear();
+            core::mem::swap(&mut self.tail, buffer);
+            self.is_lent = true;
+        }
+    }
+
+    /// Gives back what was lent, empty, and perhaps with more room. What is not written by now moves to memory of the outbox's
+    /// own; but memory that it fills more than half stays here until it is written.
+    pub fn reclaim(&mut self, buffer: &mut Vec<u8>) {
+        if self.is_lent {
+            let own = self.take_tail();
+            let lent = core::mem::replace(&mut self.tail, own);
+            if lent.capacity() > buffer.capacity() {
+                *buffer = lent;
+            }
+            self.is_lent = false;
+        }
+    }
+
+    /// Takes out what stands in the tail; if that is little, then without the memory that was lent for it.
+    fn take_tail(&mut self) -> Vec<u8> {
+        if self.is_lent && self.tail.len() <= self.tail.capacity() / 2 {
+            let own = self.tail.clone();
+            self.tail.clear();
+            return own;
+        }
+        core::mem::take(&mut self.tail)
     }
 
     /// Queues a copy.
     pub fn push(&mut self, bytes: &[u8]) {
         self.tail.extend_from_slice(bytes);
-        self.len = self.len.saturating_add(bytes.len());
     }
 
     /// Queues bytes that `write` appends to the buffer it is given.
     #[inline]
     pub fn push_with<R>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-        let before = self.tail.len();
-        let result = write(&mut self.tail);
-        self.len = self.len.saturating_add(self.tail.len().saturating_sub(before));
-        result
+        write(&mut self.tail)
     }
 
     /// The same for about `size` bytes: room for them is made without moving much of what is there.
@@ -110,10 +158,10 @@ impl Outbox {
         }
         // What would take more than half of it gets no more than it needs.
         let room = self.tail.capacity().saturating_mul(2).min(TAIL_BYTES.end);
-        let next = Vec::with_capacity(if size > room / 2 { size } else { room });
-        let tail = core::mem::replace(&mut self.tail, next);
+        let tail = self.take_tail();
+        self.tail.reserve_exact(if size > room / 2 { size } else { room });
         // `written` goes along: if the tail was first, it is the first chunk now.
-        self.queue.get_or_insert_default().push_back(Chunk::Owned(tail));
+        self.queue.get_or_insert_default().push(Chunk::Owned(tail));
     }
 
     /// Queues the first `size` of these bytes: a header whose payload is queued next, on its own.
@@ -126,8 +174,7 @@ impl Outbox {
             *to = from;
         }
         let size = size.min(header.len());
-        self.len = self.len.saturating_add(size);
-        self.queue.get_or_insert_default().push_back(Chunk::Short(size as u8, short));
+        self.queue.get_or_insert_default().push(Chunk::Short(size as u8, short));
     }
 
     /// Queues an owned buffer; a large one is not copied.
@@ -135,7 +182,6 @@ impl Outbox {
         if bytes.len() <= COPY_BYTES_MAX {
             return self.push(&bytes);
         }
-        self.len = self.len.saturating_add(bytes.len());
         self.enqueue(Chunk::Owned(bytes));
     }
 
@@ -149,29 +195,29 @@ impl Outbox {
         if bytes.len() <= COPY_BYTES_MAX {
             return self.push(&bytes);
         }
-        self.len = self.len.saturating_add(bytes.len());
         self.enqueue(Chunk::Shared(bytes));
     }
 
     fn enqueue(&mut self, chunk: Chunk) {
-        let queue = self.queue.get_or_insert_default();
         // `written` goes along: if the tail was first, it is the first chunk now.
         let mut short = [0; SHORT_BYTES_MAX];
-        match short.get_mut(..self.tail.len()) {
-            Some(&mut []) => {}
+        let before = match short.get_mut(..self.tail.len()) {
+            Some(&mut []) => None,
             Some(bytes) => {
                 bytes.copy_from_slice(&self.tail);
-                queue.push_back(Chunk::Short(bytes.len() as u8, short));
                 self.tail.clear();
+                Some(Chunk::Short(bytes.len() as u8, short))
             }
-            None => queue.push_back(Chunk::Owned(core::mem::take(&mut self.tail))),
-        }
-        queue.push_back(chunk);
+            None => Some(Chunk::Owned(self.take_tail())),
+        };
+        let queue = self.queue.get_or_insert_default();
+        before.into_iter().for_each(|before| queue.push(before));
+        queue.push(chunk);
     }
 
     /// What is to be written, in order. Together the pieces have [`len`](Self::len) bytes.
     pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
-        let queued = self.queue.iter().flat_map(|queue| queue.iter().map(Chunk::as_slice));
+        let queued = self.queue.iter().flat_map(|queue| queue.chunks.iter().map(Chunk::as_slice));
         let mut skip = self.written;
         queued
             .chain(core::iter::once(self.tail.as_slice()))
@@ -181,22 +227,22 @@ impl Outbox {
 
     /// Takes the first `count` bytes off: they are written. More than there are is all of them.
     pub fn advance(&mut self, count: usize) {
-        if count >= self.len {
+        if count >= self.len() {
             return self.clear();
         }
-        self.len = self.len.saturating_sub(count);
         self.written = self.written.saturating_add(count);
-        while let Some(first) = self.queue.as_ref().and_then(|queue| queue.front()) {
+        while let Some(queue) = &mut self.queue
+            && let Some(first) = queue.chunks.front()
+        {
             let size = first.as_slice().len();
             if self.written < size {
                 return;
             }
             self.written = self.written.saturating_sub(size);
-            if let Some(queue) = &mut self.queue {
-                queue.pop_front();
-                if queue.is_empty() {
-                    self.queue = None;
-                }
+            queue.len = queue.len.saturating_sub(size);
+            queue.chunks.pop_front();
+            if queue.chunks.is_empty() {
+                self.queue = None;
             }
         }
         // A tail that is refilled before it is ever drained must not keep what is written.
@@ -206,9 +252,13 @@ impl Outbox {
         }
     }
 
-    /// Drops everything, and the memory with it.
+    /// Drops everything, and the memory with it, but for what was lent.
     pub fn clear(&mut self) {
-        *self = Self::new();
+        if !self.is_lent {
+            self.tail = Vec::new();
+        }
+        self.tail.clear();
+        (self.queue, self.written) = (None, 0);
     }
 }
 
@@ -226,6 +276,8 @@ mod tests {
         Shared(usize),
         Bytes(usize),
         Advance(usize),
+        Lend,
+        Reclaim,
     }
 
     fn op() -> impl Strategy<Value = Op> {
@@ -238,6 +290,8 @@ mod tests {
             size.clone().prop_map(Op::Shared),
             size.clone().prop_map(Op::Bytes),
             size.prop_map(Op::Advance),
+            Just(Op::Lend),
+            Just(Op::Reclaim),
         ]
     }
 
@@ -246,6 +300,7 @@ mod tests {
         #[test]
         fn equals_a_plain_queue(ops in prop::collection::vec(op(), 0..60)) {
             let (mut outbox, mut plain, mut next) = (Outbox::new(), Vec::<u8>::new(), 0u8);
+            let mut buffer = Vec::with_capacity(16_384);
             let mut fresh = |size: usize| -> Vec<u8> {
                 (0..size).map(|_| { next = next.wrapping_add(1); next }).collect()
             };
@@ -266,6 +321,11 @@ mod tests {
                     Op::Shared(size) => { let b = fresh(size); plain.extend(&b); outbox.push_shared(&b.into()); }
                     Op::Bytes(size) => { let b = fresh(size); plain.extend(&b); outbox.push_bytes(b.into()); }
                     Op::Advance(count) => { outbox.advance(count); plain.drain(..count.min(plain.len())); }
+                    Op::Lend => { buffer.extend_from_slice(b"old"); outbox.lend(&mut buffer); }
+                    Op::Reclaim => {
+                        outbox.reclaim(&mut buffer);
+                        prop_assert!(!outbox.is_empty() || outbox.tail.capacity() == 0);
+                    }
                 }
                 prop_assert_eq!(outbox.len(), plain.len());
                 prop_assert_eq!(outbox.chunks().collect::<Vec<_>>().concat(), plain.clone());
@@ -282,6 +342,43 @@ mod tests {
         assert_eq!(outbox.chunks().count(), 3);
         outbox.advance(outbox.len());
         assert!(outbox.queue.is_none() && outbox.tail.capacity() == 0);
+    }
+
+    #[test]
+    fn what_was_lent_is_given_back() {
+        let (mut outbox, mut buffer) = (Outbox::new(), Vec::with_capacity(10_000));
+        let memory = buffer.as_ptr();
+        for _ in 0..3 {
+            outbox.lend(&mut buffer);
+            assert_eq!(buffer.capacity(), 0);
+            outbox.push(&[1; 100]);
+            outbox.push_shared(&Bytes::from(alloc::vec![2; 1000]));
+            outbox.push_sized(1000, |out| out.extend_from_slice(&[3; 1000]));
+            assert_eq!(outbox.tail.as_ptr(), memory);
+            outbox.advance(1600);
+            // What is left is not much, and needs no more than it has.
+            outbox.reclaim(&mut buffer);
+            assert_eq!((buffer.as_ptr(), buffer.len(), buffer.capacity()), (memory, 0, 10_000));
+            assert_eq!((outbox.len(), outbox.tail.capacity()), (500, 1000));
+            outbox.lend(&mut buffer);
+            assert_eq!(buffer.capacity(), 10_000, "not while something waits");
+            outbox.advance(500);
+            assert_eq!(outbox.tail.capacity(), 0);
+        }
+        outbox.lend(&mut buffer);
+        outbox.push(&[4; 6000]);
+        outbox.reclaim(&mut buffer);
+        assert_eq!((buffer.capacity(), outbox.tail.as_ptr()), (0, memory), "much is not copied");
+        outbox.advance(6000);
+        assert_eq!(outbox.tail.capacity(), 0);
+        // Nor when it is closed; then another that was made meanwhile is not dropped for nothing.
+        buffer.reserve_exact(10_000);
+        outbox.lend(&mut buffer);
+        outbox.push(&[5; 6000]);
+        outbox.push_bytes(Bytes::from(alloc::vec![6; 1000]));
+        buffer.reserve_exact(500);
+        outbox.reclaim(&mut buffer);
+        assert_eq!((outbox.len(), outbox.tail.capacity(), buffer.capacity()), (7000, 0, 500));
     }
 
     #[test]

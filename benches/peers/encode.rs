@@ -140,9 +140,10 @@ fn roomwire(batch: &Batch, watch: &mut Stopwatch) {
         true => Connection::client_after_upgrade(Arc::default(), [7; 32], now),
         false => Connection::server_after_upgrade(Arc::default(), now),
     };
-    let mut written = batch.written();
+    let (mut written, mut buffer) = (batch.written(), Vec::with_capacity(20 * KIB));
     watch.time(|| {
         for _ in 0..batch.turns {
+            conn.lend(&mut buffer);
             for payload in &batch.payloads {
                 // One more owner costs more than a copy of a short payload; and a client has to copy it in any case.
                 if payload.len() > 2 * KIB && !batch.masked {
@@ -156,6 +157,7 @@ fn roomwire(batch: &Batch, watch: &mut Stopwatch) {
                 }
             }
             drain(&mut conn, &mut written);
+            conn.reclaim(&mut buffer);
         }
     });
     batch.verify(watch, written);

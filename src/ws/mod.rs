@@ -38,6 +38,10 @@
 //! not come is gathered in memory of its own. A driver that reads on at once, or has a buffer for each connection, spares it
 //! that with [`receive_in_place`](Connection::receive_in_place).
 //!
+//! # Memory for what is sent
+//! It is gathered in memory that goes when it is written. A driver with many connections spares them that with
+//! [`lend`](Connection::lend): one buffer for all, given to each in its turn.
+//!
 //! # Large messages
 //! A message is told whole as long as the connection may hold it ([`Limits::message_bytes_max`]). With [`Config::pieces`] a
 //! larger one is not refused, but told in pieces while it arrives, lent from the caller's buffer where it can be; so a

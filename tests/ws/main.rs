@@ -13,6 +13,7 @@ mod deflate;
 #[cfg(feature = "deflate")]
 mod deflate_pieces;
 mod in_place;
+mod lent;
 mod misuse;
 mod mutation;
 mod opening;

@@ -19,6 +19,8 @@ const BUFFER_BYTES: usize = 64 * 1024;
 thread_local! {
     /// What is read is dealt with before anybody else has the thread, so that one buffer serves all its connections.
     pub(crate) static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER_BYTES]);
+    /// So it is with what is to be written, as far as the socket takes it.
+    static OUTGOING: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Drives `conn` until it is over. Whenever it is woken it does all that can be done: a write of everything that is owed, a
@@ -28,33 +30,43 @@ pub async fn drive(stream: impl AsyncRead + AsyncWrite, mut conn: ws::Connection
     let sleep = pin!(sleep_until(clock(None)));
     let mut alarm = Alarm { sleep, at: Instant::NEVER, wakes: None };
     let mut writing = Writing::default();
-    poll_fn(|cx| {
+    let mut turn = |conn: &mut ws::Connection, cx: &mut Context<'_>| {
         let mut now = now();
         let mut reading = Reading::default();
         loop {
             // While there is no room for more, reading goes on.
-            if let Poll::Ready(written) = writing.poll(&mut conn, stream.as_mut(), now, cx)
+            if let Poll::Ready(written) = writing.poll(conn, stream.as_mut(), now, cx)
                 && written? == Stream::Closed
             {
                 return Poll::Ready(Ok(()));
             }
             // Before reading: who never stops sending must not stop the time.
             if conn.poll_timeout().is_some_and(|deadline| deadline <= now) {
-                echo::time_passed(&mut conn, now);
+                echo::time_passed(conn, now);
                 continue;
             }
             if conn.wants_read()
-                && let Poll::Ready(read) = reading.poll(&mut conn, stream.as_mut(), now, cx)
+                && let Poll::Ready(read) = reading.poll(conn, stream.as_mut(), now, cx)
             {
                 read?;
                 continue;
             }
-            if reading.give_up(&mut conn, now) {
+            if reading.give_up(conn, now) {
                 continue;
             }
             ready!(alarm.poll(conn.poll_timeout(), now, cx));
             now = crate::now();
         }
+    };
+    poll_fn(|cx| {
+        OUTGOING.with_borrow_mut(|buffer| {
+            // It has its room still, unless a connection has kept it.
+            buffer.reserve(BUFFER_BYTES);
+            conn.lend(buffer);
+        });
+        let polled = turn(&mut conn, cx);
+        OUTGOING.with_borrow_mut(|buffer| conn.reclaim(buffer));
+        polled
     })
     .await
 }

@@ -3,7 +3,7 @@
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
-use super::{Connection, Encoding, Outgoing, PONG_BYTES_MAX, Pong, SendError};
+use super::{Connection, Encoding, Outgoing, PONG_BYTES_MAX, Pong, SendError, State};
 use crate::time::Instant;
 use crate::ws::close::CONTROL_BYTES_MAX;
 use crate::ws::frame::{FIN, HEADER_BYTES_MAX, Header, RSV1};
@@ -14,6 +14,39 @@ use crate::ws::{Message, Opcode, Piece, Prepared, Role, Shared};
 const SHORT_BYTES_MAX: usize = 125;
 
 impl Connection {
+    /// Lends a buffer, whose content is dropped, to a connection on which nothing is queued: what is sent, and answered, is
+    /// gathered there, as far as it has to be copied. So one buffer serves all connections of a thread, and nothing is allocated for
+    /// what can be written at once.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use roomwire::{Instant, ws::Connection};
+    ///
+    /// let now = Instant::ORIGIN;
+    /// let mut conn = Connection::server_after_upgrade(Arc::default(), now);
+    /// let mut buffer = Vec::with_capacity(64 * 1024);
+    ///
+    /// conn.lend(&mut buffer);
+    /// conn.send(now, "Hi")?;
+    /// assert_eq!(conn.outgoing().collect::<Vec<_>>(), [b"\x81\x02Hi"]);
+    /// conn.sent(now, 4);
+    /// conn.reclaim(&mut buffer);
+    /// assert!(buffer.is_empty() && buffer.capacity() >= 64 * 1024);
+    /// # Ok::<(), roomwire::ws::SendError>(())
+    /// ```
+    pub fn lend(&mut self, buffer: &mut Vec<u8>) {
+        if !matches!(self.state, State::Handshake(_)) {
+            self.outbox.lend(buffer);
+        }
+    }
+
+    /// Gives back what was lent: to be called before another connection has its turn. What could not be written moves to memory of
+    /// the connection's own. If it fills more than half of the buffer, then that stays here until it is written, and `buffer`
+    /// is left as it is.
+    pub fn reclaim(&mut self, buffer: &mut Vec<u8>) {
+        self.outbox.reclaim(buffer);
+    }
+
     /// Queues a message, compressed where that was agreed on and is worth it.
     ///
     /// # Errors

@@ -1,5 +1,5 @@
-//! A WebSocket echo for very many connections: one thread, one buffer to read into for all, and no buffer of its own for
-//! a connection that is idle.
+//! A WebSocket echo for very many connections: one thread, one buffer to read into for all and one to write from, and no buffer
+//! of its own for a connection that is idle.
 //!
 //! `cargo run --release --manifest-path examples/drivers/Cargo.toml --bin mio -- --listen 127.0.0.1:9001`
 //!
@@ -23,6 +23,7 @@ use socket2::{Domain, Socket, Type};
 
 const LISTENER: Token = Token(usize::MAX);
 const BUFFER_BYTES: usize = 256 * 1024;
+const OUTGOING_BYTES: usize = 64 * 1024;
 /// Connections that are accepted before others have their turn.
 const BURST: usize = 256;
 /// Connections that the kernel keeps until they are accepted.
@@ -46,6 +47,7 @@ fn main() -> io::Result<()> {
         ready: Vec::new(),
         timers: BinaryHeap::new(),
         buffer: vec![0; BUFFER_BYTES],
+        outgoing: Vec::new(),
     };
     server.run()
 }
@@ -72,6 +74,8 @@ struct Server {
     /// Who is to be asked at what time; stale entries are known by that `Peer::alarm` is another.
     timers: BinaryHeap<Reverse<(Instant, usize)>>,
     buffer: Vec<u8>,
+    /// Lent to who has its turn.
+    outgoing: Vec<u8>,
 }
 
 struct Peer {
@@ -182,7 +186,11 @@ impl Server {
     fn turn(&mut self, key: usize, now: Instant) {
         let Some(peer) = self.peers.get_mut(key) else { return };
         peer.queued = false;
+        // It has its room still, unless a connection has kept it.
+        self.outgoing.reserve(OUTGOING_BYTES);
+        peer.conn.lend(&mut self.outgoing);
         let wanted = peer.turn(&mut self.buffer, now);
+        peer.conn.reclaim(&mut self.outgoing);
         match wanted.and_then(|wanted| peer.await_room(self.poll.registry(), key).map(|()| wanted)) {
             Ok(Stream::Closed) | Err(_) => drop(self.peers.remove(key)),
             Ok(_) => {
