@@ -27,8 +27,8 @@ pub struct Outbox {
     /// What stands before `tail`; absent unless something shared or large is queued, or much.
     queue: Option<Box<Queue>>,
     tail: Vec<u8>,
-    /// How much of the first chunk (or of the tail, without chunks) is already written.
-    written: usize,
+    /// How much is not yet written, over all chunks and the tail.
+    len: usize,
     /// Whether the tail's memory is the driver's.
     is_lent: bool,
 }
@@ -36,13 +36,13 @@ pub struct Outbox {
 #[derive(Default)]
 struct Queue {
     chunks: VecDeque<Chunk>,
-    /// Of all chunks.
-    len: usize,
+    /// Of all chunks, what is written of the first included.
+    size: usize,
 }
 
 impl Queue {
-    fn push(&mut self, chunk: Chunk) {
-        self.len = self.len.saturating_add(chunk.as_slice().len());
+    fn push(&mut self, chunk: Chunk, size: usize) {
+        self.size = self.size.saturating_add(size);
         self.chunks.push_back(chunk);
     }
 }
@@ -66,7 +66,7 @@ impl Chunk {
 impl fmt::Debug for Outbox {
     /// Shows how much there is, not what: it may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Outbox").field("len", &self.len()).finish_non_exhaustive()
+        f.debug_struct("Outbox").field("len", &self.len).finish_non_exhaustive()
     }
 }
 
@@ -74,25 +74,28 @@ impl Outbox {
     /// An empty outbox, which owns no memory.
     #[must_use]
     pub const fn new() -> Self {
-        Self { queue: None, tail: Vec::new(), written: 0, is_lent: false }
+        Self { queue: None, tail: Vec::new(), len: 0, is_lent: false }
     }
 
     /// Bytes not yet written.
     #[must_use]
     #[inline]
     pub const fn len(&self) -> usize {
-        let queued = match &self.queue {
-            Some(queue) => queue.len,
-            None => 0,
-        };
-        queued.saturating_add(self.tail.len()).saturating_sub(self.written)
+        self.len
     }
 
     /// Whether everything is written.
     #[must_use]
     #[inline]
     pub const fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.len == 0
+    }
+
+    /// How much of the first chunk (or of the tail, without chunks) is written.
+    #[inline]
+    fn written(&self) -> usize {
+        let queued = self.queue.as_ref().map_or(0, |queue| queue.size);
+        queued.saturating_add(self.tail.len()).saturating_sub(self.len)
     }
 
     /// Lends the memory of `buffer`, whose content is dropped: what is copied from now on is gathered there. Nothing is taken
@@ -131,12 +134,16 @@ impl Outbox {
     /// Queues a copy.
     pub fn push(&mut self, bytes: &[u8]) {
         self.tail.extend_from_slice(bytes);
+        self.len = self.len.saturating_add(bytes.len());
     }
 
     /// Queues bytes that `write` appends to the buffer it is given.
     #[inline]
     pub fn push_with<R>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-        write(&mut self.tail)
+        let before = self.tail.len();
+        let result = write(&mut self.tail);
+        self.len = self.len.saturating_add(self.tail.len().saturating_sub(before));
+        result
     }
 
     /// The same for about `size` bytes: room for them is made without moving much of what is there.
@@ -160,8 +167,7 @@ impl Outbox {
         let room = self.tail.capacity().saturating_mul(2).min(TAIL_BYTES.end);
         let tail = self.take_tail();
         self.tail.reserve_exact(if size > room / 2 { size } else { room });
-        // `written` goes along: if the tail was first, it is the first chunk now.
-        self.queue.get_or_insert_default().push(Chunk::Owned(tail));
+        self.queue.get_or_insert_default().push(Chunk::Owned(tail), len);
     }
 
     /// Queues the first `size` of these bytes: a header whose payload is queued next, on its own.
@@ -174,7 +180,8 @@ impl Outbox {
             *to = from;
         }
         let size = size.min(header.len());
-        self.queue.get_or_insert_default().push(Chunk::Short(size as u8, short));
+        self.len = self.len.saturating_add(size);
+        self.queue.get_or_insert_default().push(Chunk::Short(size as u8, short), size);
     }
 
     /// Queues an owned buffer; a large one is not copied.
@@ -182,7 +189,8 @@ impl Outbox {
         if bytes.len() <= COPY_BYTES_MAX {
             return self.push(&bytes);
         }
-        self.enqueue(Chunk::Owned(bytes));
+        let size = bytes.len();
+        self.enqueue(Chunk::Owned(bytes), size);
     }
 
     /// Queues bytes that others hold too; all but a few are not copied.
@@ -195,30 +203,31 @@ impl Outbox {
         if bytes.len() <= COPY_BYTES_MAX {
             return self.push(&bytes);
         }
-        self.enqueue(Chunk::Shared(bytes));
+        let size = bytes.len();
+        self.enqueue(Chunk::Shared(bytes), size);
     }
 
-    fn enqueue(&mut self, chunk: Chunk) {
-        // `written` goes along: if the tail was first, it is the first chunk now.
-        let mut short = [0; SHORT_BYTES_MAX];
-        let before = match short.get_mut(..self.tail.len()) {
-            Some(&mut []) => None,
-            Some(bytes) => {
-                bytes.copy_from_slice(&self.tail);
-                self.tail.clear();
-                Some(Chunk::Short(bytes.len() as u8, short))
-            }
-            None => Some(Chunk::Owned(self.take_tail())),
-        };
-        let queue = self.queue.get_or_insert_default();
-        before.into_iter().for_each(|before| queue.push(before));
-        queue.push(chunk);
+    fn enqueue(&mut self, chunk: Chunk, size: usize) {
+        self.len = self.len.saturating_add(size);
+        let (before, mut short) = (self.tail.len(), [0; SHORT_BYTES_MAX]);
+        if before > 0 {
+            let tail = match short.get_mut(..before) {
+                Some(bytes) => {
+                    bytes.copy_from_slice(&self.tail);
+                    self.tail.clear();
+                    Chunk::Short(before as u8, short)
+                }
+                None => Chunk::Owned(self.take_tail()),
+            };
+            self.queue.get_or_insert_default().push(tail, before);
+        }
+        self.queue.get_or_insert_default().push(chunk, size);
     }
 
     /// What is to be written, in order. Together the pieces have [`len`](Self::len) bytes.
     pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
         let queued = self.queue.iter().flat_map(|queue| queue.chunks.iter().map(Chunk::as_slice));
-        let mut skip = self.written;
+        let mut skip = self.written();
         queued
             .chain(core::iter::once(self.tail.as_slice()))
             .map(move |piece| piece.get(core::mem::take(&mut skip)..).unwrap_or_default())
@@ -227,38 +236,39 @@ impl Outbox {
 
     /// Takes the first `count` bytes off: they are written. More than there are is all of them.
     pub fn advance(&mut self, count: usize) {
-        if count >= self.len() {
+        if count >= self.len {
             return self.clear();
         }
-        self.written = self.written.saturating_add(count);
+        let mut written = self.written().saturating_add(count);
+        self.len = self.len.saturating_sub(count);
         while let Some(queue) = &mut self.queue
             && let Some(first) = queue.chunks.front()
         {
             let size = first.as_slice().len();
-            if self.written < size {
+            if written < size {
                 return;
             }
-            self.written = self.written.saturating_sub(size);
-            queue.len = queue.len.saturating_sub(size);
+            written = written.saturating_sub(size);
+            queue.size = queue.size.saturating_sub(size);
             queue.chunks.pop_front();
             if queue.chunks.is_empty() {
                 self.queue = None;
             }
         }
         // A tail that is refilled before it is ever drained must not keep what is written.
-        if self.written > 4096 && self.written > self.tail.len() / 2 {
-            self.tail.drain(..self.written);
-            self.written = 0;
+        if written > 4096 && written > self.tail.len() / 2 {
+            self.tail.drain(..written);
         }
     }
 
     /// Drops everything, and the memory with it, but for what was lent.
     pub fn clear(&mut self) {
-        if !self.is_lent {
-            self.tail = Vec::new();
+        if self.is_lent {
+            self.tail.clear();
+            (self.queue, self.len) = (None, 0);
+        } else {
+            *self = Self::new();
         }
-        self.tail.clear();
-        (self.queue, self.written) = (None, 0);
     }
 }
 

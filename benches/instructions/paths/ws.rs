@@ -38,6 +38,7 @@ pub const HOT: &[Path] = &[
     Path { name: "ws: send 125 B, client", times: 2000, run: |times| send(times, 125, client()) },
     Path { name: "ws: send 1 KiB, client", times: 1000, run: |times| send(times, KIB, client()) },
     Path { name: "ws: send 16 KiB, client", times: 100, run: |times| send(times, 16 * KIB, client()) },
+    Path { name: "ws: send 1 KiB, server, buffer lent", times: 1000, run: |times| send_lent(times, KIB, server()) },
     Path { name: "ws: send prepared 1 KiB, server", times: 1000, run: prepared },
     Path { name: "ws: echo 125 B, one in a read", times: 1000, run: |times| echo(times, 1) },
     Path { name: "ws: echo 125 B, 16 of them in a read", times: 3200, run: |times| echo(times, 16) },
@@ -192,6 +193,19 @@ fn send(times: usize, size: usize, mut conn: Connection) {
             let now = clock.tick();
             conn.send(now, &payload[..]).expect("there is room");
             assert!(written(&mut conn, now) > size);
+        }
+    });
+}
+
+fn send_lent(times: usize, size: usize, mut conn: Connection) {
+    let (payload, mut clock, mut buffer) = (noise(size), Clock::default(), Vec::with_capacity(64 * KIB));
+    count(|| {
+        for _ in 0..times {
+            let now = clock.tick();
+            conn.lend(&mut buffer);
+            conn.send(now, &payload[..]).expect("there is room");
+            assert!(written(&mut conn, now) > size);
+            conn.reclaim(&mut buffer);
         }
     });
 }
