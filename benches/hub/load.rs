@@ -110,9 +110,24 @@ pub fn idle(server: &Server, size: Size) -> io::Result<f64> {
     Ok((after as f64 - before as f64) / clients.len() as f64)
 }
 
-/// Pairs of a POST with an event and a GET that has waited for its acknowledgement.
-pub fn poll(server: &Server, size: Size) -> io::Result<Work> {
-    let mut sessions = (0..size.pollers).map(|_| Session::open(server)).collect::<io::Result<Vec<_>>>()?;
+/// What a head says beside what it must: nothing, or what a browser of 2026 says, of the page that was served by the same server.
+pub const BARE: &str = "";
+pub const BROWSER: &str = "Connection: keep-alive\r\n\
+    sec-ch-ua-platform: \"Linux\"\r\n\
+    User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36\r\n\
+    sec-ch-ua: \"Chromium\";v=\"130\", \"Not?A_Brand\";v=\"99\"\r\n\
+    sec-ch-ua-mobile: ?0\r\n\
+    Accept: */*\r\n\
+    Sec-Fetch-Site: same-origin\r\n\
+    Sec-Fetch-Mode: cors\r\n\
+    Sec-Fetch-Dest: empty\r\n\
+    Referer: http://localhost/\r\n\
+    Accept-Encoding: gzip, deflate, br, zstd\r\n\
+    Accept-Language: en-US,en;q=0.9\r\n";
+
+/// Pairs of a POST with an event and a GET that has waited for its acknowledgement, each with these lines in its head.
+pub fn poll(server: &Server, size: Size, lines: &str) -> io::Result<Work> {
+    let mut sessions = (0..size.pollers).map(|_| Session::open(server, lines)).collect::<io::Result<Vec<_>>>()?;
     let answer = echoed();
     let mut round = || {
         for session in &mut sessions {
@@ -142,7 +157,8 @@ struct Session {
 }
 
 impl Session {
-    fn open(server: &Server) -> io::Result<Self> {
+    fn open(server: &Server, lines: &str) -> io::Result<Self> {
+        let request = |method: &str, query: &str, body: &str| request(method, query, lines, body);
         let (mut get, mut post) = (Client::open(server.address)?, Client::open(server.address)?);
         get.stream.write_all(&request("GET", "", ""))?;
         let open = get.body()?;
@@ -179,11 +195,11 @@ impl Session {
     }
 }
 
-fn request(method: &str, query: &str, body: &str) -> Vec<u8> {
+fn request(method: &str, query: &str, lines: &str, body: &str) -> Vec<u8> {
     let kind = if body.is_empty() { "" } else { "Content-Type: text/plain;charset=UTF-8\r\n" };
     let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
     format!(
-        "{method} /socket.io/?EIO=4&transport=polling{query} HTTP/1.1\r\nHost: localhost\r\n{kind}{length}\r\n{body}"
+        "{method} /socket.io/?EIO=4&transport=polling{query} HTTP/1.1\r\nHost: localhost\r\n{lines}{kind}{length}\r\n{body}"
     )
     .into_bytes()
 }

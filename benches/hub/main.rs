@@ -52,7 +52,7 @@ impl From<Work> for Sample {
 }
 
 /// Memory first: what a process has freed before would hide what clients hold.
-const ROWS: [Row; 6] = [
+const ROWS: [Row; 7] = [
     Row {
         name: |size| format!("memory of an idle client, of {}", size.idle),
         unit: "KB",
@@ -93,7 +93,14 @@ const ROWS: [Row; 6] = [
         unit: "s for a million",
         scale: 1.0,
         has_floor: false,
-        measure: |server, size| Ok(load::poll(server, size)?.into()),
+        measure: |server, size| Ok(load::poll(server, size, load::BARE)?.into()),
+    },
+    Row {
+        name: |size| format!("long polling, heads of a browser, {} sessions", size.pollers),
+        unit: "s for a million",
+        scale: 1.0,
+        has_floor: false,
+        measure: |server, size| Ok(load::poll(server, size, load::BROWSER)?.into()),
     },
 ];
 
