@@ -139,7 +139,7 @@ pub fn run(end: End, config: Config, pieces: &[&[u8]], answers: Answers, eof: bo
     run_in_place(end, config, pieces, 0, answers, eof)
 }
 
-/// The same with a driver that keeps frames in a buffer of so many bytes until they are whole.
+/// The same with a driver that keeps frames in a buffer of so many bytes until they are whole, and lends a small one to answer in.
 pub fn run_in_place(end: End, config: Config, pieces: &[&[u8]], room: usize, answers: Answers, eof: bool) -> Trace {
     let now = Instant::from_nanos(1);
     let mut conn = end.connection(config, now);
@@ -152,10 +152,13 @@ pub fn run_in_place(end: End, config: Config, pieces: &[&[u8]], room: usize, ans
             event => answer(conn, now, event),
         }
     };
-    let mut left = Vec::new();
+    let (mut left, mut lent) = (Vec::new(), Vec::new());
     for piece in pieces.iter().copied() {
         left.extend_from_slice(piece);
+        lent.reserve(64);
+        conn.lend(&mut lent);
         left = feed_in_place(&mut conn, now, left, room, &mut with);
+        conn.reclaim(&mut lent);
     }
     feed(&mut conn, now, &left, with);
     if let Some(upgrade) = owed
