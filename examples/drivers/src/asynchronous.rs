@@ -161,7 +161,7 @@ impl Writing {
             let written = if first.len() == conn.outgoing_len() {
                 stream.as_mut().poll_write(cx, first)
             } else {
-                let (slices, filled) = gather(conn);
+                let (slices, filled) = gather(conn.outgoing());
                 stream.as_mut().poll_write_vectored(cx, &slices[..filled])
             };
             match ready!(written)? {

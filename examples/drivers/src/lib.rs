@@ -3,6 +3,7 @@
 pub mod asynchronous;
 pub mod echo;
 pub mod hub_service;
+pub mod readiness;
 pub mod tls;
 
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -10,7 +11,7 @@ use std::io::IoSlice;
 use std::sync::LazyLock;
 use std::time::Instant as Clock;
 
-use roomwire::{Instant, ws};
+use roomwire::Instant;
 
 /// The origin of all times in the process.
 pub static ORIGIN: LazyLock<Clock> = LazyLock::new(Clock::now);
@@ -31,10 +32,10 @@ pub fn listen_address() -> String {
 }
 
 /// As much of what is to be written as one call takes, and how many of the slices are filled.
-pub fn gather(conn: &ws::Connection) -> ([IoSlice<'_>; 16], usize) {
+pub fn gather<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> ([IoSlice<'a>; 16], usize) {
     let mut slices = [IoSlice::new(&[]); 16];
     let mut filled = 0;
-    for (slice, piece) in slices.iter_mut().zip(conn.outgoing()) {
+    for (slice, piece) in slices.iter_mut().zip(pieces) {
         *slice = IoSlice::new(piece);
         filled += 1;
     }

@@ -4,40 +4,32 @@
 //!
 //! `cargo run --release --manifest-path examples/drivers/Cargo.toml --bin hub_mio -- --listen 127.0.0.1:9001`
 //!
-//! Sockets are registered once for reading, edge-triggered, as in `mio.rs`; for writing only when the kernel takes no more. In
-//! each round everybody who sent something has a turn of one read; then what that made the hub say is written, to each in
-//! one go.
+//! Sockets are those of `mio.rs`. In each round everybody who sent something has a turn of one read; then what that made the
+//! hub say is written, to each in one go.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use drivers::readiness::{BURST, DOOR, Door, Found, Socket};
 use drivers::{listen_address, now, option, seed};
-use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Poll, Registry, Token};
+use mio::net::TcpStream;
+use mio::{Events, Poll, Registry};
 use roomwire::hub::{Config, ConnId, Event, Hub, Origins, Peer, Target};
 use roomwire::{Instant, Stream};
 use slab::Slab;
-use socket2::{Domain, Socket, Type};
 
-const LISTENER: Token = Token(usize::MAX);
 const BUFFER_BYTES: usize = 256 * 1024;
-/// Connections that are accepted before others have their turn.
-const BURST: usize = 256;
-/// Connections that the kernel keeps until they are accepted.
-const BACKLOG: i32 = 4096;
-/// After an error of accept, which is mostly too many open files and passes.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const ROOM: &str = "all";
 
 fn main() -> io::Result<()> {
     rlimit::increase_nofile_limit(u64::MAX)?;
-    let mut listener = listen(listen_address().parse().map_err(io::Error::other)?)?;
-    println!("listening on {}", listener.local_addr()?);
+    let address: SocketAddr = listen_address().parse().map_err(io::Error::other)?;
     let poll = Poll::new()?;
-    poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+    let door = Door::listen(address, poll.registry())?;
+    println!("listening on {}", door.address()?);
     let mut config = Config::new(Origins::Any);
     // Who is lost here does not come back.
     config.away_timeout = Duration::ZERO;
@@ -47,28 +39,16 @@ fn main() -> io::Result<()> {
         config.engine.ping_interval = Duration::from_secs(seconds.parse().map_err(io::Error::other)?);
     }
     let hub = Hub::new(config, seed(), now()).map_err(io::Error::other)?;
-    let (peers, keys, ready) = (Slab::new(), HashMap::default(), Vec::new());
-    Server { poll, listener, accept_at: Instant::NEVER, hub, peers, keys, ready, buffer: vec![0; BUFFER_BYTES] }.run()
-}
-
-/// A listener with room for a burst.
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(TcpListener::from_std(socket.into()))
+    let (clients, keys, ready) = (Slab::new(), HashMap::default(), Vec::new());
+    Server { poll, door, hub, clients, keys, ready, buffer: vec![0; BUFFER_BYTES] }.run()
 }
 
 struct Server {
     poll: Poll,
-    listener: TcpListener,
-    /// When to accept without being told that somebody waits.
-    accept_at: Instant,
+    door: Door,
     hub: Hub,
-    peers: Slab<Client>,
-    /// Places in `peers`.
+    clients: Slab<Client>,
+    /// Places in `clients`.
     keys: HashMap<ConnId, usize, BuildHasherDefault<Mix>>,
     /// Whose turn it is, once each.
     ready: Vec<usize>,
@@ -94,18 +74,8 @@ impl Hasher for Mix {
 }
 
 struct Client {
-    stream: TcpStream,
+    socket: Socket,
     conn: ConnId,
-    /// Whether a read may find something, and a write room.
-    readable: bool,
-    writable: bool,
-    /// Whether the kernel tells when there is room again.
-    told_of_room: bool,
-    /// Whether the peer's end of the stream is near: a short read is not the last then.
-    ending: bool,
-    /// Whether it is in `ready`.
-    queued: bool,
-    shut: bool,
 }
 
 impl Server {
@@ -118,17 +88,15 @@ impl Server {
             }
             let now = now();
             for event in &events {
-                let Token(key) = event.token();
-                if event.token() == LISTENER {
-                    self.accept_at = now;
+                let key = event.token().0;
+                if event.token() == DOOR {
+                    self.door.opens = now;
                     continue;
                 }
-                let Some(peer) = self.peers.get_mut(key) else { continue };
-                peer.readable |= event.is_readable() || event.is_error();
-                peer.ending |= event.is_read_closed();
-                let was_full = !peer.writable;
-                peer.writable |= event.is_writable();
-                peer.queue(&mut self.ready, key);
+                let Some(client) = self.clients.get_mut(key) else { continue };
+                let was_full = !client.socket.is_writable();
+                client.socket.told(event);
+                client.socket.queue(&mut self.ready);
                 if was_full {
                     self.flush(key, now);
                 }
@@ -141,7 +109,7 @@ impl Server {
                 self.turn(self.ready[at], now);
             }
             self.ready.drain(..due);
-            if self.accept_at <= now {
+            if self.door.opens <= now {
                 self.accept(now);
             }
             self.settle(now);
@@ -153,82 +121,54 @@ impl Server {
         if !self.ready.is_empty() {
             return Some(Duration::ZERO);
         }
-        let alarm = self.hub.poll_timeout().unwrap_or(Instant::NEVER).min(self.accept_at);
+        let alarm = self.hub.poll_timeout().unwrap_or(Instant::NEVER).min(self.door.opens);
         (alarm != Instant::NEVER).then(|| alarm.saturating_since(now()))
     }
 
     fn accept(&mut self, now: Instant) {
-        self.accept_at = now;
         for _ in 0..BURST {
-            match self.listener.accept() {
-                Ok((stream, address)) => {
-                    if let Err(error) = self.admit(stream, address, now) {
-                        eprintln!("connect: {error}");
-                    }
-                }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.accept_at = Instant::NEVER;
-                    return;
-                }
-                Err(error) => {
-                    eprintln!("accept: {error}");
-                    self.accept_at = now.saturating_add(ACCEPT_PAUSE);
-                    return;
-                }
+            let Some((stream, address)) = self.door.accept(now) else { return };
+            if let Err(error) = self.admit(stream, address, now) {
+                eprintln!("connect: {error}");
             }
         }
     }
 
-    fn admit(&mut self, mut stream: TcpStream, address: SocketAddr, now: Instant) -> io::Result<()> {
-        stream.set_nodelay(true)?;
-        let place = self.peers.vacant_entry();
+    fn admit(&mut self, stream: TcpStream, address: SocketAddr, now: Instant) -> io::Result<()> {
+        let place = self.clients.vacant_entry();
         let key = place.key();
-        // Of room for writing it is not told before that is missing: it would wake up for each new stream.
-        self.poll.registry().register(&mut stream, Token(key), Interest::READABLE)?;
+        let socket = Socket::new(stream, key, self.poll.registry())?;
         let peer = Peer { address: Some(address), secure: false };
         let conn = self.hub.connect_from(now, peer).map_err(io::Error::other)?;
         self.keys.insert(conn, key);
-        place.insert(Client {
-            stream,
-            conn,
-            readable: false,
-            writable: true,
-            told_of_room: false,
-            ending: false,
-            queued: false,
-            shut: false,
-        });
+        place.insert(Client { socket, conn });
         Ok(())
     }
 
     /// One read, and what it means.
     fn turn(&mut self, key: usize, now: Instant) {
-        let Self { hub, peers, ready, buffer, .. } = self;
-        let Some(peer) = peers.get_mut(key) else { return };
-        peer.queued = false;
-        if !peer.readable || !hub.wants_read(peer.conn) {
+        let Self { hub, clients, ready, buffer, .. } = self;
+        let Some(Client { socket, conn }) = clients.get_mut(key) else { return };
+        socket.turn_comes();
+        if !socket.is_readable() || !hub.wants_read(*conn) {
             return;
         }
-        match peer.stream.read(buffer) {
-            Ok(0) => {
-                peer.readable = false;
-                hub.receive_eof(now, peer.conn);
-                self.flush(key, now);
-            }
-            Ok(count) => {
-                // Less than there was room for is all there was: a change after that is told.
-                peer.readable = count == buffer.len() || peer.ending;
+        match socket.read(buffer) {
+            Ok(Found::Bytes(count)) => {
                 let mut input = &mut buffer[..count];
-                while let Some(event) = hub.receive(now, peer.conn, &mut input) {
+                while let Some(event) = hub.receive(now, *conn, &mut input) {
                     handle(hub, now, event);
                 }
-                if peer.readable {
-                    peer.queue(ready, key);
-                }
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => peer.readable = false,
-            Err(error) if error.kind() == ErrorKind::Interrupted => peer.queue(ready, key),
-            Err(_) => self.lose(key, now),
+            Ok(Found::End) => {
+                hub.receive_eof(now, *conn);
+                return self.flush(key, now);
+            }
+            Ok(Found::Nothing) => {}
+            Err(_) => return self.lose(key, now),
+        }
+        if socket.is_readable() {
+            socket.queue(ready);
         }
     }
 
@@ -247,72 +187,41 @@ impl Server {
 
     /// Writes what the kernel takes; then does what the hub wants of the stream.
     fn flush(&mut self, key: usize, now: Instant) {
-        let Some(peer) = self.peers.get_mut(key) else { return };
-        let flushed = peer.flush(&mut self.hub, now).and_then(|wanted| {
-            peer.await_room(self.poll.registry(), key)?;
-            Ok(wanted)
-        });
-        match flushed {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        match client.flush(&mut self.hub, self.poll.registry(), now) {
             Ok(Stream::Closed) | Err(_) => self.lose(key, now),
-            Ok(_) if peer.readable && self.hub.wants_read(peer.conn) => peer.queue(&mut self.ready, key),
+            Ok(_) if client.socket.is_readable() && self.hub.wants_read(client.conn) => {
+                client.socket.queue(&mut self.ready);
+            }
             Ok(_) => {}
         }
     }
 
     fn lose(&mut self, key: usize, now: Instant) {
-        let peer = self.peers.remove(key);
-        self.keys.remove(&peer.conn);
+        let client = self.clients.remove(key);
+        self.keys.remove(&client.conn);
         // Of one that ended in order the hub knows nothing any more.
-        self.hub.abort(now, peer.conn);
+        self.hub.abort(now, client.conn);
     }
 }
 
 impl Client {
-    fn queue(&mut self, ready: &mut Vec<usize>, key: usize) {
-        if !std::mem::replace(&mut self.queued, true) {
-            ready.push(key);
-        }
-    }
-
-    /// The kernel takes no more: from now on it tells when it does, at once if it does by now.
-    fn await_room(&mut self, registry: &Registry, key: usize) -> io::Result<()> {
-        if self.writable || std::mem::replace(&mut self.told_of_room, true) {
-            return Ok(());
-        }
-        registry.reregister(&mut self.stream, Token(key), Interest::READABLE | Interest::WRITABLE)
-    }
-
-    fn flush(&mut self, hub: &mut Hub, now: Instant) -> io::Result<Stream> {
+    fn flush(&mut self, hub: &mut Hub, registry: &Registry, now: Instant) -> io::Result<Stream> {
         loop {
             let owed = hub.outgoing_len(self.conn);
             if owed == 0 {
                 break;
             }
-            if !self.writable {
+            if !self.socket.is_writable() {
+                self.socket.await_room(registry)?;
                 return Ok(Stream::Open);
             }
-            let written = {
-                let mut pieces = hub.outgoing(self.conn);
-                let first = pieces.next().unwrap_or_default();
-                if first.len() == owed {
-                    self.stream.write(first)
-                } else {
-                    let mut slices = [IoSlice::new(&[]); 16];
-                    slices[0] = IoSlice::new(first);
-                    slices[1..].iter_mut().zip(pieces).for_each(|(slice, piece)| *slice = IoSlice::new(piece));
-                    self.stream.write_vectored(&slices)
-                }
-            };
-            match written {
-                Ok(count) => hub.sent(now, self.conn, count),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.writable = false,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+            let count = self.socket.write(hub.outgoing(self.conn), owed)?;
+            hub.sent(now, self.conn, count);
         }
         let wanted = hub.stream(self.conn);
-        if wanted == Stream::HalfClosed && !std::mem::replace(&mut self.shut, true) {
-            self.stream.shutdown(Shutdown::Write)?;
+        if wanted == Stream::HalfClosed {
+            self.socket.shut()?;
         }
         Ok(wanted)
     }

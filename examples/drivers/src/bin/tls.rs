@@ -50,7 +50,7 @@ fn serve(mut stream: TcpStream, tls: Arc<ServerConfig>, config: Arc<ws::Config>)
     loop {
         // Ours, TLS's own and at the end its farewell, together.
         loop {
-            let (slices, filled) = gather(&conn);
+            let (slices, filled) = gather(conn.outgoing());
             let taken = tls.send(&slices[..filled])?;
             conn.sent(now(), taken);
             let last = conn.outgoing_len() == 0;

@@ -98,7 +98,7 @@ impl Client {
 
     /// Hands what is to be written to the thread that writes; whether there was anything.
     fn write(&mut self) -> io::Result<bool> {
-        let (slices, filled) = gather(&self.conn);
+        let (slices, filled) = gather(self.conn.outgoing());
         let (mut bytes, mut count) = (Vec::new(), self.conn.outgoing_len());
         match &mut self.tls {
             None => bytes = self.conn.outgoing().collect::<Vec<_>>().concat(),
