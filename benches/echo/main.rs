@@ -2,11 +2,12 @@
 //! builds what is needed and starts it.
 
 mod load;
+#[path = "../server.rs"]
 mod server;
 
 use std::io;
 use std::path::Path;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use load::Load;
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
 
 fn speed(programs: &Path, rows: &[(usize, usize)]) -> io::Result<()> {
     rlimit::increase_nofile_limit(u64::MAX)?;
-    let servers = SERVERS.map(|name| Server::start(&programs.join(name)));
+    let servers = SERVERS.map(|name| start(programs, name));
     let servers: Vec<Server> = servers.into_iter().collect::<io::Result<_>>()?;
     println!("Echo of 125 bytes over loopback: thousands of messages for each second of the server's processor\n");
     print!("| connections | in flight |");
@@ -95,7 +96,7 @@ fn memory(programs: &Path) -> io::Result<()> {
     }
     println!("| server | bytes of memory for each of {IDLE_CONNECTIONS} idle connections |\n| :-- | --: |");
     for name in SERVERS {
-        let server = Server::start(&programs.join(name))?;
+        let server = start(programs, name)?;
         let mut first = Load::connect(server.address, 1, 1)?;
         first.round()?;
         let before = server.memory()?;
@@ -106,6 +107,11 @@ fn memory(programs: &Path) -> io::Result<()> {
         println!("| {name} | {} |", (server.memory()? - before) / IDLE_CONNECTIONS as u64);
     }
     Ok(())
+}
+
+fn start(programs: &Path, name: &str) -> io::Result<Server> {
+    // As many threads as `mio` and `floor` have.
+    Server::start(Command::new(programs.join(name)).args(["--listen", "127.0.0.1:0"]).env("TOKIO_WORKER_THREADS", "1"))
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -4,10 +4,11 @@
 mod client;
 mod crowd;
 mod load;
+#[path = "../server.rs"]
 mod server;
 
 use std::io::{self, Error};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use load::{Size, Work};
@@ -27,6 +28,9 @@ const QUICK: Size =
 const SERVERS: [&str; 4] = ["floor", "roomwire", "socketioxide", "Node"];
 const FLOOR: usize = 0;
 const OURS: usize = 1;
+
+/// The processor that the server under measurement may use; `run` puts this process on another.
+const PROCESSOR: &str = "0";
 
 /// How one thing is measured, and what one of it is called.
 struct Row {
@@ -148,7 +152,7 @@ fn run() -> io::Result<()> {
     for pass in 0..passes {
         for turn in 0..chosen.len() {
             let place = chosen[(pass + turn) % chosen.len()];
-            let server = Server::start(&command(place))?;
+            let server = Server::start(Command::new("taskset").args(["-c", PROCESSOR]).args(command(place)))?;
             for (row, samples) in ROWS.iter().zip(&mut samples) {
                 if !measured(row) || place == FLOOR && !row.has_floor {
                     continue;

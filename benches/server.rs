@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::{self, BufRead, BufReader, Error};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -15,15 +14,12 @@ pub struct Server {
 
 impl Server {
     /// Starts a program that says `listening on ADDR` first.
-    pub fn start(program: &Path) -> io::Result<Self> {
-        let mut child = Command::new(program)
-            .args(["--listen", "127.0.0.1:0"])
-            // As many as `mio` and `floor` have.
-            .env("TOKIO_WORKER_THREADS", "1")
+    pub fn start(command: &mut Command) -> io::Result<Self> {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|error| Error::other(format!("{}: {error}", program.display())))?;
+            .map_err(|error| Error::other(format!("{command:?}: {error}")))?;
         let mut line = String::new();
         let read = child.stdout.take().map(|output| BufReader::new(output).read_line(&mut line));
         let address = line.trim().strip_prefix("listening on ").and_then(|address| address.parse().ok());
@@ -32,7 +28,7 @@ impl Server {
             _ => {
                 child.kill()?;
                 child.wait()?;
-                Err(Error::other(format!("{} said {line:?}", program.display())))
+                Err(Error::other(format!("{command:?} said {line:?}")))
             }
         }
     }
@@ -64,7 +60,7 @@ pub fn own_cpu() -> io::Result<Duration> {
     cpu("self")
 }
 
-/// Over all threads; `/proc/PID/stat` has it too, but in hundredths of a second.
+/// User and system together, over all threads; `/proc/PID/stat` has it too, but in hundredths of a second.
 fn cpu(process: &str) -> io::Result<Duration> {
     let mut nanos = 0;
     for thread in fs::read_dir(format!("/proc/{process}/task"))? {
