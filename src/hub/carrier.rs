@@ -147,10 +147,10 @@ impl Hub {
             // A poll that breaks may have lost what was on its way: the session is over, as in the official server.
             Tie::Carries(session) | Tie::Polls(session) => self.end_session(session, reason),
             Tie::Upgrades(session) => self.upgrade_failed(session),
-            Tie::Posts(session) => self.posted(session),
             // What is queued still goes out, unless it was given up.
-            tie @ Tie::Delivers(_) if entry.outgoing_len() > 0 => entry.tie = tie,
+            tie @ (Tie::Delivers(_) | Tie::Posts(_)) if entry.outgoing_len() > 0 => entry.tie = tie,
             Tie::Delivers(session) => self.end_session(session, reason),
+            Tie::Posts(session) => self.posted(session),
             Tie::None => {}
         }
     }
