@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use super::carrier::Carrier;
 use super::config::Config;
+use super::connection::Tie;
 use super::event::{DisconnectReason, Error};
 use super::front::Hub;
 use super::handshake::Handshake;
@@ -144,8 +145,13 @@ impl Hub {
         for place in session.sockets {
             self.lose_socket(place, reason);
         }
-        if let Carrier::Polling(polling) = session.carrier {
-            self.abandon_polling(*polling, reason);
+        match session.carrier {
+            Carrier::Polling(polling) => self.abandon_polling(*polling, reason),
+            // Mostly it was the stream that ended. Where it was not, nobody else would end it.
+            Carrier::Stream(conn) if self.conns.get(conn).is_some_and(|entry| entry.tie == Tie::Carries(id)) => {
+                self.end_connection(conn, reason, None, CloseCode::NO_STATUS, "");
+            }
+            Carrier::Stream(_) => {}
         }
     }
 

@@ -283,6 +283,30 @@ fn polling_after_the_upgrade() {
     }
 }
 
+/// An answer that is still on its way when the `5` comes, against the rules, and is lost then: the session is over, and with it
+/// the WebSocket that carries it by now, which nobody else would ever end.
+#[test]
+fn an_answer_that_is_lost_after_the_upgrade() {
+    for revision in [3, 4] {
+        let mut world = accepting();
+        let (mut poller, socket) = connected(&mut world, revision);
+        let conn = poller.park(&mut world);
+        world.stalled.push(conn);
+        emit(&mut world, socket, 0..1);
+        let mut client = Client::open(&mut world, &poller.target("websocket"));
+        assert_eq!(client.ask(&mut world, "2probe"), [text("3probe")]);
+        assert_eq!(client.ask(&mut world, "5"), []);
+        world.news();
+        world.abort(conn);
+        let away_until = Some(world.now.saturating_add(secs(30)));
+        let lost = Told::Disconnected { socket, reason: DisconnectReason::TransportClosed, away_until };
+        assert!(world.news().contains(&lost));
+        assert_eq!(client.frames(&mut world), EMPTY_CLOSE);
+        client.finish(&mut world);
+        assert!(world.closed(client.conn) && world.is_over(client.conn));
+    }
+}
+
 /// A client that has heard `3probe` polls no more: it would not notice that a WebSocket ends which is not its transport yet.
 #[test]
 fn a_shutdown_waits_for_the_upgrade() {
