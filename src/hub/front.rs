@@ -425,7 +425,9 @@ impl Hub {
         for conn in all {
             let tie = self.conns.get(conn).map(|conn| conn.tie);
             let upgrades = matches!(tie, Some(Tie::Upgrades(session)) if self.sessions.get(session).is_some());
-            if !upgrades && !awaited.contains(&conn) {
+            // By now it may be what carries another session.
+            let polls = awaited.contains(&conn) && !matches!(tie, Some(Tie::Carries(_)));
+            if !upgrades && !polls {
                 self.end_connection(conn, DisconnectReason::Shutdown, None, CloseCode::GOING_AWAY, "");
             }
         }

@@ -3,7 +3,7 @@
 use roomwire::Stream;
 use roomwire::hub::{DisconnectReason, Target};
 
-use crate::client::{Client, Frame};
+use crate::client::{Client, Frame, MAIN, opening};
 use crate::poller::{Answer, Poller};
 use crate::polling::{accepting, accepting_with, connected, emit, numbers};
 use crate::world::{Told, World, open_config, secs};
@@ -262,6 +262,23 @@ fn a_shutdown_does_not_wait_for_who_fetches_nothing() {
     assert_eq!((world.hub.is_finished(), world.hub.counts().sessions), (false, 1));
     world.pass(std::time::Duration::from_nanos(1));
     assert_eq!((world.hub.is_finished(), world.hub.counts().sessions), (true, 0));
+}
+
+/// A stream on which a session polled before may be another's WebSocket by now, behind a proxy that keeps streams: that is
+/// closed in order like any other.
+#[test]
+fn a_shutdown_closes_a_websocket_on_a_stream_of_polls() {
+    let mut world = accepting();
+    let (poller, socket) = connected(&mut world, 4);
+    let conn = poller.get.unwrap();
+    world.feed(conn, &opening(MAIN, ""));
+    let mut client = Client::behind(&mut world, conn);
+    client.say(&mut world, "40");
+    client.frames(&mut world);
+    emit(&mut world, socket, 0..1);
+    world.hub.shutdown(world.now);
+    world.settle();
+    assert_eq!(client.frames(&mut world), [Frame::Close(1001, String::new())]);
 }
 
 /// Nor for who is gone: with the last stream nobody is left who could fetch anything.
