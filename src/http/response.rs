@@ -162,7 +162,7 @@ impl Response {
         out.extend_from_slice(self.headers.as_bytes());
         if !self.is_bodiless() {
             out.extend_from_slice(b"content-length: ");
-            write_decimal(self.body.len(), out);
+            write_decimal(self.body.len() as u64, out);
             out.extend_from_slice(b"\r\n");
         }
         if let Some(connection) = connection {
@@ -181,7 +181,7 @@ const HEADERS_BYTES: usize = 192;
 const FRAME_BYTES: usize = 128;
 
 /// Appends a number; without the detour over formatting, since every answer has two.
-pub(crate) fn write_decimal(mut number: usize, out: &mut Vec<u8>) {
+pub(crate) fn write_decimal(mut number: u64, out: &mut Vec<u8>) {
     let (mut digits, mut used) = ([0; 20], 0_usize);
     for digit in digits.iter_mut().rev() {
         *digit = (number % 10) as u8 | b'0';
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn numbers_are_decimal() {
-        for number in [0, 7, 10, 99, 100, 200, 65_535, 1_000_000, usize::MAX] {
+        for number in [0, 7, 10, 99, 100, 200, 65_535, 1_000_000, u64::MAX] {
             let mut out = Vec::from(*b"=");
             write_decimal(number, &mut out);
             assert_eq!(out, ["=", &number.to_string()].concat().as_bytes());

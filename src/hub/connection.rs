@@ -204,12 +204,8 @@ impl Conn {
         }
     }
 
-    fn outbox(&self) -> Option<&Outbox> {
+    pub(super) fn outbox(&self) -> Option<&Outbox> {
         each!(&self.link, stream => Some(stream.outbox()), else None)
-    }
-
-    pub(super) fn outgoing(&self) -> impl Iterator<Item = &[u8]> {
-        self.outbox().into_iter().flat_map(Outbox::chunks)
     }
 
     pub(super) fn outgoing_len(&self) -> usize {

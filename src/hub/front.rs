@@ -21,6 +21,7 @@ use crate::engineio::Sid;
 use crate::entropy::Entropy;
 use crate::http::{self, Response};
 use crate::lines;
+use crate::outbox::Outbox;
 use crate::stream::Stream;
 use crate::time::Instant;
 use crate::ws::{self, CloseCode, DeflateConfig};
@@ -328,7 +329,7 @@ impl Hub {
 
     /// Bytes to be written to the stream of `conn`, in order.
     pub fn outgoing(&self, conn: ConnId) -> impl Iterator<Item = &[u8]> {
-        self.conns.get(conn).into_iter().flat_map(Conn::outgoing)
+        self.conns.get(conn).and_then(Conn::outbox).into_iter().flat_map(Outbox::chunks)
     }
 
     /// How many bytes are to be written.
