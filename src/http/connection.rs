@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use super::reader::{Limits, LimitsError, RequestReader};
 use super::{Error, Request, Response};
-use crate::outbox::{COPY_BYTES_MAX, Outbox};
+use crate::outbox::Outbox;
 use crate::outflow::{Outflow, Patience};
 use crate::stream::Stream;
 use crate::time::Instant;
@@ -438,21 +438,18 @@ impl Connection {
     }
 
     /// Writes what is the last of HTTP on this stream.
-    pub(crate) fn write_switching(&mut self, response: &Response) {
-        self.out
-            .write(self.now, self.config.patience(), |outbox| outbox.push_with(|head| response.write_head(None, head)));
+    pub(crate) fn write_switching(&mut self, response: Response) {
+        let (head, _) = response.into_parts(None);
+        self.out.write(self.now, self.config.patience(), |outbox| push_head(outbox, head));
     }
 
     fn write(&mut self, response: Response, connection: Option<&str>, head_only: bool) {
         let with_body = !head_only && !response.is_bodiless();
-        // A short body stands in the same piece.
-        let body_bytes = if with_body { response.body_bytes().len().min(COPY_BYTES_MAX) } else { 0 };
+        let (head, body) = response.into_parts(connection);
         self.out.write(self.now, self.config.patience(), |outbox| {
-            outbox.push_sized(response.head_bytes().saturating_add(body_bytes), |head| {
-                response.write_head(connection, head);
-            });
+            push_head(outbox, head);
             if with_body {
-                outbox.push_bytes(response.into_body());
+                outbox.push_bytes(body);
             }
         });
     }
@@ -483,5 +480,14 @@ impl Connection {
 
     fn clock(&mut self, now: Instant) {
         self.now = self.now.max(now);
+    }
+}
+
+/// Queues a head; one that nothing stands before is not copied.
+fn push_head(outbox: &mut Outbox, head: Vec<u8>) {
+    if outbox.is_empty() {
+        outbox.push_with(|tail| *tail = head);
+    } else {
+        outbox.push_sized(head.len(), |tail| tail.extend_from_slice(&head));
     }
 }
