@@ -307,6 +307,11 @@ impl Connection {
         self.out.poll_ended().map(|error| Event::Closed { error })
     }
 
+    /// Whether [`poll_event`](Self::poll_event) may have something to tell.
+    pub(crate) fn has_more(&self) -> bool {
+        !self.pipelined.is_empty() || self.out.peer_ended() || !self.out.is_open()
+    }
+
     /// Answers the request that was told last.
     ///
     /// # Errors

@@ -164,6 +164,11 @@ impl Conn {
         matches!(&self.link, Link::Http(http) if http.is_followed())
     }
 
+    /// Whether there may be something to tell without further input.
+    pub(super) fn has_more(&self) -> bool {
+        !matches!(&self.link, Link::Http(http) if !http.has_more())
+    }
+
     fn poll_event(&mut self) -> Option<Received<'static>> {
         each!(&mut self.link, stream => stream.poll_event().map(Received::from), else None)
     }

@@ -362,7 +362,7 @@ impl Hub {
         let (now, limits) = (self.now, self.config.limits);
         let Some(entry) = self.conns.get_mut(conn) else { return };
         let expected = entry.outgoing_len().saturating_sub(count);
-        let paused = !entry.wants_read();
+        let paused = matches!(entry.tie, Tie::Carries(_)) && !entry.wants_read();
         entry.sent(now, count);
         if entry.congested && !entry.ended && entry.outgoing_len() <= limits.congested_bytes / 2 {
             entry.congested = false;

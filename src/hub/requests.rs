@@ -161,8 +161,12 @@ impl Hub {
             return;
         }
         entry.respond(self.now, response);
-        // What was sent behind it is looked at in its turn.
-        self.unsettled.push_back(conn);
+        if entry.has_more() {
+            // What was sent behind it is looked at in its turn.
+            self.unsettled.push_back(conn);
+        } else {
+            self.touch(conn);
+        }
     }
 
     /// Changes a stream to WebSocket; the request that asked for it, unless it was none.
