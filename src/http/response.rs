@@ -110,19 +110,23 @@ impl Response {
         self
     }
 
-    /// The head, which begins with the status line, and with room for what mostly follows.
+    /// The head, which begins with the status line.
+    #[inline]
     fn begun(&mut self) -> &mut String {
         if self.head.is_empty() {
-            self.head.reserve(HEAD_BYTES);
-            if self.status == 200 {
-                // As nearly all are: in one piece.
-                self.head.push_str("HTTP/1.1 200 OK\r\n");
-            } else {
-                // Writing to a string does not fail.
-                let _ = write!(self.head, "HTTP/1.1 {} {}\r\n", self.status, reason(self.status));
-            }
+            self.begin();
         }
         &mut self.head
+    }
+
+    /// Writes the status line, with room for what mostly follows.
+    fn begin(&mut self) {
+        self.head = String::with_capacity(HEAD_BYTES);
+        match status_line(self.status) {
+            // Writing to a string does not fail.
+            "" => drop(write!(self.head, "HTTP/1.1 {} \r\n", self.status)),
+            line => self.head.push_str(line),
+        }
     }
 
     /// The header lines, for a server that writes responses itself. The length of the body is not among them.
@@ -221,37 +225,45 @@ impl fmt::Write for Text<'_> {
     }
 }
 
-/// The reason phrase (RFC 9110 section 15); clients ignore it, people read it.
-const fn reason(status: u16) -> &'static str {
-    match status {
-        101 => "Switching Protocols",
-        200 => "OK",
-        201 => "Created",
-        204 => "No Content",
-        301 => "Moved Permanently",
-        302 => "Found",
-        303 => "See Other",
-        304 => "Not Modified",
-        307 => "Temporary Redirect",
-        308 => "Permanent Redirect",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        408 => "Request Timeout",
-        411 => "Length Required",
-        413 => "Content Too Large",
-        414 => "URI Too Long",
-        417 => "Expectation Failed",
-        426 => "Upgrade Required",
-        429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
-        500 => "Internal Server Error",
-        501 => "Not Implemented",
-        503 => "Service Unavailable",
-        505 => "HTTP Version Not Supported",
-        _ => "",
+/// The status line (RFC 9112 section 4) with the usual reason phrase (RFC 9110 section 15), which clients ignore and people
+/// read; nothing for a status without one.
+const fn status_line(status: u16) -> &'static str {
+    macro_rules! lines {
+        ($($status:literal $reason:literal)*) => {
+            match status {
+                $($status => concat!("HTTP/1.1 ", $status, " ", $reason, "\r\n"),)*
+                _ => "",
+            }
+        };
+    }
+    lines! {
+        101 "Switching Protocols"
+        200 "OK"
+        201 "Created"
+        204 "No Content"
+        301 "Moved Permanently"
+        302 "Found"
+        303 "See Other"
+        304 "Not Modified"
+        307 "Temporary Redirect"
+        308 "Permanent Redirect"
+        400 "Bad Request"
+        401 "Unauthorized"
+        403 "Forbidden"
+        404 "Not Found"
+        405 "Method Not Allowed"
+        408 "Request Timeout"
+        411 "Length Required"
+        413 "Content Too Large"
+        414 "URI Too Long"
+        417 "Expectation Failed"
+        426 "Upgrade Required"
+        429 "Too Many Requests"
+        431 "Request Header Fields Too Large"
+        500 "Internal Server Error"
+        501 "Not Implemented"
+        503 "Service Unavailable"
+        505 "HTTP Version Not Supported"
     }
 }
 
