@@ -1,6 +1,5 @@
 //! The server's side of one byte stream.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -78,7 +77,7 @@ impl Config {
 #[non_exhaustive]
 pub enum Event {
     /// A request has arrived whole: answer it with [`Connection::respond`]. The next one comes only after that.
-    Request(Box<Request>),
+    Request(Request),
     /// The connection is over; always the last event, exactly once. Without an error both sides
     /// were done.
     Closed {
@@ -268,7 +267,7 @@ impl Connection {
         let (head_only, old) = (request.method() == "HEAD", request.minor_version() == 0);
         self.phase = Phase::Answering { keep_alive, head_only, old, parked: false, refused };
         self.deadline = self.now.saturating_add(self.config.answer_timeout);
-        Event::Request(Box::new(request))
+        Event::Request(request)
     }
 
     /// The peer will send no more. Requests that are there already are still told, and answered.

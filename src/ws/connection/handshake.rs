@@ -194,7 +194,7 @@ impl Connection {
 
     pub(super) fn handshake_event<'a>(&mut self, event: http::Event, silence: Error) -> Option<Event<'a>> {
         match event {
-            http::Event::Request(request) => match Upgrade::check(*request) {
+            http::Event::Request(request) => match Upgrade::check(request) {
                 Ok(upgrade) => {
                     if let State::Handshake(handshake) = &mut self.state {
                         handshake.upgrade = Some(upgrade.clone());
