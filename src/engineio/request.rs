@@ -1,6 +1,7 @@
 //! The request that opens a session, and the protocol's own errors.
 
 use alloc::borrow::Cow;
+use alloc::vec::Vec;
 
 use bytes::Bytes;
 
@@ -105,23 +106,33 @@ impl SessionRequest {
     /// # Errors
     /// The first of the protocol's errors that applies. A parameter that stands there twice is as bad as none.
     pub fn parse(request: &Request, config: &Config, upgrade: bool) -> Result<Self, RequestError> {
-        let query = Query::of(request);
-        let transport = match query.transport.once().as_deref() {
-            Some("polling") if config.transports.polling => Transport::Polling,
-            Some("websocket") if config.transports.websocket => Transport::WebSocket,
+        let pairs: Vec<_>;
+        let query = match Query::plain(request.query()) {
+            Some(query) => query,
+            None => {
+                pairs = request.query_pairs().collect();
+                Query::of(&pairs)
+            }
+        };
+        let transport = match query.transport {
+            Parameter::Once("polling") if config.transports.polling => Transport::Polling,
+            Parameter::Once("websocket") if config.transports.websocket => Transport::WebSocket,
             _ => return Err(RequestError::UnknownTransport),
         };
-        let revision = match &query.revision {
-            Parameter::Once(revision) if revision == "4" => Some(Revision::V4),
-            Parameter::Once(revision) if revision == "3" && config.allow_revision_3 => Some(Revision::V3),
+        let revision = match query.revision {
+            Parameter::Once("4") => Some(Revision::V4),
+            Parameter::Once("3") if config.allow_revision_3 => Some(Revision::V3),
             // The clients of revision 3 may leave it out.
             Parameter::Missing if config.allow_revision_3 => Some(Revision::V3),
             _ => None,
         };
-        if !matches!(query.sid, Parameter::Missing) {
-            let sid = query.sid.once().ok_or(RequestError::UnknownSession)?;
-            let sid = Sid::parse(&sid).ok_or(RequestError::UnknownSession)?;
-            return Ok(Self::Continue { sid, revision, transport });
+        match query.sid {
+            Parameter::Missing => {}
+            Parameter::Once(sid) => {
+                let sid = Sid::parse(sid).ok_or(RequestError::UnknownSession)?;
+                return Ok(Self::Continue { sid, revision, transport });
+            }
+            Parameter::Repeated => return Err(RequestError::UnknownSession),
         }
         if request.method() != "GET" && !(upgrade && request.protocol().is_some()) {
             return Err(RequestError::BadHandshakeMethod);
@@ -143,48 +154,50 @@ struct Query<'a> {
 }
 
 /// A parameter that stands there twice is as bad as none.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum Parameter<'a> {
     #[default]
     Missing,
-    Once(Cow<'a, str>),
+    Once(&'a str),
     Repeated,
 }
 
 impl<'a> Query<'a> {
-    fn of(request: &'a Request) -> Self {
-        let (mut query, mut rest) = (Self::default(), request.query());
-        if words::first_of([b'%', b'+'], rest.as_bytes()).is_some() {
-            for (name, value) in request.query_pairs() {
-                match &*name {
-                    "transport" => query.transport.add(value),
-                    "EIO" => query.revision.add(value),
-                    "sid" => query.sid.add(value),
-                    _ => {}
-                }
-            }
-            return query;
-        }
-        // As nearly all clients write it; names are known by how a pair begins.
+    /// Reads a query in which nothing is escaped, as nearly all clients write it; `None` if something is.
+    fn plain(query: &'a str) -> Option<Self> {
+        let (mut parameters, mut rest) = (Self::default(), query);
         while !rest.is_empty() {
-            let (pair, behind) = first_pair(rest);
-            rest = behind;
+            let end = words::first_of(*b"&%+", rest.as_bytes()).unwrap_or(rest.len());
+            let (pair, behind) = rest.split_at_checked(end)?;
+            rest = match behind.as_bytes().first() {
+                None => "",
+                Some(b'&') => behind.get(1..)?,
+                Some(_) => return None,
+            };
+            // Names are known by how a pair begins.
             if let Some(value) = value_of("transport", pair) {
-                query.transport.add(value.into());
+                parameters.transport.add(value);
             } else if let Some(value) = value_of("EIO", pair) {
-                query.revision.add(value.into());
+                parameters.revision.add(value);
             } else if let Some(value) = value_of("sid", pair) {
-                query.sid.add(value.into());
+                parameters.sid.add(value);
             }
         }
-        query
+        Some(parameters)
     }
-}
 
-/// What stands before the first `&`, and behind it.
-fn first_pair(query: &str) -> (&str, &str) {
-    let split = |at: usize| Some((query.get(..at)?, query.get(at.saturating_add(1)..)?));
-    words::first_of([b'&'], query.as_bytes()).and_then(split).unwrap_or((query, ""))
+    fn of(pairs: &'a [(Cow<'_, str>, Cow<'_, str>)]) -> Self {
+        let mut parameters = Self::default();
+        for (name, value) in pairs {
+            match &**name {
+                "transport" => parameters.transport.add(value),
+                "EIO" => parameters.revision.add(value),
+                "sid" => parameters.sid.add(value),
+                _ => {}
+            }
+        }
+        parameters
+    }
 }
 
 /// The value in a pair of this name, in which nothing is escaped.
@@ -195,34 +208,26 @@ fn value_of<'a>(name: &str, pair: &'a str) -> Option<&'a str> {
 }
 
 impl<'a> Parameter<'a> {
-    fn add(&mut self, value: Cow<'a, str>) {
+    const fn add(&mut self, value: &'a str) {
         *self = match self {
             Self::Missing => Self::Once(value),
             Self::Once(_) | Self::Repeated => Self::Repeated,
         };
-    }
-
-    fn once(self) -> Option<Cow<'a, str>> {
-        match self {
-            Self::Once(value) => Some(value),
-            Self::Missing | Self::Repeated => None,
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec::Vec;
     use proptest::prelude::*;
 
     /// The value of each parameter as the pairs say it, one by one.
-    fn naive<'a>(request: &'a Request, name: &str) -> Parameter<'a> {
-        let mut values: Vec<_> = request.query_pairs().filter(|(found, _)| found == name).collect();
-        match (values.pop(), values.is_empty()) {
-            (None, _) => Parameter::Missing,
-            (Some((_, value)), true) => Parameter::Once(value),
-            (Some(_), false) => Parameter::Repeated,
+    fn naive<'a>(pairs: &'a [(Cow<'_, str>, Cow<'_, str>)], name: &str) -> Parameter<'a> {
+        let values: Vec<_> = pairs.iter().filter(|(found, _)| found == name).collect();
+        match &*values {
+            [] => Parameter::Missing,
+            [(_, value)] => Parameter::Once(value),
+            _ => Parameter::Repeated,
         }
     }
 
@@ -239,8 +244,13 @@ mod tests {
         ) {
             let target = ["/socket.io/?", &parts.concat()].concat();
             let request = Request::from_parts("GET", &target, 1, [("host", &b"a"[..])]).unwrap();
-            let [transport, revision, sid] = ["transport", "EIO", "sid"].map(|name| naive(&request, name));
-            prop_assert_eq!(Query::of(&request), Query { transport, revision, sid });
+            let pairs: Vec<_> = request.query_pairs().collect();
+            let [transport, revision, sid] = ["transport", "EIO", "sid"].map(|name| naive(&pairs, name));
+            let expected = Query { transport, revision, sid };
+            let plain = Query::plain(request.query());
+            prop_assert_eq!(plain.is_none(), request.query().contains(['%', '+']));
+            prop_assert!(plain.is_none_or(|plain| plain == expected));
+            prop_assert_eq!(Query::of(&pairs), expected);
         }
     }
 }

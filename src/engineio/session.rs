@@ -142,7 +142,7 @@ impl Session {
     pub fn open_packet(&self, config: &Config, transport: Transport) -> String {
         let upgrades =
             if transport == Transport::Polling && config.transports.websocket { "\"websocket\"" } else { "" };
-        let millis = |span: Duration| usize::try_from(span.as_millis()).unwrap_or(usize::MAX);
+        let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         let mut packet = Vec::with_capacity(160);
         for part in [r#"0{"sid":""#, self.sid.as_str(), r#"","upgrades":["#, upgrades, "]"] {
             packet.extend_from_slice(part.as_bytes());
@@ -150,7 +150,7 @@ impl Session {
         for (name, number) in [
             (r#","pingInterval":"#, millis(config.ping_interval)),
             (r#","pingTimeout":"#, millis(config.ping_timeout)),
-            (r#","maxPayload":"#, config.max_payload),
+            (r#","maxPayload":"#, config.max_payload as u64),
         ] {
             packet.extend_from_slice(name.as_bytes());
             write_decimal(number, &mut packet);

@@ -1,6 +1,5 @@
 //! The server's side of one byte stream.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -9,7 +8,7 @@ use core::time::Duration;
 
 use super::reader::{Limits, LimitsError, RequestReader};
 use super::{Error, Request, Response};
-use crate::outbox::{COPY_BYTES_MAX, Outbox};
+use crate::outbox::Outbox;
 use crate::outflow::{Outflow, Patience};
 use crate::stream::Stream;
 use crate::time::Instant;
@@ -78,7 +77,7 @@ impl Config {
 #[non_exhaustive]
 pub enum Event {
     /// A request has arrived whole: answer it with [`Connection::respond`]. The next one comes only after that.
-    Request(Box<Request>),
+    Request(Request),
     /// The connection is over; always the last event, exactly once. Without an error both sides
     /// were done.
     Closed {
@@ -268,7 +267,7 @@ impl Connection {
         let (head_only, old) = (request.method() == "HEAD", request.minor_version() == 0);
         self.phase = Phase::Answering { keep_alive, head_only, old, parked: false, refused };
         self.deadline = self.now.saturating_add(self.config.answer_timeout);
-        Event::Request(Box::new(request))
+        Event::Request(request)
     }
 
     /// The peer will send no more. Requests that are there already are still told, and answered.
@@ -305,6 +304,11 @@ impl Connection {
             }
         }
         self.out.poll_ended().map(|error| Event::Closed { error })
+    }
+
+    /// Whether [`poll_event`](Self::poll_event) may have something to tell.
+    pub(crate) fn has_more(&self) -> bool {
+        !self.pipelined.is_empty() || self.out.peer_ended() || !self.out.is_open()
     }
 
     /// Answers the request that was told last.
@@ -438,21 +442,18 @@ impl Connection {
     }
 
     /// Writes what is the last of HTTP on this stream.
-    pub(crate) fn write_switching(&mut self, response: &Response) {
-        self.out
-            .write(self.now, self.config.patience(), |outbox| outbox.push_with(|head| response.write_head(None, head)));
+    pub(crate) fn write_switching(&mut self, response: Response) {
+        let (head, _) = response.into_parts(None);
+        self.out.write(self.now, self.config.patience(), |outbox| push_head(outbox, head));
     }
 
     fn write(&mut self, response: Response, connection: Option<&str>, head_only: bool) {
         let with_body = !head_only && !response.is_bodiless();
-        // A short body stands in the same piece.
-        let body_bytes = if with_body { response.body_bytes().len().min(COPY_BYTES_MAX) } else { 0 };
+        let (head, body) = response.into_parts(connection);
         self.out.write(self.now, self.config.patience(), |outbox| {
-            outbox.push_sized(response.head_bytes().saturating_add(body_bytes), |head| {
-                response.write_head(connection, head);
-            });
+            push_head(outbox, head);
             if with_body {
-                outbox.push_bytes(response.into_body());
+                outbox.push_bytes(body);
             }
         });
     }
@@ -483,5 +484,14 @@ impl Connection {
 
     fn clock(&mut self, now: Instant) {
         self.now = self.now.max(now);
+    }
+}
+
+/// Queues a head; one that nothing stands before is not copied.
+fn push_head(outbox: &mut Outbox, head: Vec<u8>) {
+    if outbox.is_empty() {
+        outbox.push_with(|tail| *tail = head);
+    } else {
+        outbox.push_sized(head.len(), |tail| tail.extend_from_slice(&head));
     }
 }

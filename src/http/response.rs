@@ -2,7 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
+use core::fmt::{self, Write as _};
 
 use bytes::Bytes;
 
@@ -21,8 +21,8 @@ use super::token::is_token;
 #[derive(Clone, Debug)]
 pub struct Response {
     status: u16,
-    /// Header lines as they are written, each with its line end.
-    headers: String,
+    /// The status line and the header lines as they are written, each with its line end; nothing before the first header.
+    head: String,
     body: Bytes,
 }
 
@@ -48,7 +48,7 @@ impl Response {
     #[must_use]
     pub const fn new(status: u16) -> Self {
         let status = if matches!(status, 200..=999) { status } else { 500 };
-        Self { status, headers: String::new(), body: Bytes::new() }
+        Self { status, head: String::new(), body: Bytes::new() }
     }
 
     /// Adds a header line.
@@ -59,7 +59,7 @@ impl Response {
         if ["content-length", "transfer-encoding", "connection"].iter().any(|own| name.eq_ignore_ascii_case(own)) {
             return Err(HeaderError::Reserved);
         }
-        push_header(&mut self.headers, name, value)?;
+        push_header(self.begun(), name, value)?;
         Ok(self)
     }
 
@@ -73,7 +73,7 @@ impl Response {
     /// Sets a plain text body with its `content-type`.
     #[must_use]
     pub fn text(mut self, text: &str) -> Self {
-        self.headers.push_str("content-type: text/plain; charset=utf-8\r\n");
+        self.begun().push_str("content-type: text/plain; charset=utf-8\r\n");
         self.body(Bytes::copy_from_slice(text.as_bytes()))
     }
 
@@ -83,42 +83,55 @@ impl Response {
     }
 
     /// The same with another status.
-    pub(crate) const fn with_status(mut self, status: u16) -> Self {
-        self.status = status;
-        self
+    pub(crate) fn with_status(self, status: u16) -> Self {
+        let mut other = Self { status, head: String::new(), body: self.body };
+        if let Some((_, lines)) = self.head.split_once("\r\n") {
+            other.begun().push_str(lines);
+        }
+        other
     }
 
     /// Adds a header line of this crate's own, whose parts are known to be good.
     pub(crate) fn own_header(mut self, name: &str, value: &str) -> Self {
-        self.make_room();
-        push_line(&mut self.headers, name, value);
+        push_line(self.begun(), name, value);
         self
     }
 
     /// Adds header lines of this crate's own as they are written, each with its line end: what is the same in every answer is
     /// one piece.
     pub(crate) fn own_lines(mut self, lines: &'static str) -> Self {
-        self.make_room();
-        self.headers.push_str(lines);
+        self.begun().push_str(lines);
         self
-    }
-
-    /// The first line makes room for those that mostly follow it.
-    fn make_room(&mut self) {
-        if self.headers.capacity() == 0 {
-            self.headers.reserve(HEADERS_BYTES);
-        }
     }
 
     /// Adds header lines that were checked one by one.
     pub(crate) fn checked_lines(mut self, lines: &str) -> Self {
-        self.headers.push_str(lines);
+        self.begun().push_str(lines);
         self
+    }
+
+    /// The head, which begins with the status line.
+    #[inline]
+    fn begun(&mut self) -> &mut String {
+        if self.head.is_empty() {
+            self.begin();
+        }
+        &mut self.head
+    }
+
+    /// Writes the status line, with room for what mostly follows.
+    fn begin(&mut self) {
+        self.head = String::with_capacity(HEAD_BYTES);
+        match status_line(self.status) {
+            // Writing to a string does not fail.
+            "" => drop(write!(self.head, "HTTP/1.1 {} \r\n", self.status)),
+            line => self.head.push_str(line),
+        }
     }
 
     /// The header lines, for a server that writes responses itself. The length of the body is not among them.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.headers.split("\r\n").filter_map(|line| line.split_once(": "))
+        self.head.split("\r\n").skip(1).filter_map(|line| line.split_once(": "))
     }
 
     /// The status code.
@@ -133,55 +146,34 @@ impl Response {
         &self.body
     }
 
-    pub(super) fn into_body(self) -> Bytes {
-        self.body
-    }
-
     /// Whether responses of this status have neither body nor length (RFC 9110 section 6.4.1).
     pub(super) const fn is_bodiless(&self) -> bool {
         matches!(self.status, 100..=199 | 204 | 304)
     }
 
-    /// Bytes of the head, or a few more.
-    pub(super) const fn head_bytes(&self) -> usize {
-        self.headers.len().saturating_add(FRAME_BYTES)
-    }
-
-    pub(crate) fn write_head(&self, connection: Option<&str>, out: &mut Vec<u8>) {
-        out.reserve(self.head_bytes());
-        if self.status == 200 {
-            // As nearly all are: in one piece.
-            out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
-        } else {
-            out.extend_from_slice(b"HTTP/1.1 ");
-            write_decimal(self.status.into(), out);
-            for part in [" ", reason(self.status), "\r\n"] {
-                out.extend_from_slice(part.as_bytes());
-            }
-        }
-        out.extend_from_slice(self.headers.as_bytes());
+    /// The head to its blank line, and the body.
+    pub(super) fn into_parts(mut self, connection: Option<&str>) -> (Vec<u8>, Bytes) {
+        let mut head = core::mem::take(self.begun()).into_bytes();
         if !self.is_bodiless() {
-            out.extend_from_slice(b"content-length: ");
-            write_decimal(self.body.len(), out);
-            out.extend_from_slice(b"\r\n");
+            head.extend_from_slice(b"content-length: ");
+            write_decimal(self.body.len() as u64, &mut head);
+            head.extend_from_slice(b"\r\n");
         }
         if let Some(connection) = connection {
             for part in ["connection: ", connection, "\r\n"] {
-                out.extend_from_slice(part.as_bytes());
+                head.extend_from_slice(part.as_bytes());
             }
         }
-        out.extend_from_slice(b"\r\n");
+        head.extend_from_slice(b"\r\n");
+        (head, self.body)
     }
 }
 
-/// What the headers of one answer take as a rule.
-const HEADERS_BYTES: usize = 192;
-
-/// What stands in a head beside them: the status line, `Content-Length`, `Connection`.
-const FRAME_BYTES: usize = 128;
+/// What an answer takes as a rule, with a short body.
+const HEAD_BYTES: usize = 256;
 
 /// Appends a number; without the detour over formatting, since every answer has two.
-pub(crate) fn write_decimal(mut number: usize, out: &mut Vec<u8>) {
+pub(crate) fn write_decimal(mut number: u64, out: &mut Vec<u8>) {
     let (mut digits, mut used) = ([0; 20], 0_usize);
     for digit in digits.iter_mut().rev() {
         *digit = (number % 10) as u8 | b'0';
@@ -233,37 +225,45 @@ impl fmt::Write for Text<'_> {
     }
 }
 
-/// The reason phrase (RFC 9110 section 15); clients ignore it, people read it.
-const fn reason(status: u16) -> &'static str {
-    match status {
-        101 => "Switching Protocols",
-        200 => "OK",
-        201 => "Created",
-        204 => "No Content",
-        301 => "Moved Permanently",
-        302 => "Found",
-        303 => "See Other",
-        304 => "Not Modified",
-        307 => "Temporary Redirect",
-        308 => "Permanent Redirect",
-        400 => "Bad Request",
-        401 => "Unauthorized",
-        403 => "Forbidden",
-        404 => "Not Found",
-        405 => "Method Not Allowed",
-        408 => "Request Timeout",
-        411 => "Length Required",
-        413 => "Content Too Large",
-        414 => "URI Too Long",
-        417 => "Expectation Failed",
-        426 => "Upgrade Required",
-        429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
-        500 => "Internal Server Error",
-        501 => "Not Implemented",
-        503 => "Service Unavailable",
-        505 => "HTTP Version Not Supported",
-        _ => "",
+/// The status line (RFC 9112 section 4) with the usual reason phrase (RFC 9110 section 15), which clients ignore and people
+/// read; nothing for a status without one.
+const fn status_line(status: u16) -> &'static str {
+    macro_rules! lines {
+        ($($status:literal $reason:literal)*) => {
+            match status {
+                $($status => concat!("HTTP/1.1 ", $status, " ", $reason, "\r\n"),)*
+                _ => "",
+            }
+        };
+    }
+    lines! {
+        101 "Switching Protocols"
+        200 "OK"
+        201 "Created"
+        204 "No Content"
+        301 "Moved Permanently"
+        302 "Found"
+        303 "See Other"
+        304 "Not Modified"
+        307 "Temporary Redirect"
+        308 "Permanent Redirect"
+        400 "Bad Request"
+        401 "Unauthorized"
+        403 "Forbidden"
+        404 "Not Found"
+        405 "Method Not Allowed"
+        408 "Request Timeout"
+        411 "Length Required"
+        413 "Content Too Large"
+        414 "URI Too Long"
+        417 "Expectation Failed"
+        426 "Upgrade Required"
+        429 "Too Many Requests"
+        431 "Request Header Fields Too Large"
+        500 "Internal Server Error"
+        501 "Not Implemented"
+        503 "Service Unavailable"
+        505 "HTTP Version Not Supported"
     }
 }
 
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn numbers_are_decimal() {
-        for number in [0, 7, 10, 99, 100, 200, 65_535, 1_000_000, usize::MAX] {
+        for number in [0, 7, 10, 99, 100, 200, 65_535, 1_000_000, u64::MAX] {
             let mut out = Vec::from(*b"=");
             write_decimal(number, &mut out);
             assert_eq!(out, ["=", &number.to_string()].concat().as_bytes());
@@ -301,12 +301,21 @@ mod tests {
     }
 
     #[test]
-    fn a_head_has_the_room_that_was_made_for_it() {
+    fn heads() {
+        let head = |response: Response, connection| String::from_utf8(response.into_parts(connection).0).unwrap();
+        let own = "HTTP/1.1 431 Request Header Fields Too Large\r\n";
+        let lines = "x: y\r\ncontent-length: 1\r\nconnection: keep-alive\r\n\r\n";
         let response = Response::new(431).own_header("x", "y").body("z");
-        let mut out = Vec::new();
-        response.write_head(Some("keep-alive"), &mut out);
-        assert!(out.len() <= response.head_bytes(), "{} of {}", out.len(), response.head_bytes());
-        let head = "HTTP/1.1 431 Request Header Fields Too Large\r\nx: y\r\ncontent-length: 1\r\nconnection: keep-alive\r\n\r\n";
-        assert_eq!(out, head.as_bytes());
+        assert_eq!(head(response.clone(), Some("keep-alive")), [own, lines].concat());
+        assert_eq!(head(response.with_status(200), Some("keep-alive")), ["HTTP/1.1 200 OK\r\n", lines].concat());
+        for (status, expected) in [
+            (200, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"),
+            (204, "HTTP/1.1 204 No Content\r\n\r\n"),
+            (799, "HTTP/1.1 799 \r\ncontent-length: 0\r\n\r\n"),
+        ] {
+            let response = Response::new(status);
+            assert_eq!(response.headers().count(), 0);
+            assert_eq!(head(response, None), expected);
+        }
     }
 }

@@ -164,6 +164,11 @@ impl Conn {
         matches!(&self.link, Link::Http(http) if http.is_followed())
     }
 
+    /// Whether there may be something to tell without further input.
+    pub(super) fn has_more(&self) -> bool {
+        !matches!(&self.link, Link::Http(http) if !http.has_more())
+    }
+
     fn poll_event(&mut self) -> Option<Received<'static>> {
         each!(&mut self.link, stream => stream.poll_event().map(Received::from), else None)
     }
@@ -204,12 +209,8 @@ impl Conn {
         }
     }
 
-    fn outbox(&self) -> Option<&Outbox> {
+    pub(super) fn outbox(&self) -> Option<&Outbox> {
         each!(&self.link, stream => Some(stream.outbox()), else None)
-    }
-
-    pub(super) fn outgoing(&self) -> impl Iterator<Item = &[u8]> {
-        self.outbox().into_iter().flat_map(Outbox::chunks)
     }
 
     pub(super) fn outgoing_len(&self) -> usize {

@@ -65,7 +65,7 @@ impl Hub {
             return Answer::NotServed(Box::new(request));
         }
         let Ok(conn) = self.register(Conn::over(Link::Foreign, peer)) else { return Answer::Now(Response::new(503)) };
-        let event = self.http_request(conn, Box::new(request));
+        let event = self.http_request(conn, request);
         self.events.extend(event);
         if let Some(entry) = self.conns.get_mut(conn)
             && let Some(response) = entry.switched.take()

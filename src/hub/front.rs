@@ -21,6 +21,7 @@ use crate::engineio::Sid;
 use crate::entropy::Entropy;
 use crate::http::{self, Response};
 use crate::lines;
+use crate::outbox::Outbox;
 use crate::stream::Stream;
 use crate::time::Instant;
 use crate::ws::{self, CloseCode, DeflateConfig};
@@ -328,7 +329,7 @@ impl Hub {
 
     /// Bytes to be written to the stream of `conn`, in order.
     pub fn outgoing(&self, conn: ConnId) -> impl Iterator<Item = &[u8]> {
-        self.conns.get(conn).into_iter().flat_map(Conn::outgoing)
+        self.conns.get(conn).and_then(Conn::outbox).into_iter().flat_map(Outbox::chunks)
     }
 
     /// How many bytes are to be written.
@@ -361,7 +362,7 @@ impl Hub {
         let (now, limits) = (self.now, self.config.limits);
         let Some(entry) = self.conns.get_mut(conn) else { return };
         let expected = entry.outgoing_len().saturating_sub(count);
-        let paused = !entry.wants_read();
+        let paused = matches!(entry.tie, Tie::Carries(_)) && !entry.wants_read();
         entry.sent(now, count);
         if entry.congested && !entry.ended && entry.outgoing_len() <= limits.congested_bytes / 2 {
             entry.congested = false;

@@ -24,7 +24,7 @@ enum Asked {
 
 impl Hub {
     /// A request has arrived whole.
-    pub(super) fn http_request(&mut self, conn: ConnId, request: Box<Request>) -> Option<Event<'static>> {
+    pub(super) fn http_request(&mut self, conn: ConnId, request: Request) -> Option<Event<'static>> {
         let serves = self.config.engine.serves(request.path());
         if let Some(response) = request.refused().and_then(http::Error::response) {
             self.respond_to(conn, if serves { self.config.admit(&request, response) } else { response });
@@ -56,7 +56,7 @@ impl Hub {
         match asked {
             Asked::Open(revision, Transport::Polling) => {
                 let (form, response) = (Form::of(&request, revision), response());
-                return self.open_polling(conn, (*request).into(), form, revision, response);
+                return self.open_polling(conn, request.into(), form, revision, response);
             }
             Asked::Poll(session) => {
                 let compression = self.config.engine.http_compression;
@@ -68,14 +68,14 @@ impl Hub {
             }
             Asked::Post(session) => {
                 let response = response();
-                self.post(conn, session, *request, response);
+                self.post(conn, session, request, response);
             }
             Asked::Open(revision, Transport::WebSocket) => {
-                let request = self.open_websocket(conn, *request, self.ws_config.clone(), None)?;
+                let request = self.open_websocket(conn, request, self.ws_config.clone(), None)?;
                 return self.open_websocket_session(conn, request, revision);
             }
             Asked::Upgrade(session) => {
-                if self.open_websocket(conn, *request, self.ws_config.clone(), None).is_some() {
+                if self.open_websocket(conn, request, self.ws_config.clone(), None).is_some() {
                     self.begin_upgrade(conn, session);
                 }
             }
@@ -84,10 +84,10 @@ impl Hub {
     }
 
     /// A request for another path than Engine.IO's: a plain WebSocket, or something of the application's.
-    fn other_request(&mut self, conn: ConnId, request: Box<Request>) -> Option<Event<'static>> {
+    fn other_request(&mut self, conn: ConnId, request: Request) -> Option<Event<'static>> {
         let plain = self.config.plain.iter().find(|plain| plain.path == request.path());
         let Some(plain) = plain.filter(|_| Upgrade::is_asked(&request)) else {
-            return Some(Event::Request { conn, request });
+            return Some(Event::Request { conn, request: Box::new(request) });
         };
         let refused = if !self.config.origins.allow(&request) {
             Some(RequestError::Forbidden)
@@ -103,7 +103,7 @@ impl Hub {
             return Some(Event::Refused { conn, error });
         }
         let plain = plain.clone();
-        let request = self.open_websocket(conn, *request, self.plain_config.clone(), Some(&plain))?;
+        let request = self.open_websocket(conn, request, self.plain_config.clone(), Some(&plain))?;
         self.open_plain_session(conn, request, &plain.namespace)
     }
 
@@ -161,8 +161,12 @@ impl Hub {
             return;
         }
         entry.respond(self.now, response);
-        // What was sent behind it is looked at in its turn.
-        self.unsettled.push_back(conn);
+        if entry.has_more() {
+            // What was sent behind it is looked at in its turn.
+            self.unsettled.push_back(conn);
+        } else {
+            self.touch(conn);
+        }
     }
 
     /// Changes a stream to WebSocket; the request that asked for it, unless it was none.

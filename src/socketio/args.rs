@@ -234,14 +234,12 @@ impl Arguments for () {
 macro_rules! tuples {
     ($first:ident $($rest:ident)*) => {
         impl<$first: Serialize, $($rest: Serialize),*> Arguments for ($first, $($rest,)*) {
-            #[allow(non_snake_case)]
             fn write(&self, out: &mut Vec<u8>) -> Result<(), ArgumentsError> {
-                let ($first, $($rest,)*) = self;
-                out.extend_from_slice(&serde_json::to_vec($first).map_err(ArgumentsError)?);
-                $(
-                    out.push(b',');
-                    out.extend_from_slice(&serde_json::to_vec($rest).map_err(ArgumentsError)?);
-                )*
+                // A tuple is an array.
+                let array = serde_json::to_vec(self).map_err(ArgumentsError)?;
+                if let [b'[', values @ .., b']'] = &*array {
+                    out.extend_from_slice(values);
+                }
                 Ok(())
             }
         }

@@ -1,10 +1,9 @@
 //! Packets: type, namespace, id and payload, as text.
 
 use alloc::vec::Vec;
-use core::fmt::Write as _;
 
 use super::Error;
-use crate::http::Text;
+use crate::http::write_decimal;
 
 /// The type of a packet; on the wire its number as a digit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -108,9 +107,9 @@ impl<'a> Packet<'a> {
     /// Appends the text of the packet.
     pub fn write(&self, out: &mut Vec<u8>) {
         out.push(self.kind.digit());
-        // Writing to a vector does not fail.
         if self.kind.has_attachments() {
-            let _ = write!(Text(out), "{}-", self.attachments);
+            write_decimal(self.attachments.into(), out);
+            out.push(b'-');
         }
         // A payload must not be taken for a namespace where none is written.
         let ambiguous = self.id.is_none() && self.data.starts_with('/');
@@ -119,7 +118,7 @@ impl<'a> Packet<'a> {
             out.push(b',');
         }
         if let Some(id) = self.id {
-            let _ = write!(Text(out), "{id}");
+            write_decimal(id, out);
         }
         out.extend_from_slice(self.data.as_bytes());
     }

@@ -24,7 +24,7 @@ pub fn feed(conn: &mut Connection, now: Instant, bytes: &[u8]) {
 }
 
 /// Feeds what is the end of one request.
-pub fn request(conn: &mut Connection, now: Instant, bytes: &[u8]) -> Box<Request> {
+pub fn request(conn: &mut Connection, now: Instant, bytes: &[u8]) -> Request {
     let mut input = bytes;
     match conn.receive(now, &mut input) {
         Some(Event::Request(request)) if input.is_empty() => request,

@@ -1,5 +1,6 @@
 //! What goes wrong between a poll and its client: answers that are lost, given up or never asked for.
 
+use roomwire::Stream;
 use roomwire::http::{Request, Response};
 use roomwire::hub::{Answer, ConnId, Origins, Peer, Plain, RequestId, SocketId, Target};
 use roomwire::ws::{CloseCode, Opcode};
@@ -129,6 +130,23 @@ fn the_application_answers_no_poll_and_no_post() {
     world.told();
     let answer = read(&mut world, conn);
     assert!(answer.ends_with("\r\n\r\nok"), "{answer}");
+}
+
+/// The peer ends its stream before its POST is looked at: it is answered, and that is the end.
+#[test]
+fn a_stream_that_ends_behind_a_post_is_over_with_its_answer() {
+    let mut world = World::new(config());
+    let (query, _) = session(&mut world);
+    let conn = world.hub.connect(world.now).unwrap();
+    let mut bytes = post(&query, "42[\"x\"]").into_bytes();
+    let mut input = &mut bytes[..];
+    let event = world.hub.receive(world.now, conn, &mut input).map(|event| Told::from(&event));
+    assert!(matches!(event, Some(Told::Emit(..))), "{event:?}");
+    world.hub.receive_eof(world.now, conn);
+    assert_eq!(count(&world.told(), "closed"), 1);
+    let answer = read(&mut world, conn);
+    assert!(answer.ends_with("\r\n\r\nok"), "{answer}");
+    assert_eq!(world.hub.stream(conn), Stream::Closed);
 }
 
 fn request(method: &str, query: &str, headers: &[(&str, &str)], body: &str) -> Request {

@@ -114,7 +114,7 @@ pub fn run(config: Config, pieces: &[&[u8]], answers: Answers, eof: bool) -> Tra
     let now = Instant::from_nanos(1);
     let mut conn = Connection::new(Arc::new(config), now);
     let mut seen = Vec::new();
-    let mut owed: Option<Box<Request>> = None;
+    let mut owed: Option<Request> = None;
     for piece in pieces.iter().copied().chain([&[][..]]) {
         let mut input = piece;
         while let Some(event) = conn.receive(now, &mut input) {
@@ -144,12 +144,12 @@ fn take(
     event: Event,
     answers: Answers,
     seen: &mut Vec<Seen>,
-    owed: &mut Option<Box<Request>>,
+    owed: &mut Option<Request>,
 ) {
     assert!(!matches!(seen.last(), Some(Seen::Closed(_))), "an event after Closed: {event:?}");
     match event {
         Event::Request(request) => {
-            seen.push(Seen::Request(Asked::from(&*request)));
+            seen.push(Seen::Request(Asked::from(&request)));
             assert!(owed.is_none(), "a second request before the first is answered");
             match answers {
                 Answers::AtOnce => answer(conn, now, &request),

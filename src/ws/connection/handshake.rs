@@ -114,7 +114,7 @@ impl Connection {
         now: Instant,
     ) -> Result<Self, AcceptError> {
         let (response, agreed) = upgrade.accept(accept, config.deflate.as_ref())?;
-        http.write_switching(&response);
+        http.write_switching(response);
         Ok(Self::upgraded(config, http.into_upgraded(), agreed, now))
     }
 
@@ -139,7 +139,7 @@ impl Connection {
         let State::Handshake(handshake) = &mut self.state else { return Err(AcceptError::NotAwaited) };
         let upgrade = handshake.upgrade.as_ref().ok_or(AcceptError::NotAwaited)?;
         let (response, agreed) = upgrade.accept(accept, self.config.deflate.as_ref())?;
-        handshake.http.write_switching(&response);
+        handshake.http.write_switching(response);
         if let State::Handshake(handshake) = core::mem::replace(&mut self.state, State::Closed) {
             *self = Self::upgraded(self.config.clone(), handshake.http.into_upgraded(), agreed, self.now);
         }
@@ -194,7 +194,7 @@ impl Connection {
 
     pub(super) fn handshake_event<'a>(&mut self, event: http::Event, silence: Error) -> Option<Event<'a>> {
         match event {
-            http::Event::Request(request) => match Upgrade::check(*request) {
+            http::Event::Request(request) => match Upgrade::check(request) {
                 Ok(upgrade) => {
                     if let State::Handshake(handshake) = &mut self.state {
                         handshake.upgrade = Some(upgrade.clone());
