@@ -32,7 +32,8 @@ pub struct Config {
     /// After the last byte of the last answer: how long to wait for the peer to end the stream. Default 2 s.
     pub linger_timeout: Duration,
     /// Bytes kept of what is sent behind a request that is not answered yet; no less than a driver reads at once, which may
-    /// be all of that. As many bytes of unread answers stop further reading. Default 65,536.
+    /// be all of that. As many bytes of unread answers stop further reading, and of what was read the requests that are left
+    /// wait. Default 65,536.
     pub pipelined_bytes_max: usize,
 }
 
@@ -191,13 +192,13 @@ impl Connection {
         if input.is_empty() {
             return None;
         }
-        if self.phase == Phase::Reading {
+        if self.reads() {
             let event = self.read(input);
             if event.is_some() || self.phase == Phase::Reading {
                 return event;
             }
         }
-        if matches!(self.phase, Phase::Answering { .. }) {
+        if self.phase != Phase::Over {
             let room = self.config.pipelined_bytes_max.saturating_sub(self.pipelined.len());
             if input.len() > room {
                 *input = &[];
@@ -218,6 +219,20 @@ impl Connection {
         // A head begins when everything before it is read, and does not outlive the peer's end of the stream.
         debug_assert!(!taken || self.pipelined.is_empty() && !self.out.peer_ended());
         taken
+    }
+
+    /// Whether what comes is read now. Further requests wait until the answers to those before are read by the peer.
+    fn reads(&self) -> bool {
+        self.phase == Phase::Reading && (self.has_room() || self.reader.is_mid_request())
+    }
+
+    fn has_room(&self) -> bool {
+        self.outgoing_len() < self.config.pipelined_bytes_max
+    }
+
+    /// Whether [`poll_event`](Self::poll_event) has a request that waited.
+    pub(crate) fn is_resumable(&self) -> bool {
+        !self.pipelined.is_empty() && self.reads()
     }
 
     /// One step in phase `Reading`.
@@ -278,10 +293,11 @@ impl Connection {
         self.poll_event()
     }
 
-    /// What happened without input: the end, or after an answer the request that was sent behind it.
+    /// What happened without input: the end, or the request that was sent behind another, after its answer; where much of
+    /// answers is unread, after [`sent`](Self::sent).
     #[must_use = "what happened is told only once"]
     pub fn poll_event(&mut self) -> Option<Event> {
-        if self.phase == Phase::Reading && !self.pipelined.is_empty() {
+        if self.is_resumable() {
             let mut kept = core::mem::take(&mut self.pipelined);
             let mut rest = &kept[..];
             let event = self.read(&mut rest);
@@ -295,7 +311,7 @@ impl Connection {
                 return event;
             }
         }
-        if self.phase == Phase::Reading && self.out.peer_ended() {
+        if self.phase == Phase::Reading && self.pipelined.is_empty() && self.out.peer_ended() {
             if self.reader.is_mid_request() {
                 self.fail(Error::UnexpectedEof);
             } else {
@@ -385,7 +401,8 @@ impl Connection {
         self.out.outbox().len()
     }
 
-    /// So many bytes of [`outgoing`](Self::outgoing) were written.
+    /// So many bytes of [`outgoing`](Self::outgoing) were written; for a request that waited for that see
+    /// [`poll_event`](Self::poll_event).
     pub fn sent(&mut self, now: Instant, count: usize) {
         self.clock(now);
         self.out.sent(self.now, self.config.patience(), count);
@@ -395,7 +412,7 @@ impl Connection {
     #[must_use]
     pub fn wants_read(&self) -> bool {
         match self.phase {
-            Phase::Reading => self.outgoing_len() < self.config.pipelined_bytes_max,
+            Phase::Reading => self.has_room(),
             // One read at a time is kept of what comes behind it.
             Phase::Answering { parked, .. } => parked && self.pipelined.is_empty(),
             Phase::Over => self.stream() == Stream::HalfClosed,
@@ -425,6 +442,10 @@ impl Connection {
             match self.phase {
                 Phase::Reading if self.reader.is_mid_request() => self.fail(Error::Timeout),
                 Phase::Answering { .. } => self.fail(Error::AnswerTimeout),
+                // It is the peer's turn to read, and that has a time of its own.
+                Phase::Reading if !self.pipelined.is_empty() => {
+                    self.deadline = self.now.saturating_add(self.config.idle_timeout);
+                }
                 Phase::Reading | Phase::Over => self.end(None),
             }
         }

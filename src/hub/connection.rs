@@ -221,6 +221,11 @@ impl Conn {
         each!(&mut self.link, stream => stream.sent(now, count), else {});
     }
 
+    /// Whether there is a request that waited for answers to be read.
+    pub(super) fn is_resumable(&self) -> bool {
+        matches!(&self.link, Link::Http(http) if http.is_resumable())
+    }
+
     pub(super) fn wants_read(&self) -> bool {
         !self.held && each!(&self.link, stream => stream.wants_read(), else false)
     }

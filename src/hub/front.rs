@@ -368,6 +368,9 @@ impl Hub {
             entry.congested = false;
             self.events.push_back(Event::Drained { conn });
         }
+        if entry.is_resumable() {
+            self.unsettled.push_back(conn);
+        }
         // The driver is at it: of what it has left it need not be told, of what has come to it it must.
         let known = entry.outgoing_len() <= expected && !core::mem::replace(&mut entry.queued, true);
         match entry.tie {

@@ -299,9 +299,10 @@ fn a24_bytes_that_trickle_do_not_extend_the_deadline() {
 
 #[test]
 fn a25_one_request_at_a_time() {
-    // In order and answered at once, any number of them is fine …
+    // In order and answered at once, any number of them is fine if the peer reads …
     let stream = GET.repeat(10_000);
-    let trace = run(Config::default(), &[&stream], Answers::AtOnce, false);
+    let wide = Config { pipelined_bytes_max: stream.len(), ..Config::default() };
+    let trace = run(wide, &[&stream], Answers::AtOnce, false);
     assert_eq!((trace.requests().len(), trace.error()), (10_000, None));
     // … but one that is not answered holds up the others, and what is kept of them is bounded.
     let (conn, usage) = usage(&stream[..60_000], 4096);
@@ -327,6 +328,45 @@ fn a25_one_request_at_a_time() {
         conn.respond(START, Response::new(200).body(vec![0; 1000])).unwrap();
     }
     assert!(conn.outgoing_len() < 65_536 + 1200);
+}
+
+/// What is read at once may be thousands of requests. Who reads no answers gets no more of them than stop a driver from reading.
+#[test]
+fn a25_who_does_not_read_is_not_answered() {
+    const PAGE: usize = 50_000;
+    fn serve(event: Option<Event>, conn: &mut Connection, now: Instant, told: &mut usize) -> bool {
+        let Some(Event::Request(_)) = event else { return event.is_some() };
+        *told += 1;
+        conn.respond(now, Response::new(200).body(vec![0; PAGE])).unwrap();
+        true
+    }
+    let config = Config { pipelined_bytes_max: 8192, ..Config::default() };
+    let (most, idle) = (config.pipelined_bytes_max + PAGE + 200, config.idle_timeout);
+    let count = config.pipelined_bytes_max / GET.len();
+    let stream = GET.repeat(count);
+    for (cut, ends) in [(stream.len(), false), (1, false), (stream.len(), true), (1, true)] {
+        let (mut conn, mut told, mut now) = (connection(config), 0, START);
+        for mut piece in stream.chunks(cut) {
+            while serve(conn.receive(now, &mut piece), &mut conn, now, &mut told) {}
+        }
+        assert!(!ends || conn.receive_eof(now).is_none());
+        assert!(conn.outgoing_len() < most && !conn.wants_read());
+        // It takes its time, in which nothing is told for longer than an idle stream may last.
+        while now.saturating_since(START) < 4 * idle {
+            now = after(now, Duration::from_secs(29));
+            conn.sent(now, 17_000);
+            while serve(conn.handle_timeout(now), &mut conn, now, &mut told) {}
+            assert!(told < 10 && conn.outgoing_len() < most);
+            assert!(conn.poll_timeout().is_some_and(|due| due > now));
+        }
+        assert!(told > 1);
+        // All are told in the end, and then that the stream is over.
+        while conn.outgoing_len() > 0 {
+            conn.sent(now, usize::MAX);
+            while serve(conn.poll_event(), &mut conn, now, &mut told) {}
+        }
+        assert_eq!((told, conn.stream() == Stream::Closed), (count, ends));
+    }
 }
 
 #[test]

@@ -82,6 +82,33 @@ fn pipelined_requests_answered_at_once() {
     assert_eq!(client.frames(&mut world).len(), 1);
 }
 
+/// They wait, whole pages each, while the peer reads nothing; when it reads they are told without anything else happening.
+#[test]
+fn pipelined_requests_wait_for_a_reader() {
+    const COUNT: usize = 60;
+    let mut world = World::manual();
+    let conn = world.stream();
+    let page = "x".repeat(20_000);
+    world.stalled.push(conn);
+    world.feed(conn, &get("/page").repeat(COUNT));
+    let (mut told, mut heard) = (0, 0);
+    for _ in 0..COUNT {
+        while !world.ear.requests.is_empty() {
+            respond(&mut world, &page);
+            told += 1;
+        }
+        assert!(world.hub.outgoing_len(conn) < 65_536 + 21_000 && (told < 10 || told - heard < 5), "{told}");
+        assert_eq!(world.hub.wants_read(conn), told == COUNT && world.hub.outgoing_len(conn) < 65_536);
+        world.stalled.clear();
+        world.write(conn);
+        world.stalled.push(conn);
+        world.settle();
+        heard += bodies(&mut world, conn).len();
+    }
+    assert_eq!((told, heard), (COUNT, COUNT));
+    assert!(world.hub.wants_read(conn));
+}
+
 #[test]
 fn an_answer_to_nobody() {
     let mut world = World::manual();
