@@ -369,6 +369,22 @@ fn a25_who_does_not_read_is_not_answered() {
     }
 }
 
+/// A request that has begun does not wait, be there room or not for what it is told: its time runs.
+#[test]
+fn a25_a_request_under_way_is_read_to_its_end() {
+    let mut conn = connection(Config { pipelined_bytes_max: 150, ..Config::default() });
+    request(&mut conn, START, GET);
+    conn.respond(START, Response::new(200).body(vec![0; 90])).unwrap();
+    assert!((125..150).contains(&conn.outgoing_len()), "100 Continue fills it: {}", conn.outgoing_len());
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 200\r\n\r\n";
+    for byte in [head.as_bytes(), &[b'x'; 199]].concat() {
+        assert!(conn.receive(START, &mut &[byte][..]).is_none());
+    }
+    assert!(conn.outgoing_len() >= 150 && !conn.wants_read());
+    let Some(Event::Request(request)) = conn.receive(START, &mut &b"x"[..]) else { panic!("no request") };
+    assert_eq!(request.body(), [b'x'; 200]);
+}
+
 #[test]
 fn c10_the_end_of_the_stream_again_and_again() {
     for part in [0, 1, GET.len()] {

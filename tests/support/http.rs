@@ -137,9 +137,12 @@ pub fn run(config: Config, pieces: &[&[u8]], answers: Answers, eof: bool) -> Tra
             } else if conn.stream() == Stream::Open && conn.outgoing_len() >= waits_at {
                 written.extend(conn.outgoing().flatten());
                 conn.sent(now, usize::MAX);
+            } else {
+                break;
             }
-            let Some(event) = conn.receive(now, &mut &[][..]) else { break };
-            take(&mut conn, now, event, answers, &mut seen, &mut owed);
+            while let Some(event) = conn.receive(now, &mut &[][..]) {
+                take(&mut conn, now, event, answers, &mut seen, &mut owed);
+            }
         }
     }
     written.extend(conn.outgoing().flatten());
