@@ -149,7 +149,7 @@ impl Socket {
         }
     }
 
-    /// One write of pieces that together have so many bytes; how many were taken.
+    /// One write of pieces that together have so many bytes, of which there are some; how many were taken.
     pub fn write<'a>(&mut self, mut pieces: impl Iterator<Item = &'a [u8]>, size: usize) -> io::Result<usize> {
         let first = pieces.next().unwrap_or_default();
         let written = if first.len() == size {
@@ -164,6 +164,7 @@ impl Socket {
                 Ok(0)
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(0),
+            Ok(0) => Err(ErrorKind::WriteZero.into()),
             written => written,
         }
     }
