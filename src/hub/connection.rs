@@ -273,7 +273,21 @@ impl Hub {
         self.events.extend(event);
     }
 
-    /// Takes what a connection has to tell without further input, as after an answer what was sent behind the question.
+    /// Takes what was sent behind a question that is answered now, as far as there is something to tell: the application
+    /// answers that before it is told more, be it the end of the stream.
+    pub(super) fn settle_on(&mut self, conn: ConnId) {
+        while self.events.is_empty()
+            && let Some(received) = self.conns.get_mut(conn).and_then(Conn::poll_event)
+        {
+            self.received_alone(conn, received);
+        }
+        if !self.events.is_empty() {
+            self.unsettled.push_front(conn);
+        }
+        self.touch(conn);
+    }
+
+    /// Takes all that a connection has to tell without further input.
     pub(super) fn settle(&mut self, conn: ConnId) {
         while let Some(received) = self.conns.get_mut(conn).and_then(Conn::poll_event) {
             self.received_alone(conn, received);

@@ -262,7 +262,7 @@ impl Hub {
                 return Some(event);
             }
             if let Some(conn) = next(&mut self.unsettled) {
-                self.settle(conn);
+                self.settle_on(conn);
             } else if self.payloads.is_empty() {
                 return None;
             } else if let Some(event) = self.read_payload() {
@@ -317,8 +317,10 @@ impl Hub {
     pub fn poll_transmit(&mut self) -> Option<ConnId> {
         // A poll may have waited for the answer that was written last.
         self.answer_polls();
-        while let Some(conn) = next(&mut self.unsettled) {
-            self.settle(conn);
+        while self.events.is_empty()
+            && let Some(conn) = next(&mut self.unsettled)
+        {
+            self.settle_on(conn);
         }
         let id = next(&mut self.transmit)?;
         if let Some(conn) = self.conns.get_mut(id) {
@@ -409,7 +411,7 @@ impl Hub {
         if let Some(conn) = self.conns.get_mut(conn).filter(|conn| !own && !matches!(conn.tie, Tie::Polls(_))) {
             conn.respond(self.now, response);
         }
-        self.settle(conn);
+        self.settle_on(conn);
     }
 
     /// Ends everything in order: no further connections, WebSockets are closed with 1001, other streams after what is

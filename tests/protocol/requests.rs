@@ -2,8 +2,10 @@
 
 use roomwire::Stream;
 use roomwire::http::Response;
+use roomwire::hub::Event;
+use roomwire::ws::Opcode;
 
-use crate::client::{Client, MAIN, get, opening};
+use crate::client::{Client, MAIN, frame, get, opening};
 use crate::world::{Told, World, secs};
 
 /// Answers the oldest request that was left to the test.
@@ -134,4 +136,24 @@ fn an_application_that_never_answers() {
     let answer = String::from_utf8(world.take(conn)).unwrap();
     assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
     assert!(world.closed(conn));
+}
+
+/// What is told can be answered: a socket that asks to be let in is not gone already, even if all its stream is there.
+#[test]
+fn everything_behind_a_late_answer() {
+    let mut world = World::manual();
+    let conn = world.stream();
+    let connect = frame(true, Opcode::Text, b"40");
+    world.feed(conn, &[get("/page"), opening(MAIN, ""), connect].concat());
+    world.hub.receive_eof(world.now, conn);
+    let (asked, _) = world.ear.requests.remove(0);
+    world.hub.respond(world.now, asked, Response::new(200));
+    let first = world.hub.poll_event();
+    let Some(Event::Connecting { socket, .. }) = first else { panic!("{first:?}") };
+    world.hub.accept(world.now, socket).unwrap();
+    assert!(matches!(world.hub.poll_event(), Some(Event::Connected { .. })));
+    assert!(world.hub.is_live(socket));
+    assert!(matches!(world.hub.poll_event(), Some(Event::Disconnected { .. })));
+    assert!(matches!(world.hub.poll_event(), Some(Event::Closed { .. })));
+    assert!(world.hub.poll_event().is_none());
 }
