@@ -12,7 +12,7 @@ use core::fmt;
 use bytes::Bytes;
 
 /// Below this many bytes a copy costs less than a reference and its place in the queue.
-pub(crate) const COPY_BYTES_MAX: usize = 256;
+const COPY_BYTES_MAX: usize = 256;
 
 /// What has so many bytes is not moved any more when more comes behind it, but closed; the next tail has room for twice as
 /// much, up to the second number.

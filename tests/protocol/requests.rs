@@ -138,22 +138,37 @@ fn an_application_that_never_answers() {
     assert!(world.closed(conn));
 }
 
-/// What is told can be answered: a socket that asks to be let in is not gone already, even if all its stream is there.
+/// What is told can be answered: a socket that asks to be let in is not gone already, even if all its stream is there. So it is
+/// after the answer, behind what others have to tell, and when an answer was read that stood in the way.
 #[test]
 fn everything_behind_a_late_answer() {
-    let mut world = World::manual();
-    let conn = world.stream();
-    let connect = frame(true, Opcode::Text, b"40");
-    world.feed(conn, &[get("/page"), opening(MAIN, ""), connect].concat());
-    world.hub.receive_eof(world.now, conn);
-    let (asked, _) = world.ear.requests.remove(0);
-    world.hub.respond(world.now, asked, Response::new(200));
-    let first = world.hub.poll_event();
-    let Some(Event::Connecting { socket, .. }) = first else { panic!("{first:?}") };
-    world.hub.accept(world.now, socket).unwrap();
-    assert!(matches!(world.hub.poll_event(), Some(Event::Connected { .. })));
-    assert!(world.hub.is_live(socket));
-    assert!(matches!(world.hub.poll_event(), Some(Event::Disconnected { .. })));
-    assert!(matches!(world.hub.poll_event(), Some(Event::Closed { .. })));
-    assert!(world.hub.poll_event().is_none());
+    for (busy, unread) in [(false, false), (true, false), (false, true)] {
+        let mut world = World::manual();
+        let (conn, other) = (world.stream(), world.stream());
+        let connect = frame(true, Opcode::Text, b"40");
+        world.feed(conn, &[get("/page"), opening(MAIN, ""), connect].concat());
+        world.hub.receive_eof(world.now, conn);
+        let (asked, _) = world.ear.requests.remove(0);
+        if busy {
+            world.hub.abort(world.now, other);
+        }
+        let page = Response::new(200).body(vec![b'x'; if unread { 100_000 } else { 0 }]);
+        world.hub.respond(world.now, asked, page);
+        if busy {
+            assert!(matches!(world.hub.poll_event(), Some(Event::Closed { conn, .. }) if conn == other));
+        }
+        if unread {
+            assert!(world.hub.poll_event().is_none());
+            world.hub.sent(world.now, conn, usize::MAX);
+            while world.hub.poll_transmit().is_some() {}
+        }
+        let first = world.hub.poll_event();
+        let Some(Event::Connecting { socket, .. }) = first else { panic!("{first:?}") };
+        world.hub.accept(world.now, socket).unwrap();
+        assert!(matches!(world.hub.poll_event(), Some(Event::Connected { .. })));
+        assert!(world.hub.is_live(socket));
+        assert!(matches!(world.hub.poll_event(), Some(Event::Disconnected { .. })));
+        assert!(matches!(world.hub.poll_event(), Some(Event::Closed { .. })));
+        assert!(world.hub.poll_event().is_none());
+    }
 }
