@@ -69,6 +69,11 @@ impl Config {
     /// Whether a request for `path` belongs to this protocol.
     #[must_use]
     pub fn serves(&self, path: &str) -> bool {
-        path == self.path || path.trim_end_matches('/') == self.path.trim_end_matches('/')
+        is_path_of(&self.path, path)
     }
+}
+
+/// Whether a path is that of a server, which is also found without its last slash.
+pub(crate) fn is_path_of(own: &str, path: &str) -> bool {
+    path == own || path.trim_end_matches('/') == own.trim_end_matches('/')
 }

@@ -24,6 +24,7 @@ mod session;
 
 pub use compression::HttpCompression;
 pub(crate) use compression::takes_gzip;
+pub(crate) use config::is_path_of;
 pub use config::{Config, Transports};
 pub use cookie::{Cookie, CookieError, SameSite};
 pub use jsonp::{read_jsonp, write_jsonp};

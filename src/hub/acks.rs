@@ -9,7 +9,6 @@ use super::error::{EmitError, SocketError};
 use super::event::{AckError, Event};
 use super::front::Hub;
 use super::ids::{AckId, Reply, SocketId};
-use super::session::Format;
 use super::target::{Receipt, Target};
 use crate::socketio::{Acks, Arguments, Packet, PacketType, ack_array};
 use crate::time::Instant;
@@ -48,7 +47,7 @@ impl Hub {
         self.clock(now);
         let entry = self.require_accepted(socket)?;
         let (namespace, session) = (entry.namespace, entry.session.ok_or(SocketError::Away)?);
-        if self.sessions.at(session).is_some_and(|session| session.format() == Format::Plain) {
+        if self.sessions.at(session).is_some_and(|session| session.format().is_plain()) {
             return Err(EmitError::NoAcks);
         }
         if entry.acks.as_ref().map_or(0, |acks| acks.len()) >= self.config.limits.acks_per_socket_max {

@@ -30,25 +30,48 @@ impl Namespaces {
     }
 }
 
-/// A path whose WebSockets carry the application's own messages, without Socket.IO: each is one socket of a namespace, joins
-/// rooms as others do, and gets events as text, `["name",arg,…]`.
+/// A path whose clients bring the application's own messages, without Socket.IO: each client is one socket of a namespace,
+/// joins rooms as others do, and gets events as text, `["name",arg,…]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plain {
-    /// The path, exactly; not Engine.IO's own.
+    /// The path; not Socket.IO's own. That of WebSockets exactly, that of Engine.IO also without its last slash.
     pub path: String,
     /// The namespace whose rooms and events these sockets share, one of [`Config::namespaces`].
     pub namespace: String,
     /// The subprotocols that are spoken there (RFC 6455 section 1.9). The first of them that a client offers is chosen; who
-    /// offers none of them gets none, with which a browser that has offered some gives up. Default none.
+    /// offers none of them gets none, with which a browser that has offered some gives up. Default none, which on Engine.IO
+    /// means whichever is offered first, as in the official server.
     pub protocols: Vec<String>,
+    /// Whether clients speak Engine.IO there, whose messages these are: by long polling, by WebSocket, or by the one and then
+    /// the other. All of [`Config::engine`] holds for them but the path. Default false: they come by bare WebSockets.
+    pub engine_io: bool,
 }
 
 impl Plain {
-    /// A path and its namespace, without subprotocols.
+    /// A path for bare WebSockets and its namespace, without subprotocols.
     #[must_use]
     pub fn new(path: &str, namespace: &str) -> Self {
-        Self { path: path.into(), namespace: namespace.into(), protocols: Vec::new() }
+        Self { path: path.into(), namespace: namespace.into(), protocols: Vec::new(), engine_io: false }
     }
+
+    /// A path for Engine.IO and its namespace. The official client's default path is `/engine.io/`.
+    #[must_use]
+    pub fn engine_io(path: &str, namespace: &str) -> Self {
+        Self { engine_io: true, ..Self::new(path, namespace) }
+    }
+
+    pub(super) fn serves(&self, path: &str) -> bool {
+        if self.engine_io { engineio::is_path_of(&self.path, path) } else { self.path == path }
+    }
+}
+
+/// What the messages of Engine.IO are at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// Packets of Socket.IO.
+    SocketIo,
+    /// The application's own: at which place in [`Config::plain`] the path stands.
+    Plain(usize),
 }
 
 /// What peers, and the application for them, may make a [`Hub`](super::Hub) hold.
@@ -114,7 +137,7 @@ pub struct Config {
     pub cors: Cors,
     /// Which namespaces there are. Default `/` alone.
     pub namespaces: Namespaces,
-    /// Paths at which WebSockets without Socket.IO are served. Default none.
+    /// Paths at which clients without Socket.IO are served. Default none.
     pub plain: Vec<Plain>,
     /// The form of Socket.IO packets on Engine.IO. Default [`Parser::Json`].
     pub parser: Parser,
@@ -172,5 +195,18 @@ impl Config {
             close_timeout: Duration::from_secs(5),
             write_timeout: Duration::from_secs(30),
         }
+    }
+
+    /// What Engine.IO carries at a path, if it is served there.
+    pub(super) fn content_at(&self, path: &str) -> Option<Content> {
+        if self.engine.serves(path) {
+            return Some(Content::SocketIo);
+        }
+        self.plain.iter().position(|plain| plain.engine_io && plain.serves(path)).map(Content::Plain)
+    }
+
+    /// At which place in `plain` a path for bare WebSockets stands.
+    pub(super) fn bare_at(&self, path: &str) -> Option<usize> {
+        self.plain.iter().position(|plain| !plain.engine_io && plain.serves(path))
     }
 }

@@ -183,7 +183,7 @@ impl Hub {
             broadcast.receipt.away = broadcast.receipt.away.saturating_add(1);
             return self.count(broadcast, place, false);
         };
-        let asks_too_much = broadcast.asking.is_some() && (format == Format::Plain || !self.can_ask(place));
+        let asks_too_much = broadcast.asking.is_some() && (format.is_plain() || !self.can_ask(place));
         if asks_too_much || broadcast.volatile && self.is_congested(session) {
             broadcast.receipt.dropped = broadcast.receipt.dropped.saturating_add(1);
             return self.count(broadcast, place, false);
@@ -275,8 +275,8 @@ impl<'b> Broadcast<'b> {
     }
 }
 
-/// A Socket.IO packet in a format. On Engine.IO it is a message, the same in both revisions; a plain WebSocket gets an event
-/// as the array of its name and arguments.
+/// A Socket.IO packet in a format. On Engine.IO it is a message, the same in both revisions; who has messages alone gets an
+/// event as the array of its name and arguments.
 fn prepare(packet: &Packet<'_>, format: Format) -> Prepared {
     let size = packet.data.len().saturating_add(packet.namespace.len()).saturating_add(32);
     Prepared::with(Opcode::Text, size, |out| match format {
@@ -285,21 +285,31 @@ fn prepare(packet: &Packet<'_>, format: Format) -> Prepared {
             packet.write(out);
         }
         Format::Lines => packet.write(out),
-        Format::Plain => out.extend_from_slice(packet.data.as_bytes()),
+        Format::Plain(engine) => {
+            out.extend(engine.map(|_| engineio::PacketType::Message.digit()));
+            out.extend_from_slice(packet.data.as_bytes());
+        }
     })
 }
 
 /// A Socket.IO packet and its attachments, in a format.
 pub(super) fn prepare_attached(mut packet: Packet<'_>, attachments: &[Bytes], format: Format) -> Vec<Prepared> {
     packet.attachments = u32::try_from(attachments.len()).unwrap_or(u32::MAX);
-    let attached = attachments.iter().map(|bytes| match format {
-        Format::Engine(Revision::V4) | Format::Plain => Prepared::binary(bytes),
-        // Binary data begins with its type there.
-        Format::Engine(Revision::V3) => Prepared::with(Opcode::Binary, bytes.len().saturating_add(1), |out| {
-            out.push(4);
-            out.extend_from_slice(bytes);
-        }),
-        Format::Lines => base64_line(bytes),
-    });
+    let attached = attachments.iter().map(|bytes| prepare_binary(bytes, format));
     core::iter::once(prepare(&packet, format)).chain(attached).collect()
+}
+
+/// Binary data in a format.
+pub(super) fn prepare_binary(bytes: &[u8], format: Format) -> Prepared {
+    match format {
+        Format::Lines => base64_line(bytes),
+        Format::Engine(Revision::V4) | Format::Plain(None | Some(Revision::V4)) => Prepared::binary(bytes),
+        // It begins with its type there.
+        Format::Engine(Revision::V3) | Format::Plain(Some(Revision::V3)) => {
+            Prepared::with(Opcode::Binary, bytes.len().saturating_add(1), |out| {
+                out.push(4);
+                out.extend_from_slice(bytes);
+            })
+        }
+    }
 }

@@ -22,7 +22,7 @@ pub enum ConfigError {
     /// The path does not begin with a slash, or has characters that no path has.
     #[error("invalid path {0:?}")]
     Path(String),
-    /// A path of [`Config::plain`](super::Config::plain) is Engine.IO's own, or stands there twice.
+    /// A path of [`Config::plain`](super::Config::plain) is Socket.IO's own, or stands there twice.
     #[error("path {0:?} is served already")]
     PathTaken(String),
     /// A subprotocol of [`Config::plain`](super::Config::plain) is no token.
@@ -132,7 +132,7 @@ pub enum EmitError {
     /// A placeholder among the arguments names no attachment.
     #[error("placeholder names no attachment")]
     Placeholder,
-    /// A plain WebSocket cannot acknowledge.
+    /// A [`Plain`](super::Plain) client cannot acknowledge.
     #[error("client cannot acknowledge")]
     NoAcks,
     /// [`Limits::acks_per_socket_max`](super::Limits::acks_per_socket_max) are awaited.

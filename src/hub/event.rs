@@ -45,7 +45,8 @@ pub enum Event<'a> {
         /// The client's payload for authentication, a JSON object as text; empty if there is none. Clients of protocol 4
         /// have none, but for a named namespace they may send a query, see `query`.
         auth: Cow<'a, str>,
-        /// What a client of protocol 4 wrote behind the namespace's `?`; else empty.
+        /// What a client of protocol 4 wrote behind the namespace's `?`; of a [`Plain`](super::Plain) client the query of its
+        /// request; else empty.
         query: Cow<'a, str>,
     },
     /// A socket is connected.
@@ -66,10 +67,10 @@ pub enum Event<'a> {
         /// Present if the client asks for an acknowledgement: see [`Hub::ack`](super::Hub::ack).
         reply: Option<Reply>,
     },
-    /// A message that is no event: on a plain WebSocket, or a line that is no packet. Answer by
+    /// A message that is no event: of a [`Plain`](super::Plain) client, or a line that is no packet. Answer by
     /// [`Hub::send_message`](super::Hub::send_message) or [`Hub::send_to_connection`](super::Hub::send_to_connection).
     Message {
-        /// On which connection.
+        /// On which connection; on long polling that of the POST, on which nothing can be sent.
         conn: ConnId,
         /// Whose it is; lines may come before their client is connected to the main namespace.
         socket: Option<SocketId>,

@@ -60,8 +60,8 @@ impl Hub {
     pub fn handle_request(&mut self, now: Instant, peer: Peer, request: Request) -> Answer {
         self.clock(now);
         self.elsewhere = true;
-        let plain = self.config.plain.iter().any(|plain| plain.path == request.path()) && Upgrade::is_asked(&request);
-        if !plain && !self.config.engine.serves(request.path()) {
+        let is_bare = self.config.bare_at(request.path()).is_some() && Upgrade::is_asked(&request);
+        if !is_bare && self.config.content_at(request.path()).is_none() {
             return Answer::NotServed(Box::new(request));
         }
         let Ok(conn) = self.register(Conn::over(Link::Foreign, peer)) else { return Answer::Now(Response::new(503)) };

@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 use super::config::Namespaces;
 use super::front::Hub;
 use super::ids::SocketId;
-use super::session::{Format, Session};
+use super::session::Session;
 use super::socket::Phase;
 use crate::http::Request;
 use crate::time::Instant;
@@ -70,7 +70,7 @@ impl Hub {
     fn may_connect(&self, session: &Session) -> bool {
         let listed = match &self.config.namespaces {
             // It is one socket for all its life.
-            _ if session.format() == Format::Plain => 1,
+            _ if session.format().is_plain() => 1,
             Namespaces::Listed(names) => names.len(),
             Namespaces::Matching(_) => usize::MAX,
         };

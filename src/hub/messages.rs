@@ -1,4 +1,4 @@
-//! Messages that are no events: raw ones, of plain WebSockets and of lines.
+//! Messages that are no events: raw ones, of clients without Socket.IO and of lines.
 
 use alloc::borrow::Cow;
 
@@ -6,20 +6,21 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use super::connection::Tie;
-use super::emit::Body;
+use super::emit::{Body, prepare_binary};
 use super::error::EmitError;
 use super::event::{Error, Event};
 use super::front::Hub;
 use super::ids::{ConnId, SessionId, SocketId};
 use super::session::{Format, Session, Speech, session_place};
 use super::target::{Receipt, Target};
+use crate::engineio::PacketType;
 use crate::socketio::{self, Arguments as _, Packet, Placeholder, attach};
 use crate::time::Instant;
-use crate::ws::{CloseCode, Message, Prepared};
+use crate::ws::{CloseCode, Message, Opcode, Prepared};
 
 impl Hub {
-    /// Sends a message: to plain WebSockets and lines as it is, to Socket.IO clients as the event `message`, which is what
-    /// their `send` and `on("message")` mean. A line with binary data begins with `b` and is base64.
+    /// Sends a message: to [`Plain`](super::Plain) clients and lines as it is, to Socket.IO clients as the event `message`,
+    /// which is what their `send` and `on("message")` mean. A line with binary data begins with `b` and is base64.
     ///
     /// # Errors
     /// As for [`emit`](Self::emit).
@@ -46,8 +47,8 @@ impl Hub {
         }
     }
 
-    /// Sends a message on a connection that carries lines or is a plain WebSocket, whether its client is connected to a
-    /// namespace or not. On others it does nothing.
+    /// Sends a message on a connection that carries lines or messages alone, whether its client is connected to a namespace or
+    /// not. On others it does nothing.
     pub fn send_to_connection<'m>(&mut self, now: Instant, conn: ConnId, message: impl Into<Message<'m>>) {
         self.clock(now);
         let Some(Tie::Carries(id)) = self.conns.get(conn).map(|conn| conn.tie) else { return };
@@ -57,7 +58,7 @@ impl Hub {
         }
     }
 
-    /// A message on a plain WebSocket.
+    /// A message of who has messages alone.
     pub(super) fn plain_message<'a>(
         &mut self,
         conn: ConnId,
@@ -73,29 +74,36 @@ impl Hub {
         Ok(None)
     }
 
-    /// Keeps a message until the application accepts who sent it, who cannot know when that is; nothing further is read.
+    /// Keeps a message until the application accepts who sent it, who cannot know when that is; of a stream nothing further is
+    /// read.
     fn hold_early(&mut self, conn: ConnId, id: SessionId, message: Message<'_>) -> Option<()> {
         let bytes_max = self.config.limits.packet_bytes_max;
-        let Speech::Plain(early) = &mut self.sessions.get_mut(id)?.speech else { return None };
-        let bytes = early.iter().fold(size(&message), |sum, message| sum.saturating_add(size(message)));
+        let session = self.sessions.get_mut(id)?;
+        let Speech::Plain(plain) = &mut session.speech else { return None };
+        let bytes = plain.early.iter().fold(size(&message), |sum, (_, message)| sum.saturating_add(size(message)));
         if bytes > bytes_max {
             return None;
         }
-        early.push(message.into_owned());
-        self.conns.get_mut(conn)?.held = true;
+        plain.early.push((conn, message.into_owned()));
+        if let Some(conn) = session.carrier.stream() {
+            self.conns.get_mut(conn)?.held = true;
+        }
         Some(())
     }
 
-    /// Tells what came before the socket was accepted, and has the connection read again.
+    /// Tells what came before the socket was accepted, and has its stream read again.
     pub(super) fn release_early(&mut self, session: u32, socket: SocketId) {
-        let Some(Session { speech: Speech::Plain(early), carrier, .. }) = self.sessions.at_mut(session) else { return };
-        let (early, Some(conn)) = (core::mem::take(early), carrier.stream()) else { return };
-        let Some(entry) = self.conns.get_mut(conn).filter(|entry| entry.held) else { return };
-        entry.held = false;
-        if !core::mem::replace(&mut entry.queued, true) {
+        let Some(Session { speech: Speech::Plain(plain), carrier, .. }) = self.sessions.at_mut(session) else { return };
+        let early = core::mem::take(&mut plain.early);
+        if let Some(conn) = carrier.stream()
+            && let Some(entry) = self.conns.get_mut(conn)
+            && core::mem::take(&mut entry.held)
+            && !core::mem::replace(&mut entry.queued, true)
+        {
             self.transmit.push_back(conn);
         }
-        self.events.extend(early.into_iter().map(|message| Event::Message { conn, socket: Some(socket), message }));
+        let told = early.into_iter().map(|(conn, message)| Event::Message { conn, socket: Some(socket), message });
+        self.events.extend(told);
     }
 
     /// A line: a packet, an attachment, or a message.
@@ -132,9 +140,14 @@ fn size(message: &Message<'_>) -> usize {
 pub(super) fn prepare_message(message: &Message<'_>, format: Format) -> Option<Prepared> {
     match (format, message) {
         (Format::Engine(_), _) => None,
-        (Format::Lines | Format::Plain, Message::Text(text)) => Some(Prepared::text(text)),
-        (Format::Plain, Message::Binary(bytes)) => Some(Prepared::binary(bytes)),
-        (Format::Lines, Message::Binary(bytes)) => Some(base64_line(bytes)),
+        (Format::Lines | Format::Plain(None), Message::Text(text)) => Some(Prepared::text(text)),
+        (Format::Plain(Some(_)), Message::Text(text)) => {
+            Some(Prepared::with(Opcode::Text, text.len().saturating_add(1), |out| {
+                out.push(PacketType::Message.digit());
+                out.extend_from_slice(text.as_bytes());
+            }))
+        }
+        (_, Message::Binary(bytes)) => Some(prepare_binary(bytes, format)),
     }
 }
 

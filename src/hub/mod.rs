@@ -55,8 +55,31 @@
 //! `42["name",arg,…]` is an event, either way, and the server's `2` wants a `3`.
 //!
 //! Without HTTP, [`connect_lines`](Hub::connect_lines) takes the same packets as lines: `0` connects, `2["name",arg,…]` is an
-//! event, and there is no heartbeat to answer. Without Socket.IO, [`Config::plain`] names paths whose WebSockets carry messages
-//! of the application's own.
+//! event, and there is no heartbeat to answer.
+//!
+//! Without Socket.IO, [`Config::plain`] names paths that carry messages of the application's own: bare WebSockets, or Engine.IO with
+//! its transports and its heartbeat. Their clients join the same rooms, and get events as text:
+//! ```
+//! use roomwire::hub::{Config, Event, Hub, Origins, Plain};
+//! use roomwire::{Instant, ws::Message};
+//!
+//! let mut config = Config::new(Origins::SameHost);
+//! config.plain = vec![Plain::engine_io("/engine.io/", "/"), Plain::new("/raw", "/")];
+//! # let now = Instant::ORIGIN;
+//! let mut hub = Hub::new(config, [7; 32], now)?;
+//! # let conn = hub.connect(now)?;
+//! # let mut input = &mut [][..];
+//! while let Some(event) = hub.receive(now, conn, &mut input) {
+//!     match event {
+//!         Event::Connecting { socket, .. } => hub.accept(now, socket)?,
+//!         Event::Message { socket: Some(socket), message, .. } => {
+//!             hub.send_message(now, socket, message)?; // an echo
+//!         }
+//!         _ => {}
+//!     }
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 //!
 //! What middleware, adapters and catch-all listeners do elsewhere is plain code here: the application sees each event before
 //! anybody else does, and sends what it passes on. For what goes out that is a function of its own around

@@ -6,6 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::carrier::Carrier;
+use super::config::Content;
 use super::connection::{Conn, Link, Tie};
 use super::error::ConnectError;
 use super::event::{Event, Refusal};
@@ -14,7 +15,7 @@ use super::front::Hub;
 use super::handshake::{Handshake, Peer};
 use super::ids::{ConnId, SessionId};
 use super::polling::Polling;
-use super::session::{Session, Speech, session_place};
+use super::session::{PlainSpeech, Session, Speech, session_place};
 use super::timers::Scheduled;
 use crate::engineio::{self, Revision, Sid};
 use crate::http::{Request, Response};
@@ -63,25 +64,35 @@ impl Hub {
         &mut self,
         conn: ConnId,
         request: Arc<Request>,
+        content: Content,
         revision: Revision,
     ) -> Option<Event<'static>> {
-        let speech = self.engine(revision);
+        let speech = self.speech(content, revision);
         let id = self.open_session(conn, Carrier::Stream(conn), Some(request), speech)?;
         self.tie(conn, Tie::Carries(id));
         self.begin_session(id)
     }
 
-    /// A WebSocket was opened that carries the application's own messages; it is one socket.
+    /// A WebSocket was opened that carries the application's own messages.
     pub(super) fn open_plain_session(
         &mut self,
         conn: ConnId,
         request: Arc<Request>,
-        namespace: &str,
+        at: usize,
     ) -> Option<Event<'static>> {
-        let id = self.open_session(conn, Carrier::Stream(conn), Some(request.clone()), Speech::Plain(Vec::new()))?;
+        let speech = Speech::Plain(Box::new(PlainSpeech { at, engine: None, early: Vec::new() }));
+        let id = self.open_session(conn, Carrier::Stream(conn), Some(request), speech)?;
         self.tie(conn, Tie::Carries(id));
         self.touch_session(id);
-        self.connecting(id, namespace, "".into(), request.query().to_owned().into())
+        self.connect_plain(id, at)
+    }
+
+    /// Who has messages alone is one socket, from the beginning.
+    fn connect_plain(&mut self, id: SessionId, at: usize) -> Option<Event<'static>> {
+        let namespace = self.config.plain.get(at)?.namespace.clone();
+        let handshake = self.sessions.get(id)?.handshake.as_ref()?;
+        let query = handshake.request.as_ref().map_or("", |request| request.query()).to_owned();
+        self.connecting(id, &namespace, "".into(), query.into())
     }
 
     /// A session begins on long polling; its first packets answer the request that opens it.
@@ -89,11 +100,12 @@ impl Hub {
         &mut self,
         conn: ConnId,
         request: Arc<Request>,
+        content: Content,
         form: Form,
-        revision: Revision,
         response: Response,
     ) -> Option<Event<'static>> {
-        let (carrier, speech) = (Carrier::Polling(Box::new(Polling::new(form, conn))), self.engine(revision));
+        let speech = self.speech(content, form.revision);
+        let carrier = Carrier::Polling(Box::new(Polling::new(form, conn)));
         let id = self.open_session(conn, carrier, Some(request), speech)?;
         let engine = self.sessions.get(id).and_then(Session::engine);
         let response = match (&self.config.engine.cookie, engine) {
@@ -105,9 +117,13 @@ impl Hub {
         self.begin_session(id)
     }
 
-    fn engine(&mut self, revision: Revision) -> Speech {
+    fn speech(&mut self, content: Content, revision: Revision) -> Speech {
         let sid = Sid::new(&mut self.entropy);
-        Speech::Engine(engineio::Session::new(sid, revision, &self.config.engine, self.now))
+        let engine = engineio::Session::new(sid, revision, &self.config.engine, self.now);
+        match content {
+            Content::SocketIo => Speech::Engine(engine),
+            Content::Plain(at) => Speech::Plain(Box::new(PlainSpeech { at, engine: Some(engine), early: Vec::new() })),
+        }
     }
 
     fn open_session(
@@ -136,14 +152,18 @@ impl Hub {
         Some(id)
     }
 
-    /// The first packets of a session, and in protocol 4 its first socket.
+    /// The first packets of a session, and its first socket where that needs no asking for: in protocol 4, and without
+    /// Socket.IO.
     fn begin_session(&mut self, id: SessionId) -> Option<Event<'static>> {
         let session = self.sessions.get(id)?;
         let engine = session.engine()?;
         let open = Prepared::text(&engine.open_packet(&self.config.engine, session.carrier.transport()));
-        let revision = engine.revision();
+        let (revision, content) = (engine.revision(), session.content());
         self.send(session_place(id), &[open]);
         self.touch_session(id);
+        if let Some(Content::Plain(at)) = content {
+            return self.connect_plain(id, at);
+        }
         // In protocol 4 a session is connected to the main namespace unasked.
         if revision == Revision::V4 {
             return None;

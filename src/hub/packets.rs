@@ -29,12 +29,14 @@ impl Hub {
             Tie::None | Tie::Polls(_) | Tie::Posts(_) | Tie::Delivers(_) => return None,
         };
         let result = match (self.sessions.get(session)?.format(), message) {
-            (Format::Plain, message) => self.plain_message(conn, session, message),
-            (Format::Engine(Revision::V3), Message::Binary(bytes)) => match without_type(bytes) {
-                Some(bytes) => self.packet(session, Message::Binary(bytes)),
-                None => Err(Error::EngineIo(SessionError::Packet)),
-            },
-            (_, message) => self.packet(session, message),
+            (Format::Plain(None), message) => self.plain_message(conn, session, message),
+            (Format::Engine(Revision::V3) | Format::Plain(Some(Revision::V3)), Message::Binary(bytes)) => {
+                match without_type(bytes) {
+                    Some(bytes) => self.packet(conn, session, Message::Binary(bytes)),
+                    None => Err(Error::EngineIo(SessionError::Packet)),
+                }
+            }
+            (_, message) => self.packet(conn, session, message),
         };
         result.unwrap_or_else(|error| {
             let kind = matches!(error, Error::SocketIo(socketio::Error::Binary | socketio::Error::Text));
@@ -47,8 +49,16 @@ impl Hub {
     ///
     /// # Errors
     /// If the session must end for it.
-    pub(super) fn packet<'a>(&mut self, id: SessionId, packet: Message<'a>) -> Result<Option<Event<'a>>, Error> {
+    pub(super) fn packet<'a>(
+        &mut self,
+        conn: ConnId,
+        id: SessionId,
+        packet: Message<'a>,
+    ) -> Result<Option<Event<'a>>, Error> {
+        let Some(session) = self.sessions.get_mut(id) else { return Ok(None) };
+        let is_plain = session.format().is_plain();
         let text = match packet {
+            Message::Binary(_) if is_plain => return self.plain_message(conn, id, packet),
             Message::Text(text) => text,
             #[cfg(feature = "msgpack")]
             Message::Binary(bytes) if self.config.parser == super::Parser::MessagePack => {
@@ -56,9 +66,11 @@ impl Hub {
             }
             Message::Binary(bytes) => return self.attachment(id, bytes).map_err(Error::SocketIo),
         };
-        let Some(session) = self.sessions.get_mut(id) else { return Ok(None) };
         let Some(engine) = session.engine_mut() else { return Ok(None) };
         match engine.receive(self.now, &self.config.engine, &text).map_err(Error::EngineIo)? {
+            Received::Message(data) if is_plain => {
+                return self.plain_message(conn, id, Message::Text(lend(&text, data)));
+            }
             #[cfg(feature = "msgpack")]
             Received::Message(data) if self.config.parser == super::Parser::MessagePack => {
                 return self.packed_text(id, data).map_err(Error::SocketIo);

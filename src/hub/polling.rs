@@ -359,7 +359,7 @@ impl Hub {
             _ => None,
         };
         let result = match packet {
-            Some(packet) => self.packet(session, packet),
+            Some(packet) => self.packet(conn, session, packet),
             None => {
                 let payload = self.payloads.pop_front()?;
                 self.respond_to(conn, payload.response);

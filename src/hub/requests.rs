@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 
-use super::config::Plain;
+use super::config::Content;
 use super::connection::{Link, Tie};
 use super::event::{Error, Event};
 use super::foreign::Answered;
@@ -25,19 +25,17 @@ enum Asked {
 impl Hub {
     /// A request has arrived whole.
     pub(super) fn http_request(&mut self, conn: ConnId, request: Request) -> Option<Event<'static>> {
-        let serves = self.config.engine.serves(request.path());
+        let content = self.config.content_at(request.path());
         if let Some(response) = request.refused().and_then(http::Error::response) {
-            self.respond_to(conn, if serves { self.config.admit(&request, response) } else { response });
+            self.respond_to(conn, if content.is_some() { self.config.admit(&request, response) } else { response });
             return None;
         }
-        if !serves {
-            return self.other_request(conn, request);
-        }
+        let Some(content) = content else { return self.other_request(conn, request) };
         if let Some(response) = self.config.preflight(&request) {
             self.respond_to(conn, response);
             return None;
         }
-        let asked = self.asked(&request).and_then(|asked| match asked {
+        let asked = self.asked(&request, content).and_then(|asked| match asked {
             Asked::Upgrade(_) | Asked::Open(_, Transport::WebSocket) if self.delivers(conn) => {
                 Err(RequestError::BadRequest)
             }
@@ -56,7 +54,7 @@ impl Hub {
         match asked {
             Asked::Open(revision, Transport::Polling) => {
                 let (form, response) = (Form::of(&request, revision), response());
-                return self.open_polling(conn, request.into(), form, revision, response);
+                return self.open_polling(conn, request.into(), content, form, response);
             }
             Asked::Poll(session) => {
                 let compression = self.config.engine.http_compression;
@@ -71,11 +69,11 @@ impl Hub {
                 self.post(conn, session, request, response);
             }
             Asked::Open(revision, Transport::WebSocket) => {
-                let request = self.open_websocket(conn, request, self.ws_config.clone(), None)?;
-                return self.open_websocket_session(conn, request, revision);
+                let request = self.open_websocket(conn, request, self.ws_config.clone(), content)?;
+                return self.open_websocket_session(conn, request, content, revision);
             }
             Asked::Upgrade(session) => {
-                if self.open_websocket(conn, request, self.ws_config.clone(), None).is_some() {
+                if self.open_websocket(conn, request, self.ws_config.clone(), content).is_some() {
                     self.begin_upgrade(conn, session);
                 }
             }
@@ -85,7 +83,7 @@ impl Hub {
 
     /// A request for another path than Engine.IO's: a plain WebSocket, or something of the application's.
     fn other_request(&mut self, conn: ConnId, request: Request) -> Option<Event<'static>> {
-        let plain = self.config.plain.iter().find(|plain| plain.path == request.path());
+        let plain = self.config.bare_at(request.path());
         let Some(plain) = plain.filter(|_| Upgrade::is_asked(&request)) else {
             return Some(Event::Request { conn, request: Box::new(request) });
         };
@@ -102,9 +100,8 @@ impl Hub {
             self.respond_to(conn, error.response(true));
             return Some(Event::Refused { conn, error });
         }
-        let plain = plain.clone();
-        let request = self.open_websocket(conn, request, self.plain_config.clone(), Some(&plain))?;
-        self.open_plain_session(conn, request, &plain.namespace)
+        let request = self.open_websocket(conn, request, self.plain_config.clone(), Content::Plain(plain))?;
+        self.open_plain_session(conn, request, plain)
     }
 
     /// Whether there are as many sessions as may be, or more of them than are wanted at a shutdown.
@@ -119,7 +116,7 @@ impl Hub {
     }
 
     /// What a request asks for, in the order in which the official server checks it.
-    fn asked(&self, request: &Request) -> Result<Asked, RequestError> {
+    fn asked(&self, request: &Request, content: Content) -> Result<Asked, RequestError> {
         let upgrade = Upgrade::is_asked(request);
         let parsed = SessionRequest::parse(request, &self.config.engine, upgrade)?;
         if !self.config.origins.allow(request) {
@@ -138,7 +135,8 @@ impl Hub {
             SessionRequest::Continue { sid, revision, transport } => (sid, revision, transport),
         };
         let id = *self.sids.get(&sid).ok_or(RequestError::UnknownSession)?;
-        let session = self.sessions.get(id).ok_or(RequestError::UnknownSession)?;
+        let session = self.sessions.get(id).filter(|session| session.content() == Some(content));
+        let session = session.ok_or(RequestError::UnknownSession)?;
         // A session speaks one revision for all its life.
         if revision != session.engine().map(engineio::Session::revision) {
             return Err(RequestError::BadRequest);
@@ -175,7 +173,7 @@ impl Hub {
         conn: ConnId,
         request: Request,
         config: Arc<ws::Config>,
-        plain: Option<&Plain>,
+        content: Content,
     ) -> Option<Arc<Request>> {
         let upgrade = match Upgrade::check(request) {
             Ok(upgrade) => upgrade,
@@ -185,7 +183,11 @@ impl Hub {
             }
         };
         let now = self.now;
-        let protocol = match plain {
+        let plain = match content {
+            Content::SocketIo => None,
+            Content::Plain(at) => self.config.plain.get(at),
+        };
+        let protocol = match plain.filter(|plain| !plain.engine_io || !plain.protocols.is_empty()) {
             Some(plain) => upgrade.protocols().find(|offered| plain.protocols.iter().any(|own| own == offered)),
             // Browsers fail a connection whose offer of subprotocols is not answered; the official server takes the first.
             None => upgrade.protocols().next(),

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use super::carrier::Carrier;
-use super::config::Config;
+use super::config::{Config, Content};
 use super::connection::Tie;
 use super::event::{DisconnectReason, Error};
 use super::front::Hub;
@@ -44,8 +44,19 @@ pub(super) enum Speech {
     Engine(engineio::Session),
     /// Socket.IO packets as lines.
     Lines,
-    /// Messages of the application's own, on a WebSocket; with those that came before it was accepted.
-    Plain(Vec<Message<'static>>),
+    /// Messages of the application's own.
+    Plain(Box<PlainSpeech>),
+}
+
+/// Messages of the application's own.
+#[derive(Debug)]
+pub(super) struct PlainSpeech {
+    /// Which place in [`Config::plain`] they belong to.
+    pub(super) at: usize,
+    /// Where they are those of Engine.IO.
+    pub(super) engine: Option<engineio::Session>,
+    /// Those that came before the client was accepted, and on which connection.
+    pub(super) early: Vec<(ConnId, Message<'static>)>,
 }
 
 /// How packets are written for a session.
@@ -53,7 +64,15 @@ pub(super) enum Speech {
 pub(super) enum Format {
     Engine(Revision),
     Lines,
-    Plain,
+    /// As they are: on a WebSocket, or as the messages of Engine.IO.
+    Plain(Option<Revision>),
+}
+
+impl Format {
+    /// Whether what is sent is no packet of Socket.IO.
+    pub(super) const fn is_plain(self) -> bool {
+        matches!(self, Self::Plain(_))
+    }
 }
 
 /// A packet whose attachments are still to come, and how long they may take.
@@ -79,17 +98,28 @@ impl Session {
         heartbeat.min(self.connect_by).min(carrier).min(assembling)
     }
 
-    pub(super) const fn engine(&self) -> Option<&engineio::Session> {
+    pub(super) fn engine(&self) -> Option<&engineio::Session> {
         match &self.speech {
             Speech::Engine(engine) => Some(engine),
-            Speech::Lines | Speech::Plain(_) => None,
+            Speech::Plain(plain) => plain.engine.as_ref(),
+            Speech::Lines => None,
         }
     }
 
-    pub(super) const fn engine_mut(&mut self) -> Option<&mut engineio::Session> {
+    pub(super) fn engine_mut(&mut self) -> Option<&mut engineio::Session> {
         match &mut self.speech {
             Speech::Engine(engine) => Some(engine),
-            Speech::Lines | Speech::Plain(_) => None,
+            Speech::Plain(plain) => plain.engine.as_mut(),
+            Speech::Lines => None,
+        }
+    }
+
+    /// What it carries, if it is one of Engine.IO.
+    pub(super) fn content(&self) -> Option<Content> {
+        match &self.speech {
+            Speech::Engine(_) => Some(Content::SocketIo),
+            Speech::Plain(plain) => plain.engine.as_ref().map(|_| Content::Plain(plain.at)),
+            Speech::Lines => None,
         }
     }
 
@@ -103,18 +133,18 @@ impl Session {
         }
     }
 
-    pub(super) const fn format(&self) -> Format {
+    pub(super) fn format(&self) -> Format {
         match &self.speech {
             Speech::Engine(engine) => Format::Engine(engine.revision()),
             Speech::Lines => Format::Lines,
-            Speech::Plain(_) => Format::Plain,
+            Speech::Plain(plain) => Format::Plain(plain.engine.as_ref().map(engineio::Session::revision)),
         }
     }
 
-    pub(super) const fn protocol(&self) -> Protocol {
+    pub(super) fn protocol(&self) -> Protocol {
         match self.format() {
             Format::Engine(Revision::V3) => Protocol::V4,
-            Format::Engine(Revision::V4) | Format::Lines | Format::Plain => Protocol::V5,
+            Format::Engine(Revision::V4) | Format::Lines | Format::Plain(_) => Protocol::V5,
         }
     }
 }
@@ -133,8 +163,8 @@ impl Hub {
     /// Queues a Socket.IO packet without attachments on a session.
     pub(super) fn send_packet(&mut self, session: u32, packet: &Packet<'_>) {
         let Some(format) = self.sessions.at(session).map(Session::format) else { return };
-        // A plain WebSocket knows nothing of namespaces.
-        if format != Format::Plain {
+        // Who has messages alone knows nothing of namespaces.
+        if !format.is_plain() {
             self.send_attached(session, *packet, &[]);
         }
     }
@@ -187,7 +217,7 @@ impl Hub {
         if session.sockets.is_empty() {
             // Who is nowhere has to connect again, or go.
             session.connect_by = by;
-            let plain = session.format() == Format::Plain;
+            let plain = session.format().is_plain();
             self.touch_session(id);
             if plain {
                 // Its only one.

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::front::Hub;
 use super::groups::{Link, Sockets};
 use super::ids::{ConnId, SocketId, Token};
-use super::session::{Format, Session};
+use super::session::Session;
 use super::timers::Scheduled;
 use crate::engineio::Transport;
 use crate::entropy::Entropy;
@@ -131,11 +131,11 @@ impl Hub {
         self.groups.at(namespace).map(|group| &*group.name)
     }
 
-    /// The protocol of Socket.IO that a socket's client speaks; `None` while it is away, or if it is a plain WebSocket.
+    /// The protocol of Socket.IO that a socket's client speaks; `None` while it is away, or if it has messages alone.
     #[must_use]
     pub fn protocol(&self, socket: SocketId) -> Option<Protocol> {
         let session = self.sockets.get(socket)?.session?;
-        self.sessions.at(session).filter(|session| session.format() != Format::Plain).map(Session::protocol)
+        self.sessions.at(session).filter(|session| !session.format().is_plain()).map(Session::protocol)
     }
 
     /// Whether a socket has a transport now.

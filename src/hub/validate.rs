@@ -81,7 +81,9 @@ impl Config {
                 return Err(ConfigError::Path(plain.path.clone()));
             }
             let before = self.plain.iter().take(at);
-            if self.engine.serves(&plain.path) || before.into_iter().any(|other| other.path == plain.path) {
+            if self.engine.serves(&plain.path)
+                || before.into_iter().any(|other| other.serves(&plain.path) || plain.serves(&other.path))
+            {
                 return Err(ConfigError::PathTaken(plain.path.clone()));
             }
             self.validate_namespace(&plain.namespace)?;
@@ -202,6 +204,13 @@ mod tests {
         let twice = vec![plain("/raw"), plain("/other"), plain("/raw")];
         assert_eq!(refused(|config| config.plain = twice), Some(ConfigError::PathTaken("/raw".into())));
         assert_eq!(refused(|config| config.plain = vec![plain("/raw"), plain("/raw/")]), None);
+        // The last slash is all the same to Engine.IO.
+        let engine = |path: &str| Plain::engine_io(path, "/chat");
+        for taken in [vec![plain("/raw"), engine("/raw/")], vec![engine("/raw/"), plain("/raw")]] {
+            let error = Some(ConfigError::PathTaken(taken[1].path.clone()));
+            assert_eq!(refused(|config| config.plain = taken), error);
+        }
+        assert_eq!(refused(|config| config.plain = vec![plain("/raw"), engine("/engine.io/")]), None);
     }
 
     #[test]

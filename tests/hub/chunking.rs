@@ -10,7 +10,7 @@ use proptest::sample::select;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use roomwire::ws::Opcode;
 
-use crate::fuzz_hub::{NEWEST, Op, check, ends_clean, run};
+use crate::fuzz_hub::{BARE, BARE_3, NEWEST, Op, check, ends_clean, run};
 use crate::support::cuts::{Bytes, Cuts};
 use crate::support::ws::{frame, key, masked, opening, opening_with};
 
@@ -68,6 +68,9 @@ fn packets() -> impl Strategy<Value = String> {
         "9",
         "x",
         "49",
+        "4",
+        "bye",
+        "4bye",
         "42",
         "42[",
         "42[]",
@@ -146,6 +149,7 @@ pub fn openings() -> impl Strategy<Value = Vec<u8>> {
             move |nth| [&four[..], &said(&format!("40{{\"resume\":{nth}}}"))].concat()
         }),
         3 => Just([&three[..], &said("42[\"enter\",\"lobby\"]")].concat()),
+        2 => select(vec!["/raw", "/raw?late", BARE, BARE_3]).prop_map(|bare| [opening(bare), said("4hello")].concat()),
         1 => Just(four),
         1 => Just(opening_with("/socket.io/?EIO=4&transport=websocket", "Content-Length: 1\r\n")),
         3 => requests(),

@@ -11,7 +11,7 @@ use crate::world::{V4, World, config, millis};
 
 fn deflating(server_max_window_bits: u8) -> Config {
     let deflate = Some(DeflateConfig { server_max_window_bits, ..DeflateConfig::default() });
-    let plain = vec![Plain { path: "/raw".into(), namespace: "/chat".into(), protocols: Vec::new() }];
+    let plain = vec![Plain::new("/raw", "/chat")];
     Config { deflate, plain, ..config() }
 }
 

@@ -1,8 +1,8 @@
 //! Requests that another HTTP server has read.
 
 use roomwire::http::Request;
-use roomwire::hub::{Answer, DisconnectReason, Peer, RequestId, Target};
-use roomwire::ws::Opcode;
+use roomwire::hub::{Answer, Config, DisconnectReason, Peer, Plain, RequestId, Target};
+use roomwire::ws::{Message, Opcode};
 
 use crate::fuzz_hub::Told;
 use crate::support::ws::masked;
@@ -69,6 +69,34 @@ fn polling_by_values() {
     world.hub.emit(world.now, Target::all(), "b", ()).unwrap();
     assert_eq!(body(&mut world, poll), "42[\"a\"]\u{1e}42[\"b\"]", "gathered");
     assert_eq!(world.hub.counts().connections, 0);
+}
+
+#[test]
+fn engine_io_without_socket_io() {
+    let mut world = World::new(Config { plain: vec![Plain::engine_io("/bare/", "/")], ..config() });
+    let bare = |method: &str, query: &str, body: &str| {
+        let target = format!("/bare?EIO=4&transport=polling{query}");
+        Request::from_parts(method, &target, 1, [("host", &b"a"[..])]).unwrap().with_body(body)
+    };
+    let open = parked(&mut world, bare("GET", "", ""));
+    let [Told::Connecting(socket, ..)] = world.told()[..] else { panic!() };
+    world.hub.accept(world.now, socket).unwrap();
+    let session = format!("&sid={}", &body(&mut world, open)[9..29]);
+    let poll = parked(&mut world, bare("GET", &session, ""));
+    world.told();
+    let post = parked(&mut world, bare("POST", &session, "4hello\u{1e}bAQI="));
+    let told = world.told();
+    let expected: [Message<'static>; 2] = [Message::Text("hello".into()), Message::Binary(vec![1, 2].into())];
+    for (told, expected) in told.iter().zip(expected) {
+        assert!(matches!(told, Told::Message(_, Some(from), message) if *from == socket && *message == expected));
+    }
+    assert_eq!((told.len(), body(&mut world, post)), (2, "ok".into()));
+    world.hub.send_message(world.now, socket, "back").unwrap();
+    assert_eq!(body(&mut world, poll), "4back");
+    // On the path of Socket.IO nobody knows it.
+    let elsewhere = request("GET", &format!("transport=polling{session}"), "");
+    let Answer::Now(refused) = world.hub.handle_request(world.now, Peer::default(), elsewhere) else { panic!() };
+    assert_eq!(refused.status(), 400);
 }
 
 #[test]

@@ -61,10 +61,15 @@ fn dances() -> impl Strategy<Value = Bytes> {
     .prop_map(Bytes)
 }
 
+/// What a client of long polling says first: in revision 4 it connects.
+fn first(at: usize, v3: bool) -> Op {
+    Op::Post(at, bytes(if v3 { "2" } else { "40" }))
+}
+
 fn ops() -> impl Strategy<Value = Vec<Op>> {
     let at = 0usize..4;
     let op = prop_oneof![
-        2 => any::<bool>().prop_map(|v3| vec![Op::Poller(v3), Op::Post(NEWEST, bytes(if v3 { "2" } else { "40" }))]),
+        2 => any::<[bool; 2]>().prop_map(|[v3, bare]| vec![Op::Poller { v3, bare }, first(NEWEST, v3)]),
         20 => (at.clone(), bodies()).prop_map(|(at, body)| vec![Op::Post(at, body)]),
         4 => (at.clone(), dances()).prop_map(|(at, bytes)| vec![Op::Upgrade(at, bytes)]),
         1 => (at.clone(), bodies()).prop_map(|(at, body)| vec![
@@ -81,15 +86,15 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
         2 => Just(vec![Op::ReadAll]),
         5 => select(vec![1u64, 50, 51, 1000, 3000]).prop_map(|millis| vec![Op::ReadAll, Op::Advance(millis)]),
     ];
-    let first = (vec(any::<bool>(), 1..4), vec(openings(), 0..3)).prop_map(|(pollers, others)| {
+    let clients = (vec(any::<[bool; 2]>(), 1..4), vec(openings(), 0..3)).prop_map(|(pollers, others)| {
         let pollers = pollers.into_iter().enumerate();
-        let mut ops: Vec<Op> =
-            pollers.flat_map(|(at, v3)| [Op::Poller(v3), Op::Post(at, bytes(if v3 { "2" } else { "40" }))]).collect();
+        let mut ops: Vec<Op> = pollers.flat_map(|(at, [v3, bare])| [Op::Poller { v3, bare }, first(at, v3)]).collect();
         let others = others.into_iter().enumerate();
         ops.extend(others.flat_map(|(at, bytes)| [Op::Connect, Op::Bytes(at, Bytes(bytes))]));
         ops
     });
-    (first, vec(op, 0..40)).prop_map(|(first, rest)| first.into_iter().chain(rest.into_iter().flatten()).collect())
+    (clients, vec(op, 0..40))
+        .prop_map(|(clients, rest)| clients.into_iter().chain(rest.into_iter().flatten()).collect())
 }
 
 /// What all runs together have to have met.

@@ -24,6 +24,7 @@ mod ending;
 mod events;
 mod forms;
 mod heartbeat;
+mod messages;
 #[cfg(feature = "msgpack")]
 mod msgpack;
 mod mutation;

@@ -161,7 +161,7 @@ fn check_ends(told: &[Told], conn: ConnId, ended: bool) {
                 closed = true;
             }
             Told::Request { .. } | Told::Refused { .. } => {}
-            Told::Left { .. } | Told::Other(_) => panic!("{event:?}"),
+            Told::Message { .. } | Told::Left { .. } | Told::Other(_) => panic!("{event:?}"),
         }
     }
     assert!(!ended || closed, "no end: {told:?}");

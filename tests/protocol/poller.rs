@@ -135,6 +135,7 @@ pub fn payload(revision: u8, packets: &[Frame]) -> String {
 
 /// A session on long polling.
 pub struct Poller {
+    pub path: String,
     pub revision: u8,
     pub sid: String,
     /// What stands in the query behind the session's id.
@@ -152,7 +153,13 @@ impl Poller {
 
     /// The same with more in the query, like `&b64=1`.
     pub fn open_with(world: &mut World, revision: u8, further: &str) -> (Self, Answer) {
-        let mut poller = Self { revision, sid: String::new(), further: further.into(), get: None, post: None };
+        Self::open_at(world, "/socket.io/", revision, further)
+    }
+
+    /// The same at another path.
+    pub fn open_at(world: &mut World, path: &str, revision: u8, further: &str) -> (Self, Answer) {
+        let (path, sid, further) = (path.to_owned(), String::new(), further.to_owned());
+        let mut poller = Self { path, revision, sid, further, get: None, post: None };
         let answer = poller.poll(world);
         let Frame::Text(open) = &answer.packets()[0] else { panic!() };
         let open: serde_json::Value = serde_json::from_str(open.strip_prefix('0').unwrap()).unwrap();
@@ -185,7 +192,7 @@ impl Poller {
     /// The target of its requests.
     pub fn target(&self, transport: &str) -> String {
         let sid = if self.sid.is_empty() { String::new() } else { format!("&sid={}", self.sid) };
-        format!("/socket.io/?EIO={}&transport={transport}{sid}{}", self.revision, self.further)
+        format!("{}?EIO={}&transport={transport}{sid}{}", self.path, self.revision, self.further)
     }
 
     /// A GET as bytes.

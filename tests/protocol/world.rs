@@ -8,6 +8,7 @@ use roomwire::http::Request;
 use roomwire::hub::{
     AckError, AckId, Config, ConnId, DisconnectReason, Error, Event, Hub, Namespaces, Origins, Reply, SocketId,
 };
+use roomwire::ws::Message;
 use roomwire::{Instant, Stream};
 
 use crate::app::App;
@@ -20,6 +21,7 @@ pub enum Told {
     Connecting { socket: SocketId, namespace: String, auth: String, query: String },
     Connected { socket: SocketId, resumed: bool },
     Emit { socket: SocketId, name: String, args: String, attachments: Vec<Vec<u8>>, asks: bool },
+    Message { conn: ConnId, socket: Option<SocketId>, message: Message<'static> },
     Ack { ack: AckId, socket: SocketId, answer: Result<String, AckError> },
     Disconnected { socket: SocketId, reason: DisconnectReason, away_until: Option<Instant> },
     Left { socket: SocketId },
@@ -48,6 +50,9 @@ impl From<&Event<'_>> for Told {
                 attachments: args.attachments().iter().map(|bytes| bytes.to_vec()).collect(),
                 asks: reply.is_some(),
             },
+            Event::Message { conn, socket, message } => {
+                Self::Message { conn: *conn, socket: *socket, message: message.clone().into_owned() }
+            }
             Event::Ack { ack, socket, answer } => Self::Ack {
                 ack: *ack,
                 socket: *socket,

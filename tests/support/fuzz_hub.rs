@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use roomwire::hub::{
-    AckError, AckId, Config, ConnId, DisconnectReason, Error, Event, Hub, Namespaces, Origins, PresenceChange, Refusal,
-    Reply, SocketId, Target, Token,
+    AckError, AckId, Config, ConnId, DisconnectReason, Error, Event, Hub, Namespaces, Origins, Plain, PresenceChange,
+    Refusal, Reply, SocketId, Target, Token,
 };
 use roomwire::socketio::Args;
 use roomwire::{Instant, Stream, http, ws};
@@ -134,8 +134,11 @@ pub enum Op {
     ReadAll,
     /// Time passes, by so many milliseconds, in one step.
     Advance(u64),
-    /// A client of long polling, in revision 3 or 4; see [`Poller`].
-    Poller(bool),
+    /// A client of long polling, in revision 3 or 4, with Socket.IO or without; see [`Poller`].
+    Poller {
+        v3: bool,
+        bare: bool,
+    },
     /// The client of long polling at this position sends this body.
     Post(usize, Bytes),
     /// It opens a WebSocket, which is the newest stream, and says this on it.
@@ -146,6 +149,10 @@ pub enum Op {
 
 /// The stream that was connected last.
 pub const NEWEST: usize = usize::MAX;
+
+/// WebSockets of Engine.IO without Socket.IO.
+pub const BARE: &str = "/engine.io/?EIO=4&transport=websocket";
+pub const BARE_3: &str = "/engine.io/?EIO=3&transport=websocket";
 
 /// What came of a run.
 #[derive(Debug, PartialEq, Eq)]
@@ -161,6 +168,7 @@ pub struct Trace {
 pub fn config() -> Config {
     let mut config = Config::new(Origins::Any);
     config.namespaces = Namespaces::Matching(|name| matches!(name, "/" | "/chat" | "/admin"));
+    config.plain = vec![Plain::new("/raw", "/chat"), Plain::engine_io("/engine.io/", "/")];
     config.engine.max_payload = 4096;
     config.engine.ping_interval = Duration::from_secs(4);
     config.engine.ping_timeout = Duration::from_secs(3);
@@ -215,7 +223,7 @@ struct App {
 impl World {
     fn new(ops: &[Op]) -> Self {
         let mut config = config();
-        if ops.iter().any(|op| matches!(op, Op::Poller(_))) {
+        if ops.iter().any(|op| matches!(op, Op::Poller { .. })) {
             // How much waits for a GET depends on when it comes; so nothing may depend on how much that is.
             config.limits.outbox_bytes_max = 1 << 24;
             config.limits.congested_bytes = 1 << 24;
@@ -247,7 +255,7 @@ impl World {
                 let Some(conn) = self.at(*index) else { return };
                 self.feed(conn, bytes, cuts);
             }
-            Op::Poller(v3) => self.open_poller(*v3),
+            Op::Poller { v3, bare } => self.open_poller(*v3, *bare),
             Op::Post(index, body) => self.post(*index, body, cuts),
             Op::Upgrade(index, bytes) => {
                 let Some(poller) = self.poller(*index) else { return };
@@ -336,9 +344,9 @@ impl World {
         Some(conn)
     }
 
-    fn open_poller(&mut self, v3: bool) {
+    fn open_poller(&mut self, v3: bool, bare: bool) {
         let (Some(get), Some(post)) = (self.connect_poll(), self.connect_poll()) else { return };
-        self.pollers.push(Poller::new(v3, get, post));
+        self.pollers.push(Poller::new(v3, bare, get, post));
         self.poll();
     }
 
@@ -391,8 +399,8 @@ impl App {
         match event {
             Event::Request { conn, request } if request.path() == "/late" => self.late.push(conn),
             Event::Request { conn, .. } => hub.respond(now, conn, http::Response::new(200).text("page")),
-            Event::Connecting { socket, auth, namespace, .. } => {
-                if auth.contains("late") {
+            Event::Connecting { socket, auth, namespace, query } => {
+                if auth.contains("late") || query.contains("late") {
                     return;
                 }
                 if auth.contains("refuse") || *namespace == *"/admin" {
@@ -423,6 +431,10 @@ impl App {
                     answer(hub, now, reply, args);
                 }
             }
+            Event::Message { socket: Some(socket), message, .. } => match &message {
+                ws::Message::Text(text) if text == "bye" => drop(hub.disconnect(now, socket)),
+                _ => drop(hub.send_message(now, Target::room("lobby").and_socket(socket), message)),
+            },
             Event::Ack { socket, answer, .. } => {
                 let heard = answer.map_or_else(|error| error.to_string(), |args| args.as_str().into());
                 let _ = hub.emit(now, Target::all().except(socket), "heard", (heard,));
@@ -485,7 +497,7 @@ pub fn decode(mut data: &[u8]) -> Vec<Op> {
             5 => Op::Read(index, take(1).first().map_or(0, |count| usize::from(*count) * 16)),
             6 | 7 => Op::ReadAll,
             8 | 9 => Op::Advance(take(1).first().map_or(0, |count| u64::from(*count) * 25)),
-            24 => Op::Poller(index % 2 == 1),
+            24 => Op::Poller { v3: index & 1 == 1, bare: index & 2 == 2 },
             25 => {
                 let count = take(1).first().copied().map_or(0, usize::from);
                 Op::Post(index, Bytes(take(count)))
@@ -497,6 +509,7 @@ pub fn decode(mut data: &[u8]) -> Vec<Op> {
                 let count = take(1).first().copied().map_or(0, usize::from);
                 Op::Bytes(index, Bytes(crate::support::ws::masked(ws::Opcode::Binary, &take(count))))
             }
+            30 => Op::Bytes(index, Bytes(opening(["/raw", BARE, BARE_3, "/raw?late"][index % 4]))),
             10..=15 => {
                 let count = take(2).iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
                 Op::Bytes(index, Bytes(take(count % 5000)))
@@ -556,7 +569,7 @@ fn well_formed(outgoing: &[u8]) {
     assert_eq!(answered(head), (Some(101), Vec::new()));
     let mut closed = false;
     while let [first, second, ..] = *frames {
-        assert!(matches!(first, 0x81 | 0x82 | 0x88 | 0x8A) && second < 128, "a frame that a hub does not send");
+        assert!(matches!(first, 0x81 | 0x82 | 0x88..=0x8A) && second < 128, "a frame that a hub does not send");
         assert!(!std::mem::replace(&mut closed, first == 0x88), "a frame behind the close frame");
         let (header, length) = match (second, frames) {
             (126, [_, _, a, b, ..]) => (4, usize::from(u16::from_be_bytes([*a, *b]))),

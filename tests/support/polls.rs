@@ -6,6 +6,8 @@ use super::ws::masked;
 
 pub struct Poller {
     v3: bool,
+    /// Whether its messages are no packets of Socket.IO.
+    bare: bool,
     /// The stream of its GETs.
     pub get: ConnId,
     /// The stream of its POSTs.
@@ -20,15 +22,16 @@ pub struct Poller {
 }
 
 impl Poller {
-    pub fn new(v3: bool, get: ConnId, post: ConnId) -> Self {
+    pub fn new(v3: bool, bare: bool, get: ConnId, post: ConnId) -> Self {
         let (sid, heard) = (None, Vec::new());
-        Self { v3, get, post, sid, parked: false, ended: false, heard_something: true, heard }
+        Self { v3, bare, get, post, sid, parked: false, ended: false, heard_something: true, heard }
     }
 
     pub fn target(&self, transport: &str) -> String {
         let sid = self.sid.as_ref().map_or(String::new(), |sid| format!("&sid={sid}"));
         // Without binary bodies, so that what a packet looks like does not depend on its neighbours.
-        format!("/socket.io/?EIO={}&transport={transport}{sid}", if self.v3 { "3&b64=1" } else { "4" })
+        let path = if self.bare { "engine" } else { "socket" };
+        format!("/{path}.io/?EIO={}&transport={transport}{sid}", if self.v3 { "3&b64=1" } else { "4" })
     }
 
     /// Whether it has something to ask for.

@@ -1,6 +1,6 @@
 //! A hub for very many clients: one thread, one buffer to read into for all. The application is what
 //! [benches/hub](../../../../benches/hub) asks of a server: everybody is in one room, `say` goes to all of it, `echo` is
-//! acknowledged with what it brought.
+//! acknowledged with what it brought. Clients of Engine.IO without Socket.IO have `/engine.io/`, where each message comes back.
 //!
 //! `cargo run --release --manifest-path examples/drivers/Cargo.toml --bin hub_mio -- --listen 127.0.0.1:9001`
 //!
@@ -17,7 +17,7 @@ use drivers::readiness::{BURST, DOOR, Door, Found, Socket};
 use drivers::{listen_address, now, option, seed};
 use mio::net::TcpStream;
 use mio::{Events, Poll, Registry};
-use roomwire::hub::{Config, ConnId, Event, Hub, Origins, Peer, Target};
+use roomwire::hub::{Config, ConnId, Event, Hub, Origins, Peer, Plain, Target};
 use roomwire::{Instant, Stream};
 use slab::Slab;
 
@@ -31,6 +31,7 @@ fn main() -> io::Result<()> {
     let door = Door::listen(address, poll.registry())?;
     println!("listening on {}", door.address()?);
     let mut config = Config::new(Origins::Any);
+    config.plain = vec![Plain::engine_io("/engine.io/", "/")];
     // Who is lost here does not come back.
     config.away_timeout = Duration::ZERO;
     // All of a read may stand behind a request that waits.
@@ -234,6 +235,7 @@ fn handle(hub: &mut Hub, now: Instant, event: Event<'_>) {
         Event::Connected { socket, .. } => drop(hub.join(now, socket, ROOM)),
         Event::Emit { name, args, .. } if name == "say" => drop(hub.emit(now, Target::room(ROOM), &name, args)),
         Event::Emit { args, reply: Some(reply), .. } => drop(hub.ack(now, reply, args)),
+        Event::Message { socket: Some(socket), message, .. } => drop(hub.send_message(now, socket, message)),
         _ => {}
     }
 }
