@@ -72,11 +72,13 @@ fn a_session_is_a_socket_of_the_namespace() {
         assert_eq!(answer.packets().len(), 1);
         let [Told::Connecting { socket, namespace, auth, query }] = &world.news()[..] else { panic!() };
         assert_eq!((namespace.as_str(), auth.as_str()), ("/bare", ""));
+        assert!(world.hub.handshake(*socket).is_some());
         assert_eq!(*query, format!("EIO={revision}&transport=polling&room=red"));
         world.hub.accept(world.now, *socket).unwrap();
         world.settle();
         assert_eq!(world.news(), [Told::Connected { socket: *socket, resumed: false }]);
         assert_eq!((world.hub.protocol(*socket), world.hub.namespace(*socket)), (None, Some("/bare")));
+        assert!(world.hub.handshake(*socket).is_none(), "there is no namespace left to ask for");
         assert_eq!(poller.sid.len(), 20);
     }
 }
