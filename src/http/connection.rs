@@ -129,6 +129,8 @@ pub struct Connection {
     /// Whether a request was answered before.
     answered: bool,
     tells_refusals: bool,
+    /// Whether nothing further is read until everything is written.
+    awaits_reader: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,6 +162,7 @@ impl Connection {
             deadline,
             answered: false,
             tells_refusals: false,
+            awaits_reader: false,
         }
     }
 
@@ -227,7 +230,7 @@ impl Connection {
     }
 
     fn has_room(&self) -> bool {
-        self.outgoing_len() < self.config.pipelined_bytes_max
+        !self.awaits_reader && self.outgoing_len() < self.config.pipelined_bytes_max
     }
 
     /// Whether [`poll_event`](Self::poll_event) has a request that waited.
@@ -361,6 +364,16 @@ impl Connection {
         }
     }
 
+    /// Nothing that comes behind the answer that is queued is told before [`sent`](Self::sent) has it all.
+    pub(crate) const fn await_reader(&mut self) {
+        self.awaits_reader = true;
+    }
+
+    /// Whether the peer has ended its half of the stream.
+    pub(crate) const fn peer_ended(&self) -> bool {
+        self.out.peer_ended()
+    }
+
     /// Whether something came behind the request that is not answered yet.
     pub(crate) fn is_followed(&self) -> bool {
         matches!(self.phase, Phase::Answering { .. }) && !self.pipelined.is_empty()
@@ -406,6 +419,7 @@ impl Connection {
     pub fn sent(&mut self, now: Instant, count: usize) {
         self.clock(now);
         self.out.sent(self.now, self.config.patience(), count);
+        self.awaits_reader &= self.outgoing_len() > 0;
     }
 
     /// Whether it is worth while to read: false while a request is unanswered, or the answers unread.

@@ -47,7 +47,7 @@ pub(super) enum Tie {
     Polls(SessionId),
     /// The answer to its POST is not written yet.
     Posts(SessionId),
-    /// The packets in the answer to its GET are not written yet.
+    /// The packets in the answer to its GET are not written yet. Nothing that comes behind them is looked at before.
     Delivers(SessionId),
     /// It is a WebSocket that will carry them.
     Upgrades(SessionId),
@@ -157,6 +157,18 @@ impl Conn {
         if let Link::Http(http) = &mut self.link {
             http.park();
         }
+    }
+
+    /// What comes behind the answer that is queued waits until that is written.
+    pub(super) fn await_reader(&mut self) {
+        if let Link::Http(http) = &mut self.link {
+            http.await_reader();
+        }
+    }
+
+    /// Whether no more requests will come.
+    pub(super) fn peer_ended(&self) -> bool {
+        matches!(&self.link, Link::Http(http) if http.peer_ended())
     }
 
     /// Whether something came behind the request that is not answered yet.
@@ -281,6 +293,7 @@ impl Hub {
         {
             self.received_alone(conn, received);
         }
+        self.end_poll(conn);
         if !self.events.is_empty() {
             self.unsettled.push_front(conn);
         }

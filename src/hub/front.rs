@@ -215,10 +215,7 @@ impl Hub {
         if let Some(received) = self.conns.get_mut(conn).and_then(|conn| conn.receive_eof(self.now)) {
             self.received_alone(conn, received);
         }
-        if matches!(self.conns.get(conn).map(|conn| conn.tie), Some(Tie::Polls(_))) {
-            // Who ends a stream does not wait for an answer on it.
-            self.detach(conn, DisconnectReason::TransportClosed, None);
-        }
+        self.end_poll(conn);
         self.settle(conn);
     }
 

@@ -232,7 +232,11 @@ impl Hub {
         let response = polling.fill(parked.response, packets_max);
         self.answer(conn, response, parked.compression);
         if self.outgoing_len(conn) > 0 {
+            // Were it more to any session before that is written, nobody would know whose packets are lost.
             self.tie(conn, Tie::Delivers(session));
+            if let Some(entry) = self.conns.get_mut(conn) {
+                entry.await_reader();
+            }
         } else if let Some(answered) = self.responses.back_mut().filter(|answered| answered.request == RequestId(conn))
         {
             answered.delivers = Some(session);
@@ -243,6 +247,17 @@ impl Hub {
                 // It was left open for this.
                 self.end_connection(conn, DisconnectReason::Shutdown, None, CloseCode::GOING_AWAY, "");
             }
+        }
+    }
+
+    /// Who ends a stream does not wait for an answer on it, if none is there.
+    pub(super) fn end_poll(&mut self, conn: ConnId) {
+        let Some(Tie::Polls(session)) = self.conns.get(conn).filter(|conn| conn.peer_ended()).map(|conn| conn.tie)
+        else {
+            return;
+        };
+        if self.polling(session).is_some_and(|polling| !polling.due) {
+            self.detach(conn, DisconnectReason::TransportClosed, None);
         }
     }
 
@@ -363,10 +378,7 @@ impl Hub {
             None => {
                 let payload = self.payloads.pop_front()?;
                 self.respond_to(conn, payload.response);
-                // Packets that are under way before it matter more: they are lost with the stream.
-                let delivers = matches!(self.conns.get(conn).map(|entry| entry.tie), Some(Tie::Delivers(_)));
                 if self.outgoing_len(conn) > 0
-                    && !delivers
                     && let Some(polling) = self.polling(session)
                 {
                     polling.posting = polling.posting.saturating_add(1);

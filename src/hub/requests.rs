@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 
 use super::config::Content;
-use super::connection::{Link, Tie};
+use super::connection::Link;
 use super::event::{Error, Event};
 use super::foreign::Answered;
 use super::form::Form;
@@ -35,13 +35,7 @@ impl Hub {
             self.respond_to(conn, response);
             return None;
         }
-        let asked = self.asked(&request, content).and_then(|asked| match asked {
-            Asked::Upgrade(_) | Asked::Open(_, Transport::WebSocket) if self.delivers(conn) => {
-                Err(RequestError::BadRequest)
-            }
-            asked => Ok(asked),
-        });
-        let asked = match asked {
+        let asked = match self.asked(&request, content) {
             Ok(asked) => asked,
             Err(error) => {
                 let upgrade = Upgrade::is_asked(&request);
@@ -89,8 +83,6 @@ impl Hub {
         };
         let refused = if !self.config.origins.allow(&request) {
             Some(RequestError::Forbidden)
-        } else if self.delivers(conn) {
-            Some(RequestError::BadRequest)
         } else if self.takes_no_sessions() {
             Some(RequestError::TooManySessions)
         } else {
@@ -107,12 +99,6 @@ impl Hub {
     /// Whether there are as many sessions as may be, or more of them than are wanted at a shutdown.
     fn takes_no_sessions(&self) -> bool {
         self.is_shutting_down() || self.sessions.len() >= self.config.limits.sessions_max
-    }
-
-    /// Whether packets in an answer on this stream are not written yet. If it became a WebSocket by then, and broke, nobody
-    /// would know that they are lost.
-    fn delivers(&self, conn: ConnId) -> bool {
-        self.conns.get(conn).is_some_and(|conn| matches!(conn.tie, Tie::Delivers(_)) && conn.outgoing_len() > 0)
     }
 
     /// What a request asks for, in the order in which the official server checks it.

@@ -25,6 +25,7 @@ mod selection;
 mod sessions;
 mod threats;
 mod transmit;
+mod waiting;
 mod world;
 
 #[global_allocator]

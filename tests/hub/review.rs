@@ -6,30 +6,30 @@ use roomwire::hub::{Answer, ConnId, Origins, Peer, Plain, RequestId, SocketId, T
 use roomwire::ws::{CloseCode, Opcode};
 
 use crate::fuzz_hub::Told;
-use crate::support::ws::{masked, opening};
+use crate::support::ws::masked;
 use crate::world::{World, config, count, millis};
 
-fn get(query: &str, headers: &str) -> String {
+pub fn get(query: &str, headers: &str) -> String {
     format!("GET /socket.io/?{query}&transport=polling HTTP/1.1\r\nHost: a\r\n{headers}\r\n")
 }
 
-fn post(query: &str, body: &str) -> String {
+pub fn post(query: &str, body: &str) -> String {
     let size = body.len();
     format!("POST /socket.io/?{query}&transport=polling HTTP/1.1\r\nHost: a\r\nContent-Length: {size}\r\n\r\n{body}")
 }
 
-fn stream(world: &mut World, bytes: &str) -> ConnId {
+pub fn stream(world: &mut World, bytes: &str) -> ConnId {
     let conn = world.hub.connect(world.now).unwrap();
     world.bytes(conn, bytes.as_bytes());
     conn
 }
 
-fn read(world: &mut World, conn: ConnId) -> String {
+pub fn read(world: &mut World, conn: ConnId) -> String {
     String::from_utf8(world.read(conn, usize::MAX)).unwrap()
 }
 
 /// A session of protocol 5 on long polling: its query, and its socket, which is accepted and has fetched that.
-fn session(world: &mut World) -> (String, SocketId) {
+pub fn session(world: &mut World) -> (String, SocketId) {
     let conn = stream(world, &get("EIO=4", ""));
     world.told();
     let open = read(world, conn);
@@ -48,11 +48,11 @@ fn session(world: &mut World) -> (String, SocketId) {
     (query, socket)
 }
 
-fn emit(world: &mut World) {
+pub fn emit(world: &mut World) {
     world.hub.emit(world.now, Target::all(), "lost", ()).unwrap();
 }
 
-fn is_lost(told: &[Told], socket: SocketId) -> bool {
+pub fn is_lost(told: &[Told], socket: SocketId) -> bool {
     told.iter().any(|told| matches!(told, Told::Disconnected(lost, _, Some(_)) if *lost == socket))
 }
 
@@ -252,28 +252,4 @@ fn what_follows_from_driving_is_told() {
     while world.hub.poll_transmit().is_some() {}
     assert!(world.hub.outgoing_len(poll) > 0);
     assert_eq!(count(&world.told(), "closed"), 1);
-}
-
-/// A stream on which an answer with packets is not written yet becomes no WebSocket: were it to break, nobody would know that
-/// they are lost.
-#[test]
-fn a_handshake_waits_for_the_answer_before_it() {
-    let mut config = config();
-    config.plain = vec![Plain::new("/raw", "/")];
-    for path in ["/socket.io/?EIO=4&transport=websocket", "/raw", "upgrade"] {
-        let mut world = World::new(config.clone());
-        let (query, socket) = session(&mut world);
-        let poll = stream(&mut world, &get(&query, ""));
-        world.hub.emit(world.now, socket, "unread", ()).unwrap();
-        world.told();
-        let path = match path {
-            "upgrade" => format!("/socket.io/?{query}&transport=websocket"),
-            path => path.into(),
-        };
-        world.bytes(poll, &opening(&path));
-        assert_eq!(world.told(), [Told::Refused(poll, 3)], "{path}");
-        let answers = read(&mut world, poll);
-        assert!(answers.contains("unread") && answers.contains("HTTP/1.1 400 "), "{answers}");
-        assert!(world.hub.is_live(socket));
-    }
 }

@@ -172,16 +172,12 @@ impl World {
 
     /// Takes the events that are left and writes what is owed, as a driver does after each call.
     pub fn settle(&mut self) {
-        self.listen();
-        while let Some(conn) = self.hub.poll_transmit() {
+        loop {
+            while let Some(event) = self.hub.poll_event() {
+                self.ear.hear(&mut self.hub, self.now, event);
+            }
+            let Some(conn) = self.hub.poll_transmit() else { break };
             self.write(conn);
-        }
-        self.listen();
-    }
-
-    fn listen(&mut self) {
-        while let Some(event) = self.hub.poll_event() {
-            self.ear.hear(&mut self.hub, self.now, event);
         }
     }
 
