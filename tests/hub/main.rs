@@ -16,6 +16,7 @@ mod foreign;
 mod lines;
 mod memory;
 mod model;
+mod pipelines;
 mod plain;
 mod polled;
 mod presence;
