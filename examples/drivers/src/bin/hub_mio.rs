@@ -100,6 +100,8 @@ impl Server {
                 client.socket.queue(&mut self.ready);
                 if was_full {
                     self.flush(key, now);
+                    // What waited for that is told before more is read.
+                    self.settle(now);
                 }
             }
             if self.hub.poll_timeout().is_some_and(|due| due <= now) {

@@ -296,6 +296,67 @@ fn the_same_where_one_thread_waits_for_all() {
     }
 }
 
+/// A stream on which a client polls carries another's requests behind that, as behind a proxy, and becomes a WebSocket: all at
+/// once, or each as soon as the answer before it is read. What waits for an answer to be written is not forgotten then.
+#[test]
+fn requests_behind_a_poll_are_served() {
+    for (name, rounds) in [("axum", 50), ("hub_mio", 50)] {
+        let server = Server::start(name);
+        let port = if name == "axum" { server.raw } else { server.port };
+        let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let post = |path: &str, body: &str| {
+            format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+        };
+        for at_once in (0..2 * rounds).map(|nth| nth % 2 == 0) {
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            stream.set_nodelay(true).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
+            let mut heard = Vec::new();
+            stream.write_all(get(POLLING).as_bytes()).unwrap();
+            let open = until(&mut stream, &mut heard, "}");
+            let session = open.split("\"sid\":\"").nth(1).unwrap().split('"').next().unwrap();
+            let session = format!("{POLLING}&sid={session}");
+            let upgrade = session.replace("polling", "websocket");
+            let head = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n";
+            let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+            let handshake = format!("GET {upgrade} HTTP/1.1\r\nHost: localhost\r\n{head}{key}\r\n");
+            let said = |text: &str| crate::frame(true, roomwire::ws::Opcode::Text, text.as_bytes());
+            let asked = [
+                (post(&session, "40").into_bytes(), "\r\n\r\nok"),
+                (get(&session).into_bytes(), "40{\"sid\":\""),
+                (post(&session, "421[\"echo\",\"one\"]").into_bytes(), "\r\n\r\nok"),
+                (get(&session).into_bytes(), "431[\"one\"]"),
+                (handshake.into_bytes(), "HTTP/1.1 101 "),
+                (said("2probe"), "3probe"),
+                ([said("5"), said("422[\"echo\",\"two\"]")].concat(), "432[\"two\"]"),
+            ];
+            if at_once {
+                stream.write_all(&asked.iter().flat_map(|(bytes, _)| bytes.clone()).collect::<Vec<_>>()).unwrap();
+            }
+            for (bytes, answer) in &asked {
+                if !at_once {
+                    stream.write_all(bytes).unwrap();
+                }
+                until(&mut stream, &mut heard, answer);
+            }
+        }
+    }
+}
+
+/// Reads on until that was heard, and takes it out with all that stands before it.
+fn until(stream: &mut TcpStream, heard: &mut Vec<u8>, wanted: &str) -> String {
+    loop {
+        if let Some(at) = heard.windows(wanted.len()).position(|part| part == wanted.as_bytes()) {
+            let taken: Vec<u8> = heard.drain(..at + wanted.len()).collect();
+            return String::from_utf8_lossy(&taken).into_owned();
+        }
+        let mut buffer = [0; 4096];
+        let count = stream.read(&mut buffer).unwrap_or_else(|error| panic!("{wanted:?} after {heard:?}: {error}"));
+        assert!(count > 0, "the end before {wanted:?}: {:?}", String::from_utf8_lossy(heard));
+        heard.extend(&buffer[..count]);
+    }
+}
+
 #[test]
 fn all_are_told_when_it_stops() {
     let mut server = Server::start("axum");
