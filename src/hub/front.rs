@@ -312,12 +312,13 @@ impl Hub {
     /// could not be written is not named again, see the run loop of the [module](super).
     #[must_use = "it is named only once"]
     pub fn poll_transmit(&mut self) -> Option<ConnId> {
-        // A poll may have waited for the answer that was written last.
+        // A poll may have waited for the answer that was written last, as may requests behind that.
         self.answer_polls();
         while self.events.is_empty()
             && let Some(conn) = next(&mut self.unsettled)
         {
             self.settle_on(conn);
+            self.answer_polls();
         }
         let id = next(&mut self.transmit)?;
         if let Some(conn) = self.conns.get_mut(id) {
@@ -355,7 +356,8 @@ impl Hub {
         copied
     }
 
-    /// So many bytes of [`outgoing`](Self::outgoing) were written.
+    /// So many bytes of [`outgoing`](Self::outgoing) were written. There may be something to tell and to serve then that waited
+    /// for it: go on as the run loop of the [module](super) says.
     pub fn sent(&mut self, now: Instant, conn: ConnId, count: usize) {
         self.clock(now);
         let (now, limits) = (self.now, self.config.limits);

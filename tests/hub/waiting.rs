@@ -280,6 +280,26 @@ fn what_waits_where_the_stream_ends_is_dropped() {
     }
 }
 
+/// A driver serves until nobody is named any more: by then everything is answered for which there is nothing to tell.
+#[test]
+fn what_waits_is_served_while_others_are() {
+    let mut with = Delivering::new("");
+    let upgrade = opening(&format!("/socket.io/?{}&transport=websocket", with.query));
+    let requests = [get(&with.query, "").repeat(3).as_bytes(), &upgrade, &masked(Opcode::Text, b"2probe")].concat();
+    with.feed(&requests, &Cuts::Whole);
+    with.waits("nothing is written");
+    let mut written = Vec::new();
+    while let Some(conn) = with.world.hub.poll_transmit() {
+        let bytes = with.world.read(conn, usize::MAX);
+        if conn == with.conn {
+            written.extend(bytes);
+        }
+    }
+    let written = String::from_utf8_lossy(&written);
+    assert_eq!(written.matches("HTTP/1.1 200 ").count(), 4, "{written}");
+    assert!(written.ends_with("3probe"), "{written}");
+}
+
 /// What a driver does that keeps to `wants_read`, and writes so much at once: the answers, and what was told.
 fn drive(cuts: &Cuts, at_once: usize) -> (Vec<u8>, Vec<String>) {
     let with = Delivering::new("");
