@@ -42,7 +42,7 @@
 //!    how much with [`sent`](Hub::sent). **What the stream does not take now is yours to remember**: the connection is not
 //!    named again for it. Write on when the stream is writable, until [`outgoing_len`](Hub::outgoing_len) is 0; only then do
 //!    to the stream what [`stream`](Hub::stream) says. Serving may have made events, and events something to serve: go on
-//!    until both have nothing, whenever it was that something was written.
+//!    until both have nothing, also after what could be written only later.
 //! 4. Call [`handle_timeout`](Hub::handle_timeout) when [`poll_timeout`](Hub::poll_timeout) has come.
 //!
 //! # What clients send
@@ -103,7 +103,8 @@
 //! - What is emitted is gathered until the application has nothing more to say, which is when [`poll_event`](Hub::poll_event) or
 //!   [`poll_transmit`](Hub::poll_transmit) has nothing either: one response for all of it.
 //! - The packets of a POST are looked at one by one, so that the application can answer between them.
-//! - What comes on a stream behind an answer that is not written yet waits for that: it is told after [`sent`](Hub::sent).
+//! - What comes on a stream behind an answer with packets waits until that is written: it is told after
+//!   [`sent`](Hub::sent).
 //! - A session that is closed waits up to 30 s for its client to fetch what is queued, and to hear of it.
 //! - There is no connection that is the socket's: [`Event::Congested`] is not told, and [`Hub::connection`] is `None`. The limits are
 //!   the same.

@@ -232,7 +232,7 @@ impl Hub {
         let response = polling.fill(parked.response, packets_max);
         self.answer(conn, response, parked.compression);
         if self.outgoing_len(conn) > 0 {
-            // Were it more to any session before that is written, nobody would know whose packets are lost.
+            // A stream that is something to another session as well would lose packets that nobody misses.
             self.tie(conn, Tie::Delivers(session));
             if let Some(entry) = self.conns.get_mut(conn) {
                 entry.await_reader();
