@@ -26,6 +26,7 @@ mod time;
 mod unasked;
 #[cfg(feature = "deflate")]
 mod unasked_deflate;
+mod waiting;
 
 #[global_allocator]
 static COUNTING: support::memory::Counting = support::memory::Counting;

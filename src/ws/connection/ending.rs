@@ -16,8 +16,8 @@ impl Connection {
     pub fn close(&mut self, now: Instant, code: CloseCode, reason: &str) -> Result<(), SendError> {
         self.clock(now);
         match core::mem::replace(&mut self.state, State::Closed) {
-            State::Open(reader) => {
-                self.enter(State::Closing(reader));
+            State::Open(reader, waiting) => {
+                self.enter(State::Closing(reader, waiting));
                 self.write_frame(Opcode::Close, &close::encode(code, reason));
                 Ok(())
             }
@@ -82,7 +82,7 @@ impl Connection {
     pub(super) fn end(&mut self, code: CloseCode, reason: &str, by: Endpoint, error: Option<Error>) {
         let told = match &mut self.state {
             State::Handshake(handshake) => core::mem::replace(&mut handshake.ended, true),
-            State::Requested(_) | State::Open(_) | State::Closing(_) => false,
+            State::Requested(_) | State::Open(..) | State::Closing(..) => false,
             State::Draining | State::Closed => true,
         };
         if !told {
@@ -92,7 +92,7 @@ impl Connection {
 
     pub(super) fn enter(&mut self, state: State) {
         self.deadline = match state {
-            State::Closing(_) | State::Draining => self.now.saturating_add(self.config.close_timeout),
+            State::Closing(..) | State::Draining => self.now.saturating_add(self.config.close_timeout),
             _ => Instant::NEVER,
         };
         self.state = state;

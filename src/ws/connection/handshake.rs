@@ -14,7 +14,7 @@ use crate::ws::close::{CloseCode, Endpoint};
 use crate::ws::deflate::{self, Agreed, Deflate};
 use crate::ws::handshake::{Accept, AcceptError, HandshakeError, Upgrade};
 use crate::ws::opening::{Opened, Opening};
-use crate::ws::reader::MessageReader;
+use crate::ws::reader::{MessageReader, Waiting};
 use crate::ws::{Config, Error, Role};
 
 impl Connection {
@@ -181,7 +181,7 @@ impl Connection {
             Ok((protocol, deflate)) => {
                 // A client has them already, for its masking keys.
                 self.extras.get_or_insert_default().deflate = deflate.map(Box::new);
-                self.state = State::Open(MessageReader::new());
+                self.state = State::Open(MessageReader::new(), Waiting::default());
                 self.heard();
                 Event::Opened(Box::new(Opened { protocol, response }))
             }

@@ -18,7 +18,7 @@ use super::frame::{Opcode, Role};
 use super::handshake::Upgrade;
 use super::message::{Message, Piece};
 use super::opening::{Expected, Opened};
-use super::reader::{Credit, MessageReader};
+use super::reader::{Credit, MessageReader, Waiting};
 use crate::entropy::Entropy;
 use crate::http::{self, ReceivedResponse, ResponseReader};
 use crate::outbox::Outbox;
@@ -150,9 +150,9 @@ enum State {
     Handshake(Box<Handshake>),
     /// The client's: the request is queued, the response is awaited.
     Requested(Box<Requested>),
-    Open(MessageReader),
+    Open(MessageReader, Waiting),
     /// Our close frame is queued, the peer's is awaited.
-    Closing(MessageReader),
+    Closing(MessageReader, Waiting),
     /// Over; what the peer still sends is discarded.
     Draining,
     Closed,
@@ -205,7 +205,8 @@ impl Connection {
     }
 
     fn open(role: Role, config: Arc<Config>, outbox: Outbox, early: Vec<u8>, now: Instant) -> Self {
-        let mut conn = Self::new(role, config, State::Open(MessageReader::with_early(early)), outbox, now);
+        let mut conn =
+            Self::new(role, config, State::Open(MessageReader::with_early(early), Waiting::default()), outbox, now);
         conn.heard();
         conn.watch_writes();
         conn
@@ -239,7 +240,7 @@ impl Connection {
     /// Whether messages can be sent.
     #[must_use]
     pub const fn is_open(&self) -> bool {
-        matches!(self.state, State::Open(_))
+        matches!(self.state, State::Open(..))
     }
 
     /// The peer will send no more. More than one thing may have happened: [`poll_event`](Self::poll_event) tells the
@@ -263,7 +264,7 @@ impl Connection {
                 }
                 None => self.end(CloseCode::ABNORMAL, "", Endpoint::Peer, Some(Error::UnexpectedEof)),
             },
-            State::Open(_) | State::Closing(_) => {
+            State::Open(..) | State::Closing(..) => {
                 self.peer_ended = true;
                 return self.poll_event();
             }
@@ -276,13 +277,13 @@ impl Connection {
     /// What happened without input: the end, or what the peer sent behind its handshake before that was accepted.
     #[must_use = "what happened is told only once"]
     pub fn poll_event<'a>(&mut self) -> Option<Event<'a>> {
-        if let State::Open(reader) | State::Closing(reader) = &self.state
+        if let State::Open(reader, _) | State::Closing(reader, _) = &self.state
             && reader.has_early()
             && let Some(event) = self.read_messages(&mut &mut [][..])
         {
             return Some(event);
         }
-        if self.peer_ended && matches!(self.state, State::Open(_) | State::Closing(_)) {
+        if self.peer_ended && matches!(self.state, State::Open(..) | State::Closing(..)) {
             return self.stream_ended();
         }
         self.closed.take().map(Event::Closed)
@@ -326,8 +327,8 @@ impl Connection {
     pub fn wants_read(&self) -> bool {
         match &self.state {
             State::Handshake(handshake) => handshake.http.wants_read(),
-            State::Open(_) => self.outbox.len() < self.config.limits.read_pause_bytes,
-            State::Requested(_) | State::Closing(_) | State::Draining => true,
+            State::Open(..) => self.outbox.len() < self.config.limits.read_pause_bytes,
+            State::Requested(_) | State::Closing(..) | State::Draining => true,
             State::Closed => false,
         }
     }
@@ -338,7 +339,7 @@ impl Connection {
     pub const fn stream(&self) -> Stream {
         match &self.state {
             State::Handshake(handshake) => handshake.http.stream(),
-            State::Requested(_) | State::Open(_) | State::Closing(_) => Stream::Open,
+            State::Requested(_) | State::Open(..) | State::Closing(..) => Stream::Open,
             State::Draining => Stream::HalfClosed,
             State::Closed => Stream::Closed,
         }
@@ -370,14 +371,14 @@ impl Connection {
                     Some(response) => return Some(self.answered(response)),
                     None => self.fail(Error::Http(http::Error::Timeout)),
                 },
-                State::Open(_) if self.awaits_pong => self.fail(Error::PingTimeout),
-                State::Open(_) => {
+                State::Open(..) if self.awaits_pong => self.fail(Error::PingTimeout),
+                State::Open(..) => {
                     self.release();
                     self.awaits_pong = true;
                     self.deadline = self.now.saturating_add(self.config.ping_timeout);
                     self.write_frame(Opcode::Ping, &[]);
                 }
-                State::Closing(_) => {
+                State::Closing(..) => {
                     self.end(CloseCode::ABNORMAL, "", Endpoint::Local, Some(Error::CloseTimeout));
                     self.enter(State::Closed);
                 }
@@ -404,7 +405,7 @@ impl Connection {
     /// Nothing came for a while: gives back what can be made again.
     fn release(&mut self) {
         self.credit = Credit::NONE;
-        if let State::Open(reader) = &self.state
+        if let State::Open(reader, _) = &self.state
             && reader.is_between_messages()
             && let Some(deflate) = self.extras.as_mut().and_then(|extras| extras.deflate.as_mut())
         {

@@ -21,8 +21,12 @@ impl Connection {
     /// other, and nothing is copied or allocated for it.
     ///
     /// `None` with bytes left asks for more: have them first in the buffer, read behind them, and come again when
-    /// something was read. Give them to [`receive`](Self::receive) when the buffer is wanted for something else, and before
-    /// [`receive_eof`](Self::receive_eof). A text in one frame that is left is checked when it is whole, or then.
+    /// something was read. Give them to [`receive`](Self::receive), all at once, when the buffer is wanted for something else, and
+    /// before [`receive_eof`](Self::receive_eof). A text in one frame that is left is checked when it is whole, or then.
+    ///
+    /// What is left may not be what was read: of a large payload a part is unmasked while it is near the processor, and the connection
+    /// knows how much. So it has to be given back as it is; who gives back less, or a copy made before, makes another
+    /// message of it, or an error.
     ///
     /// ```
     /// use std::sync::Arc;
@@ -59,26 +63,61 @@ impl Connection {
     #[inline]
     fn receive_message<'a>(&mut self, now: Instant, input: &mut &'a mut [u8], room: usize) -> Option<Event<'a>> {
         self.clock(now);
-        if let State::Open(reader) = &self.state
+        if let State::Open(reader, waiting) = &self.state
             && !self.peer_ended
         {
+            if waiting.has_begun() {
+                return self.receive_waiting(input, room);
+            }
             if let Some((is_text, payload)) = reader.read_whole(self.role, &self.config.limits, input) {
-                self.heard();
-                if !is_text {
-                    return Some(Event::Message(payload.into()));
-                }
-                return match utf8::check(payload) {
-                    Ok(text) => Some(Event::Message(text.into())),
-                    Err(_) => self.failed(Error::InvalidUtf8),
-                };
+                return self.lent(is_text, payload);
             }
             // The end of most reads.
             if input.is_empty() && reader.is_between_messages() {
                 return None;
             }
             if room > 0 && reader.is_to_wait(self.role, &self.config.limits, input, room) {
-                self.heard();
-                return None;
+                return self.wait(input);
+            }
+        }
+        self.receive_any(input)
+    }
+
+    /// A message that lies whole in the input; a text is still to be checked.
+    #[inline]
+    fn lent<'a>(&mut self, is_text: bool, payload: &'a [u8]) -> Option<Event<'a>> {
+        self.heard();
+        if !is_text {
+            return Some(Event::Message(payload.into()));
+        }
+        match utf8::check(payload) {
+            Ok(text) => Some(Event::Message(text.into())),
+            Err(_) => self.failed(Error::InvalidUtf8),
+        }
+    }
+
+    /// What is first in the input is left there.
+    #[inline]
+    fn wait<'a>(&mut self, input: &mut [u8]) -> Option<Event<'a>> {
+        self.heard();
+        if let State::Open(_, waiting) = &mut self.state {
+            waiting.come(self.role, input);
+        }
+        None
+    }
+
+    /// The same where a part of what is first in the input is unmasked; apart, so that it does not burden the way of most
+    /// messages.
+    #[inline(never)]
+    fn receive_waiting<'a>(&mut self, input: &mut &'a mut [u8], room: usize) -> Option<Event<'a>> {
+        if let State::Open(reader, waiting) = &mut self.state
+            && !input.is_empty()
+        {
+            if let Some((is_text, payload)) = reader.read_waiting(self.role, &self.config.limits, input, waiting) {
+                return self.lent(is_text, payload);
+            }
+            if room > 0 && reader.is_to_wait(self.role, &self.config.limits, input, room) {
+                return self.wait(input);
             }
         }
         self.receive_any(input)
@@ -90,7 +129,10 @@ impl Connection {
         if !input.is_empty() {
             self.heard();
         }
-        if let State::Open(reader) = &mut self.state
+        if let State::Open(_, waiting) | State::Closing(_, waiting) = &mut self.state {
+            waiting.give_up(self.role, input);
+        }
+        if let State::Open(reader, _) = &mut self.state
             && !self.peer_ended
         {
             if let Some(gathered) = reader.read_on(&mut self.credit, input) {
@@ -108,7 +150,7 @@ impl Connection {
         {
             return Some(event);
         }
-        if let State::Open(_) | State::Closing(_) = self.state {
+        if let State::Open(..) | State::Closing(..) = self.state {
             let event = self.read_messages(input);
             if event.is_some() || input.is_empty() {
                 return event;
@@ -142,7 +184,7 @@ impl Connection {
     /// Reads on in what the peer sent, until there is something to tell.
     pub(super) fn read_messages<'a>(&mut self, input: &mut &'a mut [u8]) -> Option<Event<'a>> {
         loop {
-            let (State::Open(reader) | State::Closing(reader)) = &mut self.state else { return None };
+            let (State::Open(reader, _) | State::Closing(reader, _)) = &mut self.state else { return None };
             let deflate = self.extras.as_mut().and_then(|extras| extras.deflate.as_mut());
             let inflater = deflate.map(|deflate| &mut deflate.inflater);
             let (limits, pieces) = (&self.config.limits, self.config.pieces.as_ref());

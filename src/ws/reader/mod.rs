@@ -4,6 +4,7 @@ mod assembly;
 mod content;
 mod credit;
 mod payload;
+mod waiting;
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -12,6 +13,7 @@ use alloc::vec::Vec;
 use self::assembly::Assembly;
 pub(super) use self::credit::Credit;
 use self::payload::Payload;
+pub(super) use self::waiting::Waiting;
 use super::close::CONTROL_BYTES_MAX;
 use super::config::{Limits, PieceLimits};
 use super::deflate::Inflater;
@@ -61,6 +63,9 @@ struct Partial {
 /// The first byte of a message's first frame when others follow it.
 const TEXT: u8 = Opcode::Text.bits();
 const BINARY: u8 = Opcode::Binary.bits();
+
+/// Of a whole message: whether it is to be text, its masking key, and its payload as it came.
+type Whole<'a> = (bool, Option<[u8; 4]>, &'a mut [u8]);
 
 /// What is the same for all frames of a connection.
 #[derive(Debug)]
@@ -141,6 +146,30 @@ impl MessageReader {
         limits: &Limits,
         input: &mut &'a mut [u8],
     ) -> Option<(bool, &'a [u8])> {
+        let (is_text, mask, payload) = self.split_whole(role, limits, input)?;
+        if let Some(key) = mask {
+            apply_mask(payload, key);
+        }
+        Some((is_text, payload))
+    }
+
+    /// The same for one of which some is unmasked.
+    pub(super) fn read_waiting<'a>(
+        &self,
+        role: Role,
+        limits: &Limits,
+        input: &mut &'a mut [u8],
+        waiting: &mut Waiting,
+    ) -> Option<(bool, &'a [u8])> {
+        let (is_text, mask, payload) = self.split_whole(role, limits, input)?;
+        if let Some(key) = mask {
+            waiting.end(payload, key);
+        }
+        Some((is_text, payload))
+    }
+
+    #[inline(always)]
+    fn split_whole<'a>(&self, role: Role, limits: &Limits, input: &mut &'a mut [u8]) -> Option<Whole<'a>> {
         let (&first, rest) = input.split_first()?;
         let is_text = first == FIN | TEXT;
         if self.partial.is_some() || !(is_text || first == FIN | BINARY) {
@@ -150,14 +179,12 @@ impl MessageReader {
         let size = usize::try_from(size).ok().filter(|size| *size <= rest.len().min(limits.message_bytes_max))?;
         let start = input.len().saturating_sub(rest.len());
         let payload = split(input, start.saturating_add(size))?.get_mut(start..)?;
-        if let Some(key) = mask {
-            apply_mask(payload, key);
-        }
-        Some((is_text, payload))
+        Some((is_text, mask, payload))
     }
 
     /// Whether `input` begins with a frame that may come as far as it is there, is not whole, and is in so many bytes. It
     /// would be lent then; while a message is gathered nothing is.
+    #[inline]
     pub(super) fn is_to_wait(&self, role: Role, limits: &Limits, input: &[u8], room: usize) -> bool {
         if self.partial.is_some() {
             return false;
