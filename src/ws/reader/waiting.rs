@@ -3,11 +3,9 @@
 use crate::ws::frame::{Header, Opcode, Role};
 use crate::ws::mask::{apply_mask, rotate};
 
-/// What has come is unmasked when it is so many bytes: most of it is still in the nearest cache then, and to do it more often
-/// costs more than that is worth.
-const NEAR_BYTES_MIN: usize = 16 << 10;
-/// What came in reads that this cache does not hold is unmasked when all of it is there: to do it before gains nothing.
-const NEAR_BYTES_MAX: usize = 32 << 10;
+/// What has come is unmasked when it is more than so many bytes, and in blocks of so many: they are still in the nearest cache then, and to
+/// do it more often costs more than that is worth.
+const NEAR_BYTES: usize = 16 << 10;
 const LINE_BYTES: usize = 64;
 
 /// How far a payload that waits is unmasked, from its first byte on. When the end of a large one comes, its beginning is far
@@ -28,7 +26,7 @@ impl Waiting {
     /// The frame that is first in `input` waits, with as much of it as has come.
     #[inline]
     pub(in crate::ws) fn come(&mut self, role: Role, input: &mut [u8]) {
-        if input.len().saturating_sub(self.unmasked as usize) > NEAR_BYTES_MIN {
+        if input.len().saturating_sub(self.unmasked as usize) > NEAR_BYTES {
             self.unmask_near(role, input);
         }
     }
@@ -38,16 +36,17 @@ impl Waiting {
         let Some((key, payload)) = lent_payload(role, input) else { return };
         let unmasked = self.unmasked as usize;
         let masked = payload.get_mut(unmasked..).unwrap_or_default();
-        if !(NEAR_BYTES_MIN..=NEAR_BYTES_MAX).contains(&masked.len()) {
-            return;
-        }
         // Up to the end of a cache line, so that the next time begins with one.
         let in_lines = masked.len().saturating_sub(masked.as_ptr().align_offset(LINE_BYTES));
         let size = masked.len().saturating_sub(in_lines % LINE_BYTES);
-        if let (Some(near), Ok(sum)) = (masked.get_mut(..size), u32::try_from(unmasked.saturating_add(size))) {
-            apply_mask(near, rotate(key, unmasked));
-            self.unmasked = sum;
+        let Ok(sum) = u32::try_from(unmasked.saturating_add(size)) else { return };
+        // What came last is nearest.
+        let mut end = sum as usize;
+        for block in masked.get_mut(..size).unwrap_or_default().rchunks_mut(NEAR_BYTES) {
+            end = end.saturating_sub(block.len());
+            apply_mask(block, rotate(key, end));
         }
+        self.unmasked = sum;
     }
 
     /// All of the payload is there: what is still masked is not so any more.
@@ -111,12 +110,9 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_in_small_reads_is_unmasked_while_it_is_near() {
-        for read in [1 << 10, 1460, 4 << 10, 10_000, 16 << 10] {
-            assert!(unmasked(read) > SIZE - NEAR_BYTES_MIN - LINE_BYTES - 1, "{read}: {}", unmasked(read));
-        }
-        for read in [NEAR_BYTES_MAX + 100, 64 << 10, SIZE] {
-            assert_eq!(unmasked(read), 0, "{read}");
+    fn what_comes_is_unmasked_while_it_is_near() {
+        for read in [1 << 10, 1460, 4 << 10, 10_000, 16 << 10, 50_001, SIZE] {
+            assert!(unmasked(read) > SIZE - NEAR_BYTES - LINE_BYTES - 1, "{read}: {}", unmasked(read));
         }
     }
 
@@ -128,7 +124,7 @@ mod tests {
         {
             let (header, _) = Header { fin, opcode, mask: Some([1; 4]), payload_len: SIZE as u64 }.encode();
             let mut waiting = Waiting::default();
-            waiting.come(Role::Server, &mut [&header[..], &[0; NEAR_BYTES_MIN + 100]].concat());
+            waiting.come(Role::Server, &mut [&header[..], &[0; NEAR_BYTES + 100]].concat());
             assert_eq!(waiting.has_begun(), begins, "{fin} {opcode:?}");
         }
     }
