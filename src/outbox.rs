@@ -21,6 +21,9 @@ const TAIL_BYTES: core::ops::Range<usize> = 4096..65_536;
 /// So much stands in the queue itself: the header of a frame whose payload follows.
 const SHORT_BYTES_MAX: usize = 22;
 
+/// A queue has room for so many chunks at once, four messages with their headers: most never grow.
+const QUEUE_CHUNKS: usize = 8;
+
 /// A queue of bytes on their way out.
 #[derive(Default)]
 pub struct Outbox {
@@ -33,14 +36,20 @@ pub struct Outbox {
     is_lent: bool,
 }
 
-#[derive(Default)]
 struct Queue {
     chunks: VecDeque<Chunk>,
     /// Of all chunks, what is written of the first included.
     size: usize,
 }
 
+impl Default for Queue {
+    fn default() -> Self {
+        Self { chunks: VecDeque::with_capacity(QUEUE_CHUNKS), size: 0 }
+    }
+}
+
 impl Queue {
+    #[inline]
     fn push(&mut self, chunk: Chunk, size: usize) {
         self.size = self.size.saturating_add(size);
         self.chunks.push_back(chunk);
@@ -171,13 +180,14 @@ impl Outbox {
     }
 
     /// Queues the first `size` of these bytes: a header whose payload is queued next, on its own.
+    #[inline]
     pub fn push_header(&mut self, header: [u8; 16], size: usize) {
         if !self.tail.is_empty() {
             return self.push(header.get(..size).unwrap_or(&header));
         }
         let mut short = [0; SHORT_BYTES_MAX];
-        for (to, from) in short.iter_mut().zip(header) {
-            *to = from;
+        if let Some(front) = short.first_chunk_mut() {
+            *front = header;
         }
         let size = size.min(header.len());
         self.len = self.len.saturating_add(size);
@@ -199,6 +209,7 @@ impl Outbox {
     }
 
     /// The same for bytes that are given up, which spares them one more owner.
+    #[inline]
     pub fn push_bytes(&mut self, bytes: Bytes) {
         if bytes.len() <= COPY_BYTES_MAX {
             return self.push(&bytes);
@@ -207,21 +218,27 @@ impl Outbox {
         self.enqueue(Chunk::Shared(bytes), size);
     }
 
+    #[inline]
     fn enqueue(&mut self, chunk: Chunk, size: usize) {
         self.len = self.len.saturating_add(size);
-        let (before, mut short) = (self.tail.len(), [0; SHORT_BYTES_MAX]);
-        if before > 0 {
-            let tail = match short.get_mut(..before) {
-                Some(bytes) => {
-                    bytes.copy_from_slice(&self.tail);
-                    self.tail.clear();
-                    Chunk::Short(before as u8, short)
-                }
-                None => Chunk::Owned(self.take_tail()),
-            };
-            self.queue.get_or_insert_default().push(tail, before);
+        if !self.tail.is_empty() {
+            self.enqueue_tail();
         }
         self.queue.get_or_insert_default().push(chunk, size);
+    }
+
+    /// What was gathered stands before what is queued next.
+    fn enqueue_tail(&mut self) {
+        let (size, mut short) = (self.tail.len(), [0; SHORT_BYTES_MAX]);
+        let tail = match short.get_mut(..size) {
+            Some(bytes) => {
+                bytes.copy_from_slice(&self.tail);
+                self.tail.clear();
+                Chunk::Short(size as u8, short)
+            }
+            None => Chunk::Owned(self.take_tail()),
+        };
+        self.queue.get_or_insert_default().push(tail, size);
     }
 
     /// What is to be written, in order. Together the pieces have [`len`](Self::len) bytes.
