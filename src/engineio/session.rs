@@ -61,8 +61,9 @@ impl fmt::Debug for Sid {
 
 /// A session: its identity, its revision, and its heartbeat.
 ///
-/// In revision 4 the server pings one interval after the session's opening and after each pong; in revision 3
-/// the client does, and the server waits for an interval and a time-out.
+/// In revision 4 the server pings one interval after the session's opening and after each pong. The pong is due a time-out after
+/// its ping was due; or after it was sent, if that was later by more than an eighth of the time-out. In revision 3 the client
+/// pings, and the server waits for an interval and a time-out.
 #[derive(Clone, Debug)]
 pub struct Session {
     sid: Sid,
@@ -72,6 +73,9 @@ pub struct Session {
     /// When the next ping, or its pong, is due.
     deadline: Instant,
 }
+
+/// The part of [`Config::ping_timeout`] by which a ping may be late, and its pong be due as if it had not been.
+const LATE_PART: u32 = 8;
 
 /// What a packet means to whoever keeps the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -201,7 +205,10 @@ impl Session {
             return Some(Due::Expired);
         }
         self.awaits_pong = true;
-        self.deadline = now.saturating_add(config.ping_timeout);
+        // A driver that comes a little late makes no session live longer; a ping that went out much later than it was due leaves
+        // the client the time to answer it.
+        let is_prompt = now.saturating_since(self.deadline).saturating_mul(LATE_PART) <= config.ping_timeout;
+        self.deadline = if is_prompt { self.deadline } else { now }.saturating_add(config.ping_timeout);
         Some(Due::Ping)
     }
 
@@ -258,6 +265,18 @@ mod tests {
         assert_eq!(session.handle_timeout(at(65), &config), Some(Due::Ping));
         assert_eq!(session.handle_timeout(at(84), &config), None);
         assert_eq!(session.handle_timeout(at(85), &config), Some(Due::Expired));
+    }
+
+    #[test]
+    fn a_pong_is_due_as_if_its_ping_had_been_in_time_unless_that_was_much_too_late() {
+        let config = Config::default();
+        let millis = |millis| Instant::from(Duration::from_millis(millis));
+        for (pinged, due) in [(25_000, 45_000), (25_001, 45_000), (27_500, 45_000), (27_501, 47_501), (90_000, 110_000)]
+        {
+            let mut session = Session::new(Sid::new(&mut Entropy::new([0; 32])), Revision::V4, &config, at(0));
+            assert_eq!(session.handle_timeout(millis(pinged), &config), Some(Due::Ping), "{pinged}");
+            assert_eq!(session.poll_timeout(), millis(due), "{pinged}");
+        }
     }
 
     #[test]
