@@ -143,6 +143,8 @@ impl Hub {
     pub(super) fn detach(&mut self, conn: ConnId, reason: DisconnectReason, error: Option<Error>) {
         let Some(entry) = self.conns.get_mut(conn) else { return };
         entry.error = entry.error.or(error);
+        // Nobody is to be accepted any more: what comes is read, to the end of the stream.
+        entry.held = false;
         match core::mem::replace(&mut entry.tie, Tie::None) {
             // A poll that breaks may have lost what was on its way: the session is over, as in the official server.
             Tie::Carries(session) | Tie::Polls(session) => self.end_session(session, reason),

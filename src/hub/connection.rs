@@ -199,6 +199,9 @@ impl Conn {
     }
 
     fn handle_timeout(&mut self, now: Instant) -> Option<Received<'static>> {
+        if self.held {
+            self.await_pong_anew(now);
+        }
         each!(&mut self.link, stream => stream.handle_timeout(now).map(Received::from), else None)
     }
 
@@ -236,6 +239,21 @@ impl Conn {
     /// Whether there is a request that waited for answers to be read.
     pub(super) fn is_resumable(&self) -> bool {
         matches!(&self.link, Link::Http(http) if http.is_resumable())
+    }
+
+    /// The heartbeat of a WebSocket may be answered behind what is not read.
+    fn await_pong_anew(&mut self, now: Instant) {
+        if let Link::WebSocket(ws) = &mut self.link {
+            ws.await_pong_anew(now);
+        }
+    }
+
+    /// What it sends is read again; whether it was not.
+    pub(super) fn release(&mut self, now: Instant) -> bool {
+        if self.held {
+            self.await_pong_anew(now);
+        }
+        core::mem::take(&mut self.held)
     }
 
     pub(super) fn wants_read(&self) -> bool {

@@ -93,14 +93,18 @@ impl Hub {
 
     /// Tells what came before the socket was accepted, and has its stream read again.
     pub(super) fn release_early(&mut self, session: u32, socket: SocketId) {
-        let Some(Session { speech: Speech::Plain(plain), carrier, .. }) = self.sessions.at_mut(session) else { return };
+        let now = self.now;
+        let Some(session) = self.sessions.at_mut(session) else { return };
+        let Speech::Plain(plain) = &mut session.speech else { return };
         let early = core::mem::take(&mut plain.early);
-        if let Some(conn) = carrier.stream()
+        if let Some(conn) = session.carrier.stream()
             && let Some(entry) = self.conns.get_mut(conn)
-            && core::mem::take(&mut entry.held)
-            && !core::mem::replace(&mut entry.queued, true)
+            && entry.release(now)
         {
-            self.transmit.push_back(conn);
+            session.reads(now, &self.config);
+            if !core::mem::replace(&mut entry.queued, true) {
+                self.transmit.push_back(conn);
+            }
         }
         let told = early.into_iter().map(|(conn, message)| Event::Message { conn, socket: Some(socket), message });
         self.events.extend(told);

@@ -123,7 +123,8 @@ impl Session {
         }
     }
 
-    /// While nothing was read from the client, it has read: it has its time for a pong and for attachments anew.
+    /// While nothing was read from the client, it has read, or was not let in yet: it has its time for a pong and for attachments
+    /// anew.
     pub(super) fn reads(&mut self, now: Instant, config: &Config) {
         if let Some(engine) = self.engine_mut() {
             engine.reads(now, &config.engine);
@@ -241,6 +242,9 @@ impl Hub {
             // Most likely it was lost in the middle of it, and may come back.
             let (reason, error) = (DisconnectReason::PingTimeout, Error::SocketIo(socketio::Error::AttachmentsTimeout));
             return self.close_session(id, reason, Some(error), CloseCode::NO_STATUS, "");
+        }
+        if session.carrier.stream().and_then(|conn| self.conns.get(conn)).is_some_and(|conn| conn.held) {
+            session.reads(now, &self.config);
         }
         match session.engine_mut().and_then(|engine| engine.handle_timeout(now, &self.config.engine)) {
             Some(Due::Ping) => self.send(session_place(id), &[Prepared::text("2")]),

@@ -12,6 +12,7 @@ mod consumers;
 mod corpus;
 #[cfg(feature = "deflate")]
 mod deflate;
+mod early;
 mod foreign;
 mod lines;
 mod memory;

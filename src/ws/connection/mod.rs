@@ -309,9 +309,9 @@ impl Connection {
         if count == 0 {
             return;
         }
-        if self.awaits_pong && !self.wants_read() {
-            // The pong may stand behind what is not read; that the peer reads is a sign of life.
-            self.deadline = self.now.saturating_add(self.config.ping_timeout);
+        if !self.wants_read() {
+            // That the peer reads is a sign of life.
+            self.await_pong_anew(now);
         }
         self.outbox.advance(count);
         self.stall.written(self.now, self.config.write_timeout, count, self.outbox.len());
@@ -420,6 +420,14 @@ impl Connection {
             self.awaits_pong = false;
             let interval = self.config.ping_interval;
             self.deadline = interval.map_or(Instant::NEVER, |interval| self.now.saturating_add(interval));
+        }
+    }
+
+    /// The pong may stand behind what is not read: the peer has its time for it anew.
+    pub(crate) fn await_pong_anew(&mut self, now: Instant) {
+        self.clock(now);
+        if self.awaits_pong && self.is_open() {
+            self.deadline = self.now.saturating_add(self.config.ping_timeout);
         }
     }
 
