@@ -100,7 +100,8 @@ pub struct Limits {
     /// Binary attachments of one event or acknowledgement. Default 10, the official server's.
     pub attachments_max: usize,
     /// Bytes of one event or acknowledgement with all of its attachments. Default 1,000,000. Where packets are MessagePack it is
-    /// what becomes of one as JSON that counts, of whatever type it is.
+    /// what becomes of one as JSON that counts, of whatever type it is. Also of all that a [`Plain`] client says before it is
+    /// accepted, each message counted with 64 bytes more, and the first taken in any case.
     pub packet_bytes_max: usize,
     /// Acknowledgements awaited from one socket. Default 1,024.
     pub acks_per_socket_max: usize,

@@ -80,11 +80,13 @@ impl Hub {
         let bytes_max = self.config.limits.packet_bytes_max;
         let session = self.sessions.get_mut(id)?;
         let Speech::Plain(plain) = &mut session.speech else { return None };
-        let bytes = plain.early.iter().fold(size(&message), |sum, (_, message)| sum.saturating_add(size(message)));
-        if bytes > bytes_max {
+        let early = &mut plain.early;
+        early.bytes = early.bytes.saturating_add(size(&message));
+        // One alone is as good as it is later, whatever its size.
+        if early.bytes > bytes_max && !early.messages.is_empty() {
             return None;
         }
-        plain.early.push((conn, message.into_owned()));
+        early.messages.push((conn, message.into_owned()));
         if let Some(conn) = session.carrier.stream() {
             self.conns.get_mut(conn)?.held = true;
         }
@@ -106,7 +108,8 @@ impl Hub {
                 self.transmit.push_back(conn);
             }
         }
-        let told = early.into_iter().map(|(conn, message)| Event::Message { conn, socket: Some(socket), message });
+        let told =
+            early.messages.into_iter().map(|(conn, message)| Event::Message { conn, socket: Some(socket), message });
         self.events.extend(told);
     }
 

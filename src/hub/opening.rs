@@ -15,7 +15,7 @@ use super::front::Hub;
 use super::handshake::{Handshake, Peer};
 use super::ids::{ConnId, SessionId};
 use super::polling::Polling;
-use super::session::{PlainSpeech, Session, Speech, session_place};
+use super::session::{Early, PlainSpeech, Session, Speech, session_place};
 use super::timers::Scheduled;
 use crate::engineio::{self, Revision, Sid};
 use crate::http::{Request, Response};
@@ -80,7 +80,7 @@ impl Hub {
         request: Arc<Request>,
         at: usize,
     ) -> Option<Event<'static>> {
-        let speech = Speech::Plain(Box::new(PlainSpeech { at, engine: None, early: Vec::new() }));
+        let speech = Speech::Plain(Box::new(PlainSpeech { at, engine: None, early: Early::default() }));
         let id = self.open_session(conn, Carrier::Stream(conn), Some(request), speech)?;
         self.tie(conn, Tie::Carries(id));
         self.touch_session(id);
@@ -122,7 +122,9 @@ impl Hub {
         let engine = engineio::Session::new(sid, revision, &self.config.engine, self.now);
         match content {
             Content::SocketIo => Speech::Engine(engine),
-            Content::Plain(at) => Speech::Plain(Box::new(PlainSpeech { at, engine: Some(engine), early: Vec::new() })),
+            Content::Plain(at) => {
+                Speech::Plain(Box::new(PlainSpeech { at, engine: Some(engine), early: Early::default() }))
+            }
         }
     }
 

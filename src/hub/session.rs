@@ -55,8 +55,16 @@ pub(super) struct PlainSpeech {
     pub(super) at: usize,
     /// Where they are those of Engine.IO.
     pub(super) engine: Option<engineio::Session>,
-    /// Those that came before the client was accepted, and on which connection.
-    pub(super) early: Vec<(ConnId, Message<'static>)>,
+    pub(super) early: Early,
+}
+
+/// Messages that came before their client was accepted.
+#[derive(Debug, Default)]
+pub(super) struct Early {
+    /// With the connection that each came on.
+    pub(super) messages: Vec<(ConnId, Message<'static>)>,
+    /// What it costs to keep them.
+    pub(super) bytes: usize,
 }
 
 /// How packets are written for a session.
@@ -195,6 +203,9 @@ impl Hub {
     pub(super) fn lose_sockets(&mut self, id: SessionId, reason: DisconnectReason) {
         let Some(session) = self.sessions.get_mut(id) else { return };
         (session.assembling, session.handshake) = (None, None);
+        if let Speech::Plain(plain) = &mut session.speech {
+            plain.early = Early::default();
+        }
         for place in core::mem::take(&mut session.sockets) {
             self.lose_socket(place, reason);
         }

@@ -7,6 +7,8 @@ use roomwire::hub::{Config, ConnId, Plain, Refusal, SocketId};
 use roomwire::ws::{CloseCode, Message, Opcode};
 
 use crate::fuzz_hub::Told;
+use crate::review::{get, post, read, stream};
+use crate::support::memory::measure;
 use crate::support::ws::masked;
 use crate::world::{World, config, count, millis};
 
@@ -81,5 +83,57 @@ fn who_was_not_read_ends_in_order() {
             assert_eq!(world.hub.stream(conn), Stream::Closed, "{target} {end}");
             assert_eq!(world.hub.counts().sockets, 0, "{target} {end}");
         }
+    }
+}
+
+/// A session on long polling that waits to be accepted: its query, and its socket.
+fn polling(world: &mut World) -> (String, SocketId) {
+    let conn = stream(world, &at(&get("EIO=4", "")));
+    let [.., Told::Connecting(socket, ..)] = world.told()[..] else { panic!() };
+    let open = read(world, conn);
+    let sid = open.split("\"sid\":\"").nth(1).unwrap().split('"').next().unwrap();
+    (format!("EIO=4&sid={sid}"), socket)
+}
+
+fn at(request: &str) -> String {
+    request.replace("/socket.io/", "/engine.io/")
+}
+
+/// Of a session that is remembered for its client to hear of its end nothing else is kept.
+#[test]
+fn what_was_said_early_goes_with_the_socket() {
+    let mut world = World::new(plain());
+    let (query, socket) = polling(&mut world);
+    let conn = world.hub.connect(world.now).unwrap();
+    let request = at(&post(&query, &format!("4{}", "x".repeat(900_000))));
+    let ((), usage) = measure(|| {
+        world.bytes(conn, request.as_bytes());
+        world.told();
+        read(&mut world, conn);
+    });
+    assert!(usage.live > 900_000, "it is held: {usage:?}");
+    let ((), usage) = measure(|| world.hub.refuse(world.now, socket, &Refusal::new("no")).unwrap());
+    assert!(usage.live < -900_000, "{usage:?}");
+    assert_eq!(world.hub.counts().sessions, 1, "its client is still to hear of it");
+}
+
+/// A message that would be taken later is taken early.
+#[test]
+fn one_message_waits_whatever_its_size() {
+    let mut config = plain();
+    config.limits.packet_bytes_max = 1000;
+    for target in TARGETS {
+        let mut world = World::new(config.clone());
+        let conn = world.open(target);
+        let [.., Told::Connecting(socket, ..)] = world.told()[..] else { panic!() };
+        let text = "x".repeat(config.engine.max_payload - 1);
+        assert_eq!(says(&mut world, target, conn, &text), [], "{target}");
+        world.hub.accept(world.now, socket).unwrap();
+        let message = Told::Message(conn, Some(socket), Message::Text(text.into()));
+        assert!(world.told() == [Told::Connected(socket, false), message], "{target}");
+
+        let (conn, socket) = early(&mut world, target);
+        let told = says(&mut world, target, conn, &"x".repeat(1000));
+        assert!(matches!(told[..], [Told::Disconnected(lost, _, None)] if lost == socket), "{target} {told:?}");
     }
 }
