@@ -70,7 +70,7 @@ pub enum Event<'a> {
     /// A message that is no event: of a [`Plain`](super::Plain) client, or a line that is no packet. Answer by
     /// [`Hub::send_message`](super::Hub::send_message) or [`Hub::send_to_connection`](super::Hub::send_to_connection).
     Message {
-        /// On which connection; on long polling that of the POST, on which nothing can be sent.
+        /// On which connection; on long polling that of the POST, on which nothing can be sent, and which may be over by now.
         conn: ConnId,
         /// Whose it is; lines may come before their client is connected to the main namespace.
         socket: Option<SocketId>,

@@ -60,7 +60,7 @@ impl Hub {
         let (place, before) = (socket_place(old), known.session);
         if let Some(before) = before {
             // It changes hands before its old transport ends, so that it need not be away for a moment.
-            self.leave_session(before, place);
+            self.hand_over(before, place);
             let away_until = Some(self.now.saturating_add(self.config.away_timeout));
             self.fail_acks(old);
             self.events.push_back(Event::Disconnected { socket: old, reason: DisconnectReason::TakenOver, away_until });

@@ -220,8 +220,19 @@ impl Hub {
         Some(session)
     }
 
-    /// One of its sockets goes out of a session.
+    /// One of its sockets goes out of a session, which ends with its last if it can have no other.
     pub(super) fn leave_session(&mut self, session: u32, socket: u32) {
+        self.hand_over(session, socket);
+        let Some(entry) = self.sessions.at(session).filter(|entry| entry.sockets.is_empty()) else { return };
+        if entry.format().is_plain()
+            && let Some(id) = self.sessions.key_at(session)
+        {
+            self.close_session(id, DisconnectReason::Server, None, CloseCode::POLICY, "");
+        }
+    }
+
+    /// One of its sockets is no longer a session's.
+    pub(super) fn hand_over(&mut self, session: u32, socket: u32) {
         let by = self.now.saturating_add(self.config.connect_timeout);
         let Some(id) = self.sessions.key_at(session) else { return };
         let Some(session) = self.sessions.get_mut(id) else { return };
@@ -229,12 +240,7 @@ impl Hub {
         if session.sockets.is_empty() {
             // Who is nowhere has to connect again, or go.
             session.connect_by = by;
-            let plain = session.format().is_plain();
             self.touch_session(id);
-            if plain {
-                // Its only one.
-                self.close_session(id, DisconnectReason::Server, None, CloseCode::POLICY, "");
-            }
         }
     }
 

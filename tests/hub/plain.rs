@@ -84,6 +84,26 @@ fn refused_disconnected_and_closed() {
     assert_eq!(world.hub.counts().sessions, 0);
 }
 
+/// Who comes back on a new stream ends the old one as any other client does: that is no refusal.
+#[test]
+fn the_old_stream_of_who_is_resumed_is_told_so() {
+    let mut config = plain();
+    config.plain.push(Plain::engine_io("/engine.io/", "/chat"));
+    let mut world = World::new(config);
+    let (old, socket) = connected(&mut world);
+    let token = world.hub.token(socket).unwrap();
+    let new = world.open("/engine.io/?EIO=4&transport=websocket");
+    let [.., Told::Connecting(connecting, ..)] = world.told()[..] else { panic!() };
+    assert_eq!(world.hub.resume(world.now, connecting, &token), Ok(socket));
+    assert_eq!(world.hears(old), ["close 1001"]);
+    let told = world.told();
+    assert!(
+        matches!(told[..], [Told::Disconnected(lost, ..), Told::Connected(back, true)] if lost == back),
+        "{told:?}"
+    );
+    assert_eq!(world.hub.connection(socket), Some(new));
+}
+
 /// A page sends as soon as its WebSocket is open, and knows nothing of the application's looking up who it is.
 #[test]
 fn what_comes_before_it_is_accepted_waits() {
