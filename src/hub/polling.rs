@@ -18,6 +18,12 @@ use crate::ws::{CloseCode, Prepared, SendError};
 /// How long a session that this side closed waits for a GET that can be told so; the official server's.
 const FAREWELL_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How often a GET is answered without packets while the answer to a probe is under way; the official server's.
+const NOOP_INTERVAL: Duration = Duration::from_millis(100);
+
+/// So many are answered at once: mostly that answer comes while the client asks once more.
+const NOOPS_AT_ONCE: u8 = 8;
+
 /// A session on long polling.
 #[derive(Debug)]
 pub(super) struct Polling {
@@ -51,6 +57,10 @@ pub(super) struct Upgrading {
     pub(super) conn: ConnId,
     /// Whether its probe was answered.
     pub(super) probed: bool,
+    /// How many GETs were answered since, and when the next is if there are no packets for it: the client is to stop asking, but
+    /// asks as fast as it can until it hears of the probe.
+    pub(super) noops: u8,
+    pub(super) noop_at: Instant,
     pub(super) until: Instant,
 }
 
@@ -143,7 +153,10 @@ impl Polling {
 
     /// When something is to be done that no heartbeat asks for.
     pub(super) fn poll_timeout(&self) -> Instant {
-        let upgrade = self.upgrade.map_or(Instant::NEVER, |upgrade| upgrade.until);
+        let waits = self.parked.is_some() && !self.due && self.posting == 0;
+        let upgrade = self.upgrade.map_or(Instant::NEVER, |upgrade| {
+            if waits && upgrade.probed { upgrade.until.min(upgrade.noop_at) } else { upgrade.until }
+        });
         self.farewell_until.map_or(upgrade, |until| until.min(upgrade))
     }
 }
@@ -184,11 +197,12 @@ impl Hub {
 
     /// The waiting GET of a session is answered before the driver writes again, if there is anything to answer.
     pub(super) fn poll_due(&mut self, session: SessionId) {
+        let now = self.now;
         let Some(polling) = self.polling(session) else { return };
         let Some(parked) = &polling.parked else { return };
         let conn = parked.conn;
-        let probed = polling.upgrade.is_some_and(|upgrade| upgrade.probed);
-        let urgent = (!polling.queue.is_empty() || probed || polling.is_leaving()) && polling.posting == 0;
+        let noop = polling.upgrade.is_some_and(|upgrade| upgrade.probed && upgrade.noop_at <= now);
+        let urgent = (!polling.queue.is_empty() || noop || polling.is_leaving()) && polling.posting == 0;
         let due = polling.due;
         // What the client sends behind the poll on the same stream cannot be answered before it.
         if (urgent || self.is_followed(conn)) && !due {
@@ -196,6 +210,8 @@ impl Hub {
                 polling.due = true;
             }
             self.polls.push_back(session);
+        } else {
+            self.touch_session(session);
         }
     }
 
@@ -218,7 +234,7 @@ impl Hub {
     }
 
     fn answer_poll(&mut self, session: SessionId) {
-        let packets_max = self.config.engine.poll_packets_max;
+        let (now, packets_max) = (self.now, self.config.engine.poll_packets_max);
         let Some(polling) = self.polling(session) else { return };
         polling.due = false;
         let waits = polling.posting > 0;
@@ -228,6 +244,12 @@ impl Hub {
         }
         let Some(polling) = self.polling(session) else { return };
         let Some(parked) = polling.parked.take() else { return };
+        if let Some(upgrade) = polling.upgrade.as_mut().filter(|upgrade| upgrade.probed) {
+            upgrade.noops = upgrade.noops.saturating_add(1);
+            if upgrade.noops >= NOOPS_AT_ONCE {
+                upgrade.noop_at = now.saturating_add(NOOP_INTERVAL);
+            }
+        }
         let leaves = polling.is_leaving() && polling.queue.is_empty();
         let response = polling.fill(parked.response, packets_max);
         self.answer(conn, response, parked.compression);
@@ -344,6 +366,7 @@ impl Hub {
             polling.upgrade = None;
             self.drop_upgrade(upgrade);
         }
+        self.poll_due(id);
     }
 
     /// A POST of a session: its packets are looked at one by one, so that the application can answer between them.

@@ -16,6 +16,7 @@ use super::front::Hub;
 use super::ids::{ConnId, SessionId};
 use super::polling::Upgrading;
 use super::session::session_place;
+use crate::time::Instant;
 use crate::ws::{CloseCode, Message, Prepared};
 
 impl Hub {
@@ -27,7 +28,7 @@ impl Hub {
             // It has its WebSocket, or is about to.
             return self.drop_connection(conn);
         };
-        polling.upgrade = Some(Upgrading { conn, probed: false, until });
+        polling.upgrade = Some(Upgrading { conn, probed: false, noops: 0, noop_at: Instant::ORIGIN, until });
         self.tie(conn, Tie::Upgrades(session));
         self.touch_session(session);
     }

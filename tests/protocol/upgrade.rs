@@ -9,7 +9,7 @@ use crate::app::App;
 use crate::client::{Client, Frame, frame, opening, text};
 use crate::poller::{Answer, Poller, payload};
 use crate::polling::{accepting, connected, emit, numbers};
-use crate::world::{Told, World, open_config, secs};
+use crate::world::{Told, World, ms, open_config, secs};
 
 const EMPTY_CLOSE: [Frame; 1] = [Frame::Close(1005, String::new())];
 
@@ -96,6 +96,41 @@ fn attachments_on_both_transports() {
         let data: &[u8] = if revision == 3 { &[4, 9] } else { &[9] };
         client.send(&mut world, Message::Binary(data.into()));
         assert!(matches!(&world.news()[..], [Told::Emit { attachments, .. }] if *attachments == [vec![7, 8], vec![9]]));
+    }
+}
+
+/// A client that does not hear of the probe's answer, since its proxy holds that back, asks on: as often as with the official
+/// server, and not as fast as it can.
+#[test]
+fn who_does_not_hear_the_answer_asks_ten_times_a_second() {
+    for revision in [3, 4] {
+        let mut world = World::captured();
+        let mut poller = Poller::connected(&mut world, revision);
+        let mut client = Client::open(&mut world, &poller.target("websocket"));
+        poller.park(&mut world);
+        client.say(&mut world, "2probe");
+        assert_eq!(poller.heard(&mut world).unwrap().texts(), ["6"], "at once: it may have heard");
+        for _ in 1..8 {
+            assert_eq!(poller.poll(&mut world).texts(), ["6"]);
+        }
+        for _ in 0..5 {
+            poller.park(&mut world);
+            assert!(poller.heard(&mut world).is_none());
+            world.pass(ms(99));
+            assert!(poller.heard(&mut world).is_none());
+            world.pass(ms(1));
+            assert_eq!(poller.heard(&mut world).unwrap().texts(), ["6"]);
+        }
+        // What there is to say does not wait, nor does who comes late.
+        poller.park(&mut world);
+        let socket = world.last_socket();
+        world.hub.emit(world.now, socket, "e", ()).unwrap();
+        world.settle();
+        assert_eq!(poller.heard(&mut world).unwrap().texts(), ["42[\"e\"]"]);
+        world.pass(ms(100));
+        assert_eq!(poller.poll(&mut world).texts(), ["6"]);
+        assert_eq!(client.frames(&mut world), [text("3probe")]);
+        assert_eq!(client.ask(&mut world, "5"), []);
     }
 }
 
