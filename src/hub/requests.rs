@@ -75,7 +75,7 @@ impl Hub {
         None
     }
 
-    /// A request for another path than Engine.IO's: a plain WebSocket, or something of the application's.
+    /// A request for another path than those of Engine.IO: a bare WebSocket, or something of the application's.
     fn other_request(&mut self, conn: ConnId, request: Request) -> Option<Event<'static>> {
         let plain = self.config.bare_at(request.path());
         let Some(plain) = plain.filter(|_| Upgrade::is_asked(&request)) else {
