@@ -201,7 +201,8 @@ impl Hub {
         let Some(polling) = self.polling(session) else { return };
         let Some(parked) = &polling.parked else { return };
         let conn = parked.conn;
-        let noop = polling.upgrade.is_some_and(|upgrade| upgrade.probed && upgrade.noop_at <= now);
+        let noop_at = polling.upgrade.filter(|upgrade| upgrade.probed).map(|upgrade| upgrade.noop_at);
+        let noop = noop_at.is_some_and(|at| at <= now);
         let urgent = (!polling.queue.is_empty() || noop || polling.is_leaving()) && polling.posting == 0;
         let due = polling.due;
         // What the client sends behind the poll on the same stream cannot be answered before it.
@@ -210,7 +211,7 @@ impl Hub {
                 polling.due = true;
             }
             self.polls.push_back(session);
-        } else {
+        } else if noop_at.is_some() {
             self.touch_session(session);
         }
     }
