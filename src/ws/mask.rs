@@ -2,6 +2,9 @@
 
 use alloc::vec::Vec;
 
+#[cfg(feature = "std")]
+use multiversion::multiversion;
+
 /// With more bytes it pays to begin where a cache line does.
 const LONG_BYTES: usize = 1024;
 const LINE_BYTES: usize = 64;
@@ -16,34 +19,27 @@ pub fn apply_mask(bytes: &mut [u8], key: [u8; 4]) {
     if bytes.len() > LONG_BYTES {
         return mask_lines(bytes, key);
     }
-    let (rest, wide) = mask_blocks::<32>(bytes, key);
+    let wide = widen(key);
+    let (blocks, rest) = bytes.as_chunks_mut::<32>();
+    for block in blocks {
+        *block = masked(*block, wide);
+    }
     mask_words(rest, wide);
 }
 
 /// The same from the first cache line on: stores that lie across two lines take twice as long, and a payload stands wherever
-/// its header ended.
-#[cfg_attr(feature = "std", multiversion::multiversion(targets("x86_64+avx2")))]
+/// its header ended. Of AVX-512 only what does not slow the processor down is used; Rust has it from 1.89 on.
+#[cfg_attr(feature = "std", rustversion::attr(since(1.89), multiversion(targets("x86_64+avx512f", "x86_64+avx2"))))]
+#[cfg_attr(feature = "std", rustversion::attr(before(1.89), multiversion(targets("x86_64+avx2"))))]
 #[inline(never)]
 fn mask_lines(bytes: &mut [u8], key: [u8; 4]) {
     let start = bytes.as_ptr().align_offset(LINE_BYTES).min(bytes.len());
     let (head, lines) = bytes.split_at_mut_checked(start).unwrap_or_default();
     mask_words(head, widen(key));
-    let (rest, wide) = mask_blocks::<128>(lines, rotate(key, start));
-    mask_words(rest, wide);
+    mask_words(lines, widen(rotate(key, start)));
 }
 
-/// All whole blocks; what is left, and the key for it.
-#[inline(always)]
-fn mask_blocks<const SIZE: usize>(bytes: &mut [u8], key: [u8; 4]) -> (&mut [u8], u64) {
-    let wide = widen(key);
-    let (blocks, rest) = bytes.as_chunks_mut::<SIZE>();
-    for block in blocks {
-        *block = masked(*block, wide);
-    }
-    (rest, wide)
-}
-
-/// A few bytes.
+/// Word by word, of which compilers make as wide ones as there are, several at a time.
 #[inline(always)]
 fn mask_words(bytes: &mut [u8], wide: u64) {
     let (words, tail) = bytes.as_chunks_mut::<8>();
