@@ -4,12 +4,15 @@
 //! nothing large is moved. Bytes that are shared by many connections (a broadcast) and large owned buffers are queued as they
 //! are. A drained outbox owns no memory. A driver may lend the memory of the tail, one buffer for all its connections.
 
+mod queue;
+
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
 
 use bytes::Bytes;
+
+use self::queue::{Chunk, Queue, SHORT_BYTES_MAX};
 
 /// Below this many bytes a copy costs less than a reference and its place in the queue.
 const COPY_BYTES_MAX: usize = 256;
@@ -17,12 +20,6 @@ const COPY_BYTES_MAX: usize = 256;
 /// What has so many bytes is not moved any more when more comes behind it, but closed; the next tail has room for twice as
 /// much, up to the second number.
 const TAIL_BYTES: core::ops::Range<usize> = 4096..65_536;
-
-/// So much stands in the queue itself: the header of a frame whose payload follows.
-const SHORT_BYTES_MAX: usize = 22;
-
-/// A queue has room for so many chunks at once, four messages with their headers: most never grow.
-const QUEUE_CHUNKS: usize = 8;
 
 /// A queue of bytes on their way out.
 #[derive(Default)]
@@ -34,42 +31,6 @@ pub struct Outbox {
     len: usize,
     /// Whether the tail's memory is the driver's.
     is_lent: bool,
-}
-
-struct Queue {
-    chunks: VecDeque<Chunk>,
-    /// Of all chunks, what is written of the first included.
-    size: usize,
-}
-
-impl Default for Queue {
-    fn default() -> Self {
-        Self { chunks: VecDeque::with_capacity(QUEUE_CHUNKS), size: 0 }
-    }
-}
-
-impl Queue {
-    #[inline]
-    fn push(&mut self, chunk: Chunk, size: usize) {
-        self.size = self.size.saturating_add(size);
-        self.chunks.push_back(chunk);
-    }
-}
-
-enum Chunk {
-    Short(u8, [u8; SHORT_BYTES_MAX]),
-    Owned(Vec<u8>),
-    Shared(Bytes),
-}
-
-impl Chunk {
-    fn as_slice(&self) -> &[u8] {
-        match self {
-            Self::Short(len, bytes) => bytes.get(..usize::from(*len)).unwrap_or_default(),
-            Self::Owned(bytes) => bytes,
-            Self::Shared(bytes) => bytes,
-        }
-    }
 }
 
 impl fmt::Debug for Outbox {
@@ -103,7 +64,7 @@ impl Outbox {
     /// How much of the first chunk (or of the tail, without chunks) is written.
     #[inline]
     fn written(&self) -> usize {
-        let queued = self.queue.as_ref().map_or(0, |queue| queue.size);
+        let queued = self.queue.as_ref().map_or(0, |queue| queue.size());
         queued.saturating_add(self.tail.len()).saturating_sub(self.len)
     }
 
@@ -243,10 +204,13 @@ impl Outbox {
 
     /// What is to be written, in order. Together the pieces have [`len`](Self::len) bytes.
     pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
-        let queued = self.queue.iter().flat_map(|queue| queue.chunks.iter().map(Chunk::as_slice));
-        let mut skip = self.written();
-        queued
-            .chain(core::iter::once(self.tail.as_slice()))
+        let (queue, mut places) = (self.queue.as_deref(), 0..);
+        let (mut tail, mut skip) = (Some(self.tail.as_slice()), self.written());
+        let pieces = core::iter::from_fn(move || {
+            let chunk = queue.and_then(|queue| queue.get(places.next()?));
+            chunk.map(Chunk::as_slice).or_else(|| tail.take())
+        });
+        pieces
             .map(move |piece| piece.get(core::mem::take(&mut skip)..).unwrap_or_default())
             .filter(|piece| !piece.is_empty())
     }
@@ -259,16 +223,15 @@ impl Outbox {
         let mut written = self.written().saturating_add(count);
         self.len = self.len.saturating_sub(count);
         while let Some(queue) = &mut self.queue
-            && let Some(first) = queue.chunks.front()
+            && let Some(first) = queue.front()
         {
             let size = first.as_slice().len();
             if written < size {
                 return;
             }
             written = written.saturating_sub(size);
-            queue.size = queue.size.saturating_sub(size);
-            queue.chunks.pop_front();
-            if queue.chunks.is_empty() {
+            queue.pop();
+            if queue.front().is_none() {
                 self.queue = None;
             }
         }
