@@ -24,6 +24,10 @@ pub const CONTENDERS: &[Contender<Stream>] = &[
     Contender { name: "sockudo-ws", run: sockudo },
 ];
 
+/// The most that roomwire's driver reads at once: what lies near the processor when it is unmasked.
+const NEAR_BYTES: usize = 32 * KIB;
+const LINE_BYTES: usize = 64;
+
 /// Masked messages as they come from a client, over and over.
 pub struct Stream {
     bytes: Vec<u8>,
@@ -123,21 +127,27 @@ fn in_pieces(stream: &Stream, watch: &mut Stopwatch) {
 }
 
 fn roomwire_with(stream: &Stream, watch: &mut Stopwatch, config: ::roomwire::ws::Config) {
-    let (mut feed, mut buffer) = (stream.feed(), vec![0; stream.room_bytes]);
+    let (mut feed, mut memory) = (stream.feed(), vec![0; stream.room_bytes + 2 * LINE_BYTES]);
+    let line = memory.as_ptr().align_offset(LINE_BYTES);
+    let buffer = &mut memory[line..];
     let mut conn = roomwire_server(config);
     stream.measure(watch, |sink| {
-        let (mut nanos, mut left) = (0, 0);
+        let (mut nanos, mut begin, mut end) = (0, 0, 0);
         loop {
-            let count = feed.fill(&mut buffer[left..]);
+            let most = (begin + stream.room_bytes).min(end + NEAR_BYTES);
+            let count = feed.fill(&mut buffer[end..most]);
             if count == 0 {
                 break;
             }
             // A driver asks its clock once for each read; what that costs is the driver's.
             nanos += 1000;
-            let end = left + count;
-            left = roomwire_receive(&mut conn, nanos, &mut buffer[..end], stream.room_bytes, sink);
-            if left < end {
-                buffer.copy_within(end - left..end, 0);
+            end += count;
+            let left = roomwire_receive(&mut conn, nanos, &mut buffer[begin..end], stream.room_bytes, sink);
+            if left < end - begin {
+                // So that the next read begins where a cache line does.
+                let next = left.next_multiple_of(LINE_BYTES);
+                buffer.copy_within(end - left..end, next - left);
+                (begin, end) = (next - left, next);
             }
         }
     });

@@ -36,7 +36,8 @@
 //! # Messages in several reads
 //! [`receive`](Connection::receive) takes all that it is given, so that one buffer serves all connections; a message whose end has
 //! not come is gathered in memory of its own. A driver that reads on at once, or has a buffer for each connection, spares it
-//! that with [`receive_in_place`](Connection::receive_in_place).
+//! that with [`receive_in_place`](Connection::receive_in_place). Of a large message it should not read more than 32 KiB at
+//! once: what comes is unmasked while it is in the nearest cache, if it fits there.
 //!
 //! # Memory for what is sent
 //! It is gathered in memory that goes when it is written. A driver with many connections spares them that with

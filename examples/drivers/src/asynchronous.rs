@@ -8,13 +8,15 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
+use futures_timer::Delay;
 use roomwire::{Instant, Stream, ws};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant as Clock, Sleep, sleep_until};
 
-use crate::{ORIGIN, echo, gather, now};
+use crate::{echo, gather, now};
 
 const BUFFER_BYTES: usize = 64 * 1024;
+/// When there is no deadline.
+const FAR: Duration = Duration::from_secs(1 << 30);
 
 thread_local! {
     /// What is read is dealt with before anybody else has the thread, so that one buffer serves all its connections.
@@ -27,8 +29,7 @@ thread_local! {
 /// read, a write of all answers to that.
 pub async fn drive(stream: impl AsyncRead + AsyncWrite, mut conn: ws::Connection) -> io::Result<()> {
     let mut stream = pin!(stream);
-    let sleep = pin!(sleep_until(clock(None)));
-    let mut alarm = Alarm { sleep, at: Instant::NEVER, wakes: None };
+    let mut alarm = Alarm::default();
     let mut writing = Writing::default();
     let mut turn = |conn: &mut ws::Connection, cx: &mut Context<'_>| {
         let mut now = now();
@@ -71,16 +72,23 @@ pub async fn drive(stream: impl AsyncRead + AsyncWrite, mut conn: ws::Connection
     .await
 }
 
-/// A timer that costs nothing as long as its time is far away.
-struct Alarm<'a> {
-    sleep: Pin<&'a mut Sleep>,
+/// A timer that costs nothing as long as its time is far away. It is kept by a thread of its own: where a runtime has a timer, its
+/// loop reads the clock and sets the kernel's alarm in every turn.
+struct Alarm {
+    delay: Delay,
     /// When it rings.
     at: Instant,
     /// Whom it wakes then.
     wakes: Option<Waker>,
 }
 
-impl Alarm<'_> {
+impl Default for Alarm {
+    fn default() -> Self {
+        Self { delay: Delay::new(FAR), at: Instant::NEVER, wakes: None }
+    }
+}
+
+impl Alarm {
     /// Waits for a deadline; or only until the one before, if that was earlier: then it is to be asked for again.
     fn poll(&mut self, deadline: Option<Instant>, now: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let until = deadline.unwrap_or(Instant::NEVER);
@@ -90,10 +98,10 @@ impl Alarm<'_> {
         }
         if until < self.at || self.at <= now {
             self.at = until;
-            self.sleep.as_mut().reset(clock(deadline));
+            self.delay.reset(until.saturating_since(now).min(FAR));
         }
         self.wakes = Some(cx.waker().clone());
-        self.sleep.as_mut().poll(cx)
+        Pin::new(&mut self.delay).poll(cx)
     }
 }
 
@@ -183,21 +191,13 @@ impl Writing {
     }
 }
 
-/// A deadline in tokio's time; far away if there is none.
-pub(crate) fn clock(deadline: Option<Instant>) -> Clock {
-    const FAR: Duration = Duration::from_secs(1 << 30);
-    let after = deadline.map_or(FAR, |at| at.saturating_since(Instant::ORIGIN).min(FAR));
-    Clock::from_std(*ORIGIN + after)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[tokio::test]
     async fn an_alarm_rings_earlier_than_it_was_set_to_and_again() {
-        let sleep = pin!(sleep_until(clock(None)));
-        let mut alarm = Alarm { sleep, at: Instant::NEVER, wakes: None };
+        let mut alarm = Alarm::default();
         let far = now().saturating_add(Duration::from_secs(3600));
         for _ in 0..3 {
             // Twice, so that it is known whom to wake, and the second waits for nothing.

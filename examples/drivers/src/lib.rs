@@ -14,7 +14,7 @@ use std::time::Instant as Clock;
 use roomwire::Instant;
 
 /// The origin of all times in the process.
-pub static ORIGIN: LazyLock<Clock> = LazyLock::new(Clock::now);
+static ORIGIN: LazyLock<Clock> = LazyLock::new(Clock::now);
 
 /// What time it is.
 pub fn now() -> Instant {

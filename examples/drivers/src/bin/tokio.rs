@@ -8,11 +8,17 @@ use std::time::Duration;
 
 use drivers::asynchronous::drive;
 use drivers::{listen_address, now};
+use futures_timer::Delay;
 use roomwire::ws;
 use tokio::net::TcpListener;
+use tokio::runtime::Builder;
 
-#[tokio::main]
-async fn main() -> io::Result<()> {
+/// Without the time of tokio's, which nothing here needs.
+fn main() -> io::Result<()> {
+    Builder::new_multi_thread().enable_io().build()?.block_on(serve())
+}
+
+async fn serve() -> io::Result<()> {
     let listener = TcpListener::bind(listen_address()).await?;
     println!("listening on {}", listener.local_addr()?);
     let config = Arc::new(ws::Config::default());
@@ -28,7 +34,7 @@ async fn main() -> io::Result<()> {
             Err(error) => {
                 // Mostly too many open files, which passes.
                 eprintln!("accept: {error}");
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                Delay::new(Duration::from_millis(100)).await;
             }
         }
     }

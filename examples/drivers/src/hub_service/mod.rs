@@ -18,9 +18,8 @@ use roomwire::http::Response;
 use roomwire::hub::{Config, ConfigError, ConnId, ConnectError, Event, Hub, Peer, RequestId};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, oneshot};
-use tokio::time::{Instant as Clock, sleep_until};
+use tokio::time::sleep;
 
-use crate::asynchronous::clock;
 use crate::{now, seed};
 pub use requests::{from_axum, respond};
 use streams::Registered;
@@ -153,16 +152,16 @@ impl<A: Application> HubService<A> {
 
     /// Does what is due, when it is due, until the hub is finished.
     async fn keep_time(self) {
-        while let Some(due) = self.catch_up() {
+        while let Some(patience) = self.catch_up() {
             tokio::select! {
-                () = sleep_until(due) => {}
+                () = sleep(patience) => {}
                 () = self.0.earlier.notified() => {}
             }
         }
     }
 
-    /// Does what is due; until when nothing else is.
-    fn catch_up(&self) -> Option<Clock> {
+    /// Does what is due; for how long nothing else is.
+    fn catch_up(&self) -> Option<Duration> {
         let mut state = self.lock();
         let now = now();
         if state.hub.poll_timeout().is_some_and(|due| due <= now) {
@@ -171,7 +170,7 @@ impl<A: Application> HubService<A> {
             state = self.lock();
         }
         state.alarm = state.hub.poll_timeout();
-        (!state.hub.is_finished()).then(|| clock(state.alarm))
+        (!state.hub.is_finished()).then(|| state.alarm.map_or(Duration::MAX, |due| due.saturating_since(now)))
     }
 }
 
