@@ -150,16 +150,16 @@ fn layers_know_only_what_lies_below_them() {
     let reexported = [("Instant", "time"), ("Entropy", "entropy"), ("Stream", "stream")];
     let mut checked = 0;
     for source in sources() {
-        let (folder, ground) = match source.path.split_once('/') {
-            Some((folder, _)) => (folder.to_owned(), false),
-            None => (source.path.trim_end_matches(".rs").to_owned(), true),
+        let folder = match source.path.split_once('/') {
+            Some((folder, _)) => folder.to_owned(),
+            None => source.path.trim_end_matches(".rs").to_owned(),
         };
         if folder == "lib" {
             continue;
         }
         let level = LAYERS.iter().position(|layer| *layer == folder);
         assert!(
-            level.is_some() || ground && GROUND.contains(&folder.as_str()),
+            level.is_some() || GROUND.contains(&folder.as_str()),
             "src/{}: a layer that nobody knows",
             source.path
         );
