@@ -8,17 +8,17 @@ use bytes::Bytes;
 use super::acks::Asking;
 use super::connection::Link;
 use super::error::{EmitError, SocketError};
+use super::format::Format;
 use super::front::Hub;
 use super::groups::Groups;
 use super::ids::{SessionId, SocketId};
-use super::messages::{base64_line, prepare_message};
-use super::session::{Format, Session};
+use super::session::Session;
 use super::socket::Phase;
 use super::socket::socket_place;
 use super::target::{Receipt, Target};
-use crate::engineio::{self, Revision};
+use crate::engineio::Revision;
 use crate::socketio::{Arguments, Packet, PacketType, Parser, check_placeholders, event_array, is_reserved};
-use crate::ws::{DeflateConfig, Message, Opcode, Prepared, SendError};
+use crate::ws::{DeflateConfig, Message, Prepared, SendError};
 
 /// One event on its way to many: encoded for each namespace when the first socket there needs it.
 struct Broadcast<'b> {
@@ -121,7 +121,7 @@ impl Hub {
         let Some(format) = self.sessions.at(session).map(Session::format) else { return };
         if self.config.deflate.is_none() && self.config.parser == Parser::Json && attachments.is_empty() {
             // As nearly always: no list is made for one packet.
-            return self.send(session, &[prepare(&packet, format)]);
+            return self.send(session, &[format.packet(&packet)]);
         }
         self.send_alone(session, self.config.parser.prepare(packet, attachments, format));
     }
@@ -257,7 +257,7 @@ impl<'b> Broadcast<'b> {
             known.namespace == namespace && known.format == format && known.window_bits == window_bits
         });
         let at = known.unwrap_or_else(|| {
-            let raw = self.body.message.and_then(|message| prepare_message(message, format));
+            let raw = self.body.message.and_then(|message| format.message(message));
             let mut packets = raw.map(|raw| alloc::vec![raw]).unwrap_or_else(|| {
                 let name = groups.name(namespace);
                 let id = self.asking.map(|asking| asking.id);
@@ -272,44 +272,5 @@ impl<'b> Broadcast<'b> {
             self.encoded.len().saturating_sub(1)
         });
         self.encoded.get(at).map_or(&[], |encoded| &encoded.packets)
-    }
-}
-
-/// A Socket.IO packet in a format. On Engine.IO it is a message, the same in both revisions; who has messages alone gets an
-/// event as the array of its name and arguments.
-fn prepare(packet: &Packet<'_>, format: Format) -> Prepared {
-    let size = packet.data.len().saturating_add(packet.namespace.len()).saturating_add(32);
-    Prepared::with(Opcode::Text, size, |out| match format {
-        Format::Engine(_) => {
-            out.push(engineio::PacketType::Message.digit());
-            packet.write(out);
-        }
-        Format::Lines => packet.write(out),
-        Format::Plain(engine) => {
-            out.extend(engine.map(|_| engineio::PacketType::Message.digit()));
-            out.extend_from_slice(packet.data.as_bytes());
-        }
-    })
-}
-
-/// A Socket.IO packet and its attachments, in a format.
-pub(super) fn prepare_attached(mut packet: Packet<'_>, attachments: &[Bytes], format: Format) -> Vec<Prepared> {
-    packet.attachments = u32::try_from(attachments.len()).unwrap_or(u32::MAX);
-    let attached = attachments.iter().map(|bytes| prepare_binary(bytes, format));
-    core::iter::once(prepare(&packet, format)).chain(attached).collect()
-}
-
-/// Binary data in a format.
-pub(super) fn prepare_binary(bytes: &[u8], format: Format) -> Prepared {
-    match format {
-        Format::Lines => base64_line(bytes),
-        Format::Engine(Revision::V4) | Format::Plain(None | Some(Revision::V4)) => Prepared::binary(bytes),
-        // It begins with its type there.
-        Format::Engine(Revision::V3) | Format::Plain(Some(Revision::V3)) => {
-            Prepared::with(Opcode::Binary, bytes.len().saturating_add(1), |out| {
-                out.push(4);
-                out.extend_from_slice(bytes);
-            })
-        }
     }
 }

@@ -236,6 +236,10 @@ pub enum Error {
     /// In Socket.IO.
     #[error("Socket.IO: {0}")]
     SocketIo(socketio::Error),
+    /// Before the application accepted it, a client with messages alone sent more of them than
+    /// [`Limits::packet_bytes_max`](super::Limits::packet_bytes_max) lets be kept.
+    #[error("too many messages before the client was accepted")]
+    EarlyMessages,
     /// The client did not answer the heartbeat.
     #[error("heartbeat timed out")]
     PingTimeout,

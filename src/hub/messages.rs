@@ -6,17 +6,16 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use super::connection::Tie;
-use super::emit::{Body, prepare_binary};
+use super::emit::Body;
 use super::error::EmitError;
 use super::event::{Error, Event};
 use super::front::Hub;
 use super::ids::{ConnId, SessionId, SocketId};
-use super::session::{Format, Session, Speech, session_place};
+use super::session::{Session, Speech, session_place};
 use super::target::{Receipt, Target};
-use crate::engineio::PacketType;
 use crate::socketio::{self, Arguments as _, Packet, Placeholder, attach};
 use crate::time::Instant;
-use crate::ws::{CloseCode, Message, Opcode, Prepared};
+use crate::ws::{CloseCode, Message};
 
 impl Hub {
     /// Sends a message: to [`Plain`](super::Plain) clients and lines as it is, to Socket.IO clients as the event `message`,
@@ -53,7 +52,7 @@ impl Hub {
         self.clock(now);
         let Some(Tie::Carries(id)) = self.conns.get(conn).map(|conn| conn.tie) else { return };
         let Some(format) = self.sessions.get(id).map(Session::format) else { return };
-        if let Some(raw) = prepare_message(&message.into(), format) {
+        if let Some(raw) = format.message(&message.into()) {
             self.send_alone(session_place(id), alloc::vec![raw]);
         }
     }
@@ -70,7 +69,7 @@ impl Hub {
         if socket.is_some_and(|socket| self.is_live(socket)) {
             return Ok(Some(Event::Message { conn, socket, message }));
         }
-        self.hold_early(conn, id, message).ok_or(Error::SocketIo(socketio::Error::NotConnected))?;
+        self.hold_early(conn, id, message).ok_or(Error::EarlyMessages)?;
         Ok(None)
     }
 
@@ -141,26 +140,4 @@ impl Hub {
 /// What it costs to keep a message.
 fn size(message: &Message<'_>) -> usize {
     message.as_bytes().len().saturating_add(64)
-}
-
-/// A message as it is, for who can take it so.
-pub(super) fn prepare_message(message: &Message<'_>, format: Format) -> Option<Prepared> {
-    match (format, message) {
-        (Format::Engine(_), _) => None,
-        (Format::Lines | Format::Plain(None), Message::Text(text)) => Some(Prepared::text(text)),
-        (Format::Plain(Some(_)), Message::Text(text)) => {
-            Some(Prepared::with(Opcode::Text, text.len().saturating_add(1), |out| {
-                out.push(PacketType::Message.digit());
-                out.extend_from_slice(text.as_bytes());
-            }))
-        }
-        (_, Message::Binary(bytes)) => Some(prepare_binary(bytes, format)),
-    }
-}
-
-/// Binary data as a line.
-pub(super) fn base64_line(bytes: &[u8]) -> Prepared {
-    let mut line = alloc::string::String::from("b");
-    BASE64_STANDARD.encode_string(bytes, &mut line);
-    Prepared::text(&line)
 }

@@ -141,6 +141,7 @@ mod error;
 mod event;
 mod foreign;
 mod form;
+mod format;
 mod front;
 mod groups;
 mod handshake;

@@ -8,9 +8,10 @@ use bytes::Bytes;
 
 use super::connection::Tie;
 use super::event::{DisconnectReason, Error, Event, Refusal};
+use super::format::Format;
 use super::front::Hub;
 use super::ids::{AckId, ConnId, Reply, SessionId};
-use super::session::{Assembling, Format, session_place};
+use super::session::{Assembling, session_place};
 use super::socket::Phase;
 use crate::engineio::{Received, Revision, SessionError};
 use crate::socketio::{self, Args, Assembly, EventData, Packet, PacketType, Protocol, check_object};

@@ -4,8 +4,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::emit::prepare_attached;
-use super::session::Format;
+use super::format::Format;
 use crate::socketio::{Packet, Parser, Protocol};
 use crate::ws::Prepared;
 
@@ -17,7 +16,7 @@ impl Parser {
             (Self::MessagePack, Format::Engine(revision)) => {
                 packed::prepare(&packet, attachments, revision).into_iter().collect()
             }
-            _ => prepare_attached(packet, attachments, format),
+            _ => format.packet_attached(packet, attachments),
         }
     }
 

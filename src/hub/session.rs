@@ -8,6 +8,7 @@ use super::carrier::Carrier;
 use super::config::{Config, Content};
 use super::connection::Tie;
 use super::event::{DisconnectReason, Error};
+use super::format::Format;
 use super::front::Hub;
 use super::handshake::Handshake;
 use super::ids::{ConnId, SessionId};
@@ -65,22 +66,6 @@ pub(super) struct Early {
     pub(super) messages: Vec<(ConnId, Message<'static>)>,
     /// What it costs to keep them.
     pub(super) bytes: usize,
-}
-
-/// How packets are written for a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
-    Engine(Revision),
-    Lines,
-    /// As they are: on a WebSocket, or as the messages of Engine.IO.
-    Plain(Option<Revision>),
-}
-
-impl Format {
-    /// Whether what is sent is no packet of Socket.IO.
-    pub(super) const fn is_plain(self) -> bool {
-        matches!(self, Self::Plain(_))
-    }
 }
 
 /// A packet whose attachments are still to come, and how long they may take.

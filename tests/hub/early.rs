@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use roomwire::Stream;
-use roomwire::hub::{Config, ConnId, Plain, Refusal, SocketId};
+use roomwire::hub::{Config, ConnId, Error, Plain, Refusal, SocketId};
 use roomwire::ws::{CloseCode, Message, Opcode};
 
 use crate::fuzz_hub::Told;
@@ -135,5 +135,7 @@ fn one_message_waits_whatever_its_size() {
         let (conn, socket) = early(&mut world, target);
         let told = says(&mut world, target, conn, &"x".repeat(1000));
         assert!(matches!(told[..], [Told::Disconnected(lost, _, None)] if lost == socket), "{target} {told:?}");
+        world.hub.receive_eof(world.now, conn);
+        assert_eq!(world.told(), [Told::Closed(conn, Some(Error::EarlyMessages))], "{target}");
     }
 }

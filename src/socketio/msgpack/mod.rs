@@ -10,7 +10,7 @@
 //!
 //! let message = b"\x83\xa4type\x02\xa4data\x93\xa3pos\x01\xc4\x01\xff\xa3nsp\xa1/";
 //! let packet = Unpacked::parse(message, 10, 1000)?;
-//! assert_eq!((packet.kind, packet.namespace), (PacketType::Event, "/"));
+//! assert_eq!((packet.kind, &*packet.namespace), (PacketType::Event, "/"));
 //! assert_eq!(packet.data, r#"["pos",1,{"_placeholder":true,"num":0}]"#);
 //! assert_eq!(&*packet.attachments[0], b"\xff");
 //! # Ok::<(), roomwire::socketio::Error>(())
