@@ -158,11 +158,7 @@ fn layers_know_only_what_lies_below_them() {
             continue;
         }
         let level = LAYERS.iter().position(|layer| *layer == folder);
-        assert!(
-            level.is_some() || GROUND.contains(&folder.as_str()),
-            "src/{}: a layer that nobody knows",
-            source.path
-        );
+        assert!(level.is_some() || GROUND.contains(&folder.as_str()), "src/{}: a layer that nobody knows", source.path);
         // Joined, so that an import over several lines is one.
         let text: String = source.lines.join(" ");
         for found in imports(&text) {
