@@ -1,7 +1,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use roomwire::hub::{Config, ConnId, Event, Hub, Origins, SocketId, Target};
+use roomwire::hub::{Config, ConnId, Event, Hub, Origins, Plain, SocketId, Target};
 use roomwire::ws::Opcode;
 use roomwire::{Instant, Stream};
 
@@ -25,6 +25,7 @@ pub const LINEAR: &[Linear] = &[
     Linear { name: "hub: disconnect from all its rooms", units: 100, run: disconnect },
     Linear { name: "hub: sessions that come and go", units: 100, run: come_and_go },
     Linear { name: "hub: all enter a room within one window", units: 200, run: enter },
+    Linear { name: "hub: messages before their client is accepted", units: 1000, run: early },
 ];
 
 /// A hub, its application and the clients' side, in virtual time.
@@ -39,6 +40,7 @@ impl World {
     fn new() -> Self {
         let mut config = Config::new(Origins::Any);
         config.limits.rooms_per_socket_max = 1000;
+        config.plain = vec![Plain::engine_io("/engine.io/", "/")];
         let hub = Hub::new(config, [9; 32], Instant::ORIGIN).expect("the limits are in order");
         Self { hub, now: Instant::ORIGIN, acknowledged: 0, heard: 0 }
     }
@@ -151,22 +153,39 @@ fn event_and_ack(times: usize) {
     assert_eq!(world.acknowledged, times);
 }
 
+/// The sessions of long polling: their target, and their id.
+struct Poller {
+    target: &'static str,
+    sid: String,
+}
+
+impl Poller {
+    /// A session that is opened on this stream; who is connecting by that.
+    fn open(world: &mut World, target: &'static str, conn: ConnId) -> (Self, Option<SocketId>) {
+        let connecting = world.receive(conn, &mut request("GET", target, "", ""));
+        let opened = world.hub.outgoing(conn).collect::<Vec<_>>().concat();
+        let opened = String::from_utf8(opened).expect("it is text");
+        let sid = opened.split('"').nth(3).expect("it names the session").to_owned();
+        world.settle();
+        (Self { target, sid }, connecting)
+    }
+
+    fn request(&self, method: &str, body: &str) -> Vec<u8> {
+        request(method, self.target, &format!("&sid={}", self.sid), body)
+    }
+}
+
 fn poll_and_ack(times: usize) {
     let mut world = World::new();
     let get = world.hub.connect(world.now).expect("there is room");
     let post = world.hub.connect(world.now).expect("there is room");
-    world.receive(get, &mut polling("GET", "", ""));
-    let opened = world.hub.outgoing(get).collect::<Vec<_>>().concat();
-    let sid =
-        String::from_utf8(opened).expect("it is text").split('"').nth(3).expect("it names the session").to_owned();
-    world.settle();
-    let query = format!("&sid={sid}");
-    let socket = world.receive(post, &mut polling("POST", &query, "40")).expect("it asks for a namespace");
+    let (session, _) = Poller::open(&mut world, "/socket.io/", get);
+    let socket = world.receive(post, &mut session.request("POST", "40")).expect("it asks for a namespace");
     world.hub.accept(world.now, socket).expect("it is awaited");
-    world.receive(get, &mut polling("GET", &query, ""));
+    world.receive(get, &mut session.request("GET", ""));
     world.settle();
     let event = r#"420["message",{"room":"lobby","text":"good evening, everybody","at":1700000000000},true]"#;
-    let mut requests = vec![(polling("GET", &query, ""), polling("POST", &query, event)); times];
+    let mut requests = vec![(session.request("GET", ""), session.request("POST", event)); times];
     (world.acknowledged, world.heard) = (0, 0);
     count(|| {
         for (getting, posting) in &mut requests {
@@ -178,14 +197,28 @@ fn poll_and_ack(times: usize) {
     assert_eq!((world.acknowledged, world.heard), (times, 2 * times));
 }
 
-/// A request as a browser sends it.
-fn polling(method: &str, query: &str, body: &str) -> Vec<u8> {
+/// All in one POST, of who has messages alone; then they are told.
+fn early(messages: usize) {
+    let mut world = World::new();
+    let conn = world.hub.connect(world.now).expect("there is room");
+    let (session, connecting) = Poller::open(&mut world, "/engine.io/", conn);
+    let mut posting = session.request("POST", &vec!["4x"; messages].join("\x1e"));
+    count(|| {
+        world.receive(conn, &mut posting);
+        world.hub.accept(world.now, connecting.expect("it asks at once")).expect("it is awaited");
+        let told = std::iter::from_fn(|| world.hub.poll_event());
+        assert_eq!(told.filter(|event| matches!(event, Event::Message { .. })).count(), messages);
+    });
+}
+
+/// A request of long polling as a browser sends it.
+fn request(method: &str, target: &str, query: &str, body: &str) -> Vec<u8> {
     let length = match method {
         "POST" => format!("Content-Type: text/plain;charset=UTF-8\r\nContent-Length: {}\r\n", body.len()),
         _ => String::new(),
     };
     format!(
-        "{method} /socket.io/?EIO=4&transport=polling{query} HTTP/1.1\r\nHost: chat.example.org\r\nConnection: keep-alive\r\n\
+        "{method} {target}?EIO=4&transport=polling{query} HTTP/1.1\r\nHost: chat.example.org\r\nConnection: keep-alive\r\n\
         User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36\r\nAccept: */*\r\n{length}\
         Origin: https://chat.example.org\r\nReferer: https://chat.example.org/\r\nAccept-Encoding: gzip, deflate, br\r\n\
         Accept-Language: en-GB,en;q=0.9\r\n\r\n{body}"
