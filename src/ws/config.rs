@@ -19,7 +19,7 @@ pub struct Limits {
     pub fragments_max: u32,
     /// Bytes in the outbox above which a message is refused with
     /// [`SendError::OutboxFull`](super::SendError::OutboxFull). Default 32 MiB. Control frames do
-    /// not count: of them at most about 1.3 KiB are ever queued.
+    /// not count: of pongs at most about 1.3 KiB are queued beyond what is written meanwhile.
     pub outbox_bytes_max: usize,
     /// Bytes in the outbox above which [`wants_read`](super::Connection::wants_read) is false: who does not read
     /// its answers is not asked for more. Default 65,536.
@@ -91,7 +91,8 @@ pub struct Config {
     pub ping_interval: Option<Duration>,
     /// After a ping: how long to wait for any byte before the connection is given up. Default 20 s.
     pub ping_timeout: Duration,
-    /// How long to wait for the peer's close frame, and after that for its end of the stream. Default 5 s.
+    /// How long to wait for the peer's close frame, and after that for its end of the stream, each from when everything that
+    /// stands before is written. Default 5 s.
     pub close_timeout: Duration,
     /// How long a peer may take to read 16 KiB of what is sent to it, or all of it if that is less. Default 30 s.
     pub write_timeout: Duration,
@@ -124,7 +125,7 @@ impl Config {
         self.deflate.as_ref().map(deflate::offer)
     }
 
-    /// Whether these settings can work.
+    /// Whether these settings can work. A connection does not ask: to do so once, where they come from, is for its owner.
     ///
     /// # Errors
     /// The first limit that is out of its range.

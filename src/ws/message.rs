@@ -228,7 +228,7 @@ impl Prepared {
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn deflated(self, level: u8) -> Self {
-        self.deflated_within(level.clamp(1, 9), 15)
+        self.deflated_within(level, 15)
     }
 
     #[cfg(feature = "deflate")]

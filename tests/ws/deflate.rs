@@ -362,3 +362,16 @@ fn a_prepared_message_needs_a_window_of_its_own_size() {
         }
     }
 }
+
+/// A configuration that nobody has validated is harmless, too.
+#[test]
+fn a_level_beyond_all_is_the_highest() {
+    for level in [0, 10, 255] {
+        let (mut client, mut server) = pair(DeflateConfig { level, ..all() }, DeflateConfig { level, ..all() });
+        let text = "again and ".repeat(100);
+        client.send(START, &*text).unwrap();
+        assert_eq!(receive(&mut server, take(&mut client)), [Ok(text.clone().into_bytes())]);
+        server.send(START, &*text).unwrap();
+        assert_eq!(receive(&mut client, take(&mut server)), [Ok(text.into_bytes())]);
+    }
+}

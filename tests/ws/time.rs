@@ -261,6 +261,67 @@ fn a_timeout_of_zero_is_refused_or_harmless() {
     }
 }
 
+/// A close frame behind much is not read at once; who goes on reading has its time from then on.
+#[test]
+fn the_close_timeout_begins_when_everything_is_written() {
+    let config = Config::default();
+    for mut conn in [server(config.clone()), client(config.clone())] {
+        conn.send(START, vec![1; 400_000]).unwrap();
+        conn.close(START, CloseCode::NORMAL, "").unwrap();
+        let (mut now, step) = (START, config.write_timeout - millis(1));
+        assert!(step > config.close_timeout);
+        while conn.outgoing_len() > 0 {
+            now = after(now, step);
+            assert!(conn.handle_timeout(now).is_none(), "{} bytes are unwritten", conn.outgoing_len());
+            conn.sent(now, 50_000);
+        }
+        let at = after(now, config.close_timeout);
+        assert_eq!(closed(fires_at(&mut conn, at)).error, Some(Error::CloseTimeout));
+        assert_closed(&mut conn, at);
+    }
+}
+
+/// The same for our last frame after a violation; who reads nothing has the write time-out.
+#[test]
+fn who_reads_nothing_at_the_end_has_the_write_timeout() {
+    for close in [true, false] {
+        for mut conn in both() {
+            conn.send(START, vec![1; 40_000]).unwrap();
+            if close {
+                conn.close(START, CloseCode::NORMAL, "").unwrap();
+            } else {
+                assert!(matches!(receive(&mut conn, START, &[0xFF])[..], [Seen::Closed(_)]));
+            }
+            let at = after(START, small().write_timeout);
+            let told = fires_at(&mut conn, at);
+            assert_eq!(told.map(|told| closed(Some(told)).error), close.then_some(Some(Error::WriteTimeout)));
+            assert_closed(&mut conn, at);
+        }
+    }
+}
+
+/// A ping stands behind what is not read yet, though it is little.
+#[test]
+fn a_ping_behind_a_rest_may_wait() {
+    let (mut conn, mut now, mut pings) = (server(Config::default()), START, 0);
+    conn.send(now, vec![7; 40_000]).unwrap();
+    assert!(conn.wants_read());
+    for _ in 0..300 {
+        now = after(now, millis(1000));
+        conn.send(now, vec![7; 1490]).unwrap();
+        let written = outgoing(&conn)[..1500].to_vec();
+        conn.sent(now, 1500);
+        // It is answered as soon as it is read.
+        if written.windows(2).any(|two| two == PING) {
+            pings += 1;
+            let pong = from_peer(&conn, Opcode::Pong, b"");
+            receive(&mut conn, now, &pong);
+        }
+        assert!(conn.handle_timeout(now).is_none(), "taken for dead while it reads, {pings} pings");
+    }
+    assert!(pings > 1 && conn.outgoing_len() > 30_000, "{pings} {}", conn.outgoing_len());
+}
+
 /// While a peer is behind with reading it is not read from: its pong cannot be seen, that it reads can.
 #[test]
 fn a_slow_reader_is_not_silent() {

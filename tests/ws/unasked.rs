@@ -147,3 +147,30 @@ fn pongs_come_in_the_order_of_their_pings() {
     }
     assert!(pongs.is_sorted() && pongs.last() == Some(&8), "{pongs:?}");
 }
+
+/// Who reads all the time, but never everything, gets an answer to the newest of its pings, and no more than it reads.
+#[test]
+fn pings_are_answered_where_there_is_always_more_to_read() {
+    let mut conn = server(Config::default());
+    let (mut read, mut least) = (Vec::new(), usize::MAX);
+    conn.send(START, vec![0; 20_000]).unwrap();
+    for nth in 1..=200 {
+        conn.send(START, vec![0; 2_000]).unwrap();
+        // More than is answered one by one, and the last one is short.
+        for _ in 0..10 {
+            receive(&mut conn, START, &frame(true, Opcode::Ping, key(Role::Server), &[nth; 125]));
+        }
+        receive(&mut conn, START, &frame(true, Opcode::Ping, key(Role::Server), &[nth]));
+        let waiting = outgoing(&conn);
+        let count = waiting.len() - 18_000;
+        read.extend_from_slice(&waiting[..count]);
+        conn.sent(START, count);
+        least = least.min(conn.outgoing_len());
+        assert!(conn.outgoing_len() < 20_000, "{} bytes wait", conn.outgoing_len());
+    }
+    assert!(least > 15_000, "there was always more: {least}");
+    read.extend(flush(&mut conn, START));
+    read.extend(flush(&mut conn, START));
+    let pongs: Vec<u8> = frames(&read).iter().filter(|frame| frame.first == 0x8A).map(|pong| pong.payload[0]).collect();
+    assert!(pongs.is_sorted() && (1..=200).all(|nth| pongs.contains(&nth)), "{pongs:?}");
+}

@@ -17,8 +17,8 @@ impl Connection {
         self.clock(now);
         match core::mem::replace(&mut self.state, State::Closed) {
             State::Open(reader, waiting) => {
-                self.enter(State::Closing(reader, waiting));
                 self.write_frame(Opcode::Close, &close::encode(code, reason));
+                self.enter(State::Closing(reader, waiting));
                 Ok(())
             }
             other => {
@@ -91,10 +91,15 @@ impl Connection {
     }
 
     pub(super) fn enter(&mut self, state: State) {
-        self.deadline = match state {
-            State::Closing(..) | State::Draining => self.now.saturating_add(self.config.close_timeout),
-            _ => Instant::NEVER,
-        };
         self.state = state;
+        // While something is unwritten, it is for `stall` to say how long the peer may take to read it.
+        let runs = self.is_ending() && self.outbox.is_empty();
+        self.deadline = if runs { self.now.saturating_add(self.config.close_timeout) } else { Instant::NEVER };
+        self.watch_writes();
+    }
+
+    /// Whether the peer has something to do yet before the end.
+    pub(super) const fn is_ending(&self) -> bool {
+        matches!(self.state, State::Closing(..) | State::Draining)
     }
 }

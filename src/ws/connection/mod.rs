@@ -93,8 +93,8 @@ enum Encoding {
     },
 }
 
-/// Pongs queued since the outbox was last empty, in bytes. Beyond that only the newest ping is
-/// owed an answer (section 5.5.3), so that pings of who reads nothing cost nothing.
+/// Pongs queued, in bytes beyond what was written meanwhile. Beyond that only the newest ping is owed an answer (section
+/// 5.5.3), so that pings of who reads nothing cost nothing.
 const PONG_BYTES_MAX: u16 = 1024;
 
 /// One WebSocket connection, either end of it.
@@ -309,15 +309,21 @@ impl Connection {
         if count == 0 {
             return;
         }
-        if !self.wants_read() {
-            // That the peer reads is a sign of life.
-            self.await_pong_anew(now);
-        }
+        let paused = !self.wants_read();
         self.outbox.advance(count);
         self.stall.written(self.now, self.config.write_timeout, count, self.outbox.len());
-        if self.outbox.is_empty() {
-            self.pong_bytes = 0;
+        if paused || !self.outbox.is_empty() {
+            // The peer reads, a sign of life: our ping may stand behind the rest, or its pong behind what we did not read.
+            self.await_pong_anew(now);
+        }
+        let written = u16::try_from(count).unwrap_or(u16::MAX);
+        self.pong_bytes = if self.outbox.is_empty() { 0 } else { self.pong_bytes.saturating_sub(written) };
+        if self.pong_bytes == 0 {
             self.write_owed_pong();
+        }
+        if self.outbox.is_empty() && self.is_ending() {
+            // Only now can the peer have read our close frame.
+            self.deadline = self.now.saturating_add(self.config.close_timeout);
         }
         self.watch_writes();
     }

@@ -322,11 +322,11 @@ impl Connection {
             return;
         }
         let size = u16::try_from(payload.len().saturating_add(HEADER_BYTES_MAX)).unwrap_or(u16::MAX);
-        if self.pong_bytes.saturating_add(size) <= PONG_BYTES_MAX {
+        let owed = self.extras.as_ref().is_some_and(|extras| extras.pong.is_some());
+        if !owed && self.pong_bytes.saturating_add(size) <= PONG_BYTES_MAX {
             self.pong_bytes = self.pong_bytes.saturating_add(size);
             return self.write_pong(payload);
         }
-        // Shorter pings behind this one must not be answered before it.
         self.pong_bytes = PONG_BYTES_MAX;
         let mut pong = Pong { payload: [0; CONTROL_BYTES_MAX], len: payload.len() };
         for (to, from) in pong.payload.iter_mut().zip(payload) {
@@ -341,8 +341,8 @@ impl Connection {
         if extras.masks.is_none() && extras.deflate.is_none() {
             self.extras = None;
         }
-        if let Some(pong) = pong.filter(|_| self.is_open()) {
-            self.write_pong(pong.payload.get(..pong.len).unwrap_or_default());
+        if let Some(pong) = pong {
+            self.owe_pong(pong.payload.get(..pong.len).unwrap_or_default());
         }
     }
 

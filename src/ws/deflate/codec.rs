@@ -103,7 +103,7 @@ impl Deflater {
     pub(in crate::ws) fn new(level: u8, window_bits: u8) -> Self {
         // zlib has no window of 256 bytes. Its next larger one is cleared after each 256 bytes instead.
         let (window_bits, block_bytes) = if window_bits <= 8 { (9, 256) } else { (window_bits, usize::MAX) };
-        Self { state: Compress::new(i32::from(level), false, window_bits.min(15)), block_bytes }
+        Self { state: Compress::new(i32::from(level.clamp(1, 9)), false, window_bits.min(15)), block_bytes }
     }
 
     /// Appends the deflated form of a message, without its tail; false, and nothing appended, if zlib fails.
