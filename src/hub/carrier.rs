@@ -49,9 +49,15 @@ impl Hub {
     /// Queues packets on a session, all or none: an event and its attachments.
     ///
     /// # Errors
-    /// If there is no room for them, or the session is ending.
+    /// If there is no room for them now, or never would be, or the session is ending.
     pub(super) fn queue(&mut self, session: u32, packets: &[Prepared]) -> Result<(), SendError> {
         let outbox_bytes_max = self.config.limits.outbox_bytes_max;
+        // With the most that each may take besides, so that the last has room if the first has.
+        let size = |packet: &Prepared| packet.frame().len().saturating_add(FRAME_BYTES);
+        let size = packets.iter().fold(0_usize, |sum, packet| sum.saturating_add(size(packet)));
+        if size > outbox_bytes_max {
+            return Err(SendError::TooLong);
+        }
         let Some(entry) = self.sessions.at_mut(session) else { return Err(SendError::NotOpen) };
         match &mut entry.carrier {
             Carrier::Polling(polling) => {
@@ -66,9 +72,6 @@ impl Hub {
                 if let [packet] = packets {
                     entry.send(self.now, packet)?;
                 } else {
-                    // With the most that each may take besides, so that the last has room if the first has.
-                    let size = |packet: &Prepared| packet.frame().len().saturating_add(FRAME_BYTES);
-                    let size = packets.iter().fold(0_usize, |sum, packet| sum.saturating_add(size(packet)));
                     if entry.outgoing_len().saturating_add(size) > outbox_bytes_max {
                         return Err(SendError::OutboxFull);
                     }

@@ -195,10 +195,12 @@ impl Hub {
         let receipt = &mut broadcast.receipt;
         match sent {
             Ok(()) => receipt.queued = receipt.queued.saturating_add(1),
-            Err(SendError::OutboxFull | SendError::TooLong) if broadcast.volatile => {
+            // Who has room for no more is not too slow: as a line, binary data take a third more.
+            Err(SendError::TooLong) => receipt.dropped = receipt.dropped.saturating_add(1),
+            Err(SendError::OutboxFull) if broadcast.volatile => {
                 receipt.dropped = receipt.dropped.saturating_add(1);
             }
-            Err(SendError::OutboxFull | SendError::TooLong) => {
+            Err(SendError::OutboxFull) => {
                 receipt.cut_off = receipt.cut_off.saturating_add(1);
                 broadcast.full.extend(self.sessions.key_at(session));
             }

@@ -59,6 +59,7 @@ impl Form {
         if let [packet] = packets
             && packet.opcode() == Opcode::Text
             && form == PayloadForm::V4
+            && !packet.payload().contains(&SEPARATOR)
         {
             // Alone it is all of the body.
             return response.body(packet.payload().clone());
@@ -68,6 +69,11 @@ impl Form {
         for packet in packets {
             let bytes = packet.payload().as_ref();
             let packet = match (packet.opcode(), self.revision) {
+                // One packet stays one, whatever the application passes on.
+                (Opcode::Text, Revision::V4) if bytes.contains(&SEPARATOR) => {
+                    let text = String::from_utf8_lossy(bytes);
+                    PayloadPacket::Text(text.replace(char::from(SEPARATOR), "\u{FFFD}").into())
+                }
                 (Opcode::Text, _) => PayloadPacket::Text(String::from_utf8_lossy(bytes)),
                 (_, Revision::V4) => PayloadPacket::Binary(bytes.into()),
                 // Behind its type byte.

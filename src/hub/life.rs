@@ -26,7 +26,7 @@ impl Hub {
     pub fn accept(&mut self, now: Instant, socket: SocketId) -> Result<(), SocketError> {
         self.clock(now);
         self.require_connecting(socket)?;
-        self.connected(socket, false);
+        self.connected(socket, None);
         Ok(())
     }
 
@@ -44,7 +44,7 @@ impl Hub {
     /// Puts a client that was told by [`Event::Connecting`] back into the session that `token` names, whether that is
     /// away or its old transport only seems alive (which is then closed). It keeps its [`SocketId`], which is returned,
     /// its rooms and its user, and gets a new token; [`Event::Connected`] follows. The id of the connecting socket names
-    /// nothing any more. The old token is good until the client's first packet: its new transport may be lost before it
+    /// nothing any more. The token that was used is good until the client's first packet: its new transport may be lost before it
     /// hears of the new one.
     ///
     /// Events that were emitted to the session while it was away are lost to it.
@@ -79,7 +79,7 @@ impl Hub {
         }
         self.forget_socket(socket);
         self.owe_snapshots(place);
-        self.connected(old, true);
+        self.connected(old, Some(*token));
         if let Some(before) = before.and_then(|place| self.sessions.key_at(place)) {
             self.close_session(before, DisconnectReason::TakenOver, None, CloseCode::GOING_AWAY, "taken over");
         }
@@ -165,22 +165,22 @@ impl Hub {
         Some(Event::Connecting { socket: id, namespace, auth, query })
     }
 
-    /// A socket is live: tells its client, and the application.
-    fn connected(&mut self, socket: SocketId, resumed: bool) {
+    /// A socket is live: tells its client, and the application. Who is resumed has used a token for that.
+    fn connected(&mut self, socket: SocketId, used: Option<Token>) {
         let Some(entry) = self.sockets.get_mut(socket) else { return };
         entry.phase = Phase::Live;
-        // The one that it was made with is good from now on; who is resumed has used that.
-        if resumed {
+        // The one that it was made with is good from now on. What was used its client has; another it need not have heard of, or
+        // has no more use for.
+        if let Some(used) = used {
             let before = core::mem::replace(&mut entry.token, Token::new(&mut self.entropy));
-            if entry.spent.is_none() {
-                entry.spent = Some(Box::new(before));
-            } else {
-                // Never heard of: the client has not spoken since it was made.
-                self.tokens.remove(&before);
+            let spent = entry.spent.replace(Box::new(used));
+            for other in [Some(before), spent.map(|spent| *spent)].into_iter().flatten().filter(|other| *other != used)
+            {
+                self.tokens.remove(&other);
             }
         }
         self.tokens.insert(entry.token, socket);
-        self.events.push_back(Event::Connected { socket, resumed });
+        self.events.push_back(Event::Connected { socket, resumed: used.is_some() });
         let mut data = String::new();
         if let Some(place) = entry.session
             && let Some(session) = self.sessions.at(place)

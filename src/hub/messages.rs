@@ -19,7 +19,8 @@ use crate::ws::{CloseCode, Message};
 
 impl Hub {
     /// Sends a message: to [`Plain`](super::Plain) clients and lines as it is, to Socket.IO clients as the event `message`,
-    /// which is what their `send` and `on("message")` mean. A line with binary data begins with `b` and is base64.
+    /// which is what their `send` and `on("message")` mean. A line with binary data begins with `b` and is base64. What ends a
+    /// line, and on Engine.IO's revision 4 by long polling U+001E, which ends a packet, has no form there and becomes U+FFFD.
     ///
     /// # Errors
     /// As for [`emit`](Self::emit).

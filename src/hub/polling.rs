@@ -123,9 +123,12 @@ impl Polling {
     /// Puts the next packets into the answer to a GET. An answer without any would be no answer.
     fn fill(&mut self, response: Response, packets_max: usize) -> Response {
         if self.queue.is_empty() {
-            self.queue.push_back(Prepared::text("6"));
             // Not behind packets of Socket.IO: clients look at these later, and would see their transport end before.
-            if self.is_leaving() {
+            let leaves = self.is_leaving();
+            if !leaves || packets_max > 1 {
+                self.queue.push_back(Prepared::text("6"));
+            }
+            if leaves {
                 self.queue.push_back(Prepared::text("1"));
             }
         }

@@ -171,7 +171,8 @@ impl From<SocketId> for Target<'_> {
 pub struct Receipt {
     /// It is queued for so many.
     pub queued: usize,
-    /// It was volatile, and so many could not take it now.
+    /// It was volatile, and so many could not take it now; or in the form in which they take it, it is longer than an
+    /// outbox may be.
     pub dropped: usize,
     /// So many are away.
     pub away: usize,

@@ -93,6 +93,15 @@ fn engine_io_without_socket_io() {
     assert_eq!((told.len(), body(&mut world, post)), (2, "ok".into()));
     world.hub.send_message(world.now, socket, "back").unwrap();
     assert_eq!(body(&mut world, poll), "4back");
+    // One packet is one, whatever was passed on: alone, and with others.
+    for (texts, expected) in [(&["a\u{1e}1"][..], "4a\u{fffd}1"), (&["b", "\u{1e}4c"], "4b\u{1e}4\u{fffd}4c")] {
+        for text in texts {
+            world.hub.send_message(world.now, Target::all(), *text).unwrap();
+        }
+        let poll = parked(&mut world, bare("GET", &session, ""));
+        world.told();
+        assert_eq!(body(&mut world, poll), expected);
+    }
     // On the path of Socket.IO nobody knows it.
     let elsewhere = request("GET", &format!("transport=polling{session}"), "");
     let Answer::Now(refused) = world.hub.handle_request(world.now, Peer::default(), elsewhere) else { panic!() };
@@ -225,6 +234,32 @@ fn shutdown_answers_what_is_parked() {
     assert!(world.hub.is_finished());
     let refused = world.hub.handle_request(world.now, Peer::default(), request("GET", "transport=polling", ""));
     assert!(matches!(refused, Answer::Now(response) if response.status() == 503));
+}
+
+/// Also where an answer has room for no more than that.
+#[test]
+fn who_is_disconnected_is_told_so_whatever_fits_an_answer() {
+    for (packets_max, last) in [(1, "1"), (2, "6\u{1e}1")] {
+        let mut config = config();
+        config.engine.poll_packets_max = packets_max;
+        let mut world = World::new(config);
+        let session = open(&mut world);
+        parked(&mut world, request("POST", &session, "40"));
+        let [Told::Connecting(socket, ..)] = world.told()[..] else { panic!() };
+        world.hub.accept(world.now, socket).unwrap();
+        world.hub.disconnect_client(world.now, socket).unwrap();
+        world.told();
+        while world.hub.poll_response().is_some() {}
+        let mut bodies = Vec::new();
+        while let Answer::Parked(poll) =
+            world.hub.handle_request(world.now, Peer::default(), request("GET", &session, ""))
+        {
+            world.told();
+            bodies.push(body(&mut world, poll));
+        }
+        assert_eq!(bodies.last().map(String::as_str), Some(last), "{bodies:?}");
+        assert_eq!(world.hub.counts().sessions, 0);
+    }
 }
 
 /// What is queued at a shutdown is fetched by further requests; nothing else is served.

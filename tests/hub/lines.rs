@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use roomwire::hub::{ConnId, DisconnectReason, Error, Peer, SocketId, Target};
+use roomwire::hub::{ConnId, DisconnectReason, Error, Peer, Receipt, SocketId, Target};
 use roomwire::socketio::{Args, Placeholder, attach};
 use roomwire::ws::Message;
 use roomwire::{Stream, lines, socketio};
@@ -22,6 +22,32 @@ fn says(world: &mut World, conn: ConnId, line: &str) -> Vec<Told> {
 fn hears(world: &mut World, conn: ConnId) -> Vec<String> {
     let bytes = world.read(conn, usize::MAX);
     String::from_utf8(bytes).unwrap().lines().map(Into::into).collect()
+}
+
+/// In base64 it is more than an outbox may be; that is not the fault of who reads.
+#[test]
+fn what_never_fits_is_dropped_and_cuts_nobody_off() {
+    let mut config = config();
+    (config.limits.outbox_bytes_max, config.limits.congested_bytes) = (10_000, 4_000);
+    let mut world = World::new(config);
+    let (line, _) = connected(&mut world);
+    let (other, _) = world.client();
+    for (size, as_lines) in [(7_000, 1), (9_000, 0)] {
+        for as_event in [true, false] {
+            let bytes = vec![1; size];
+            let receipt = if as_event {
+                world.hub.emit(world.now, Target::all(), "b", attach((Placeholder(0),), [&bytes[..]])).unwrap()
+            } else {
+                world.hub.send_message(world.now, Target::all(), bytes).unwrap()
+            };
+            let expected = Receipt { queued: 1 + as_lines, dropped: 1 - as_lines, ..Receipt::default() };
+            assert_eq!(receipt, expected, "{size}");
+            let lines = as_lines * (1 + usize::from(as_event));
+            assert_eq!((hears(&mut world, line).len(), world.hub.outgoing_len(other) > size), (lines, true), "{size}");
+            world.read(other, usize::MAX);
+            assert!(!world.told().iter().any(|told| matches!(told, Told::Disconnected(..) | Told::Closed(..))));
+        }
+    }
 }
 
 fn connected(world: &mut World) -> (ConnId, SocketId) {

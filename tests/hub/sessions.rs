@@ -158,6 +158,27 @@ fn s16_the_old_token_is_good_until_the_client_speaks() {
     assert_eq!(world.hub.resume(world.now, late, &token), Err(ResumeError::UnknownToken));
 }
 
+/// Who only listens may have heard of its new token all the same: the one it used last stays good.
+#[test]
+fn s16_the_token_that_was_used_is_good_again() {
+    let mut world = World::new(config());
+    let (conn, socket) = world.client();
+    let first = world.hub.token(socket).unwrap();
+    world.gone(conn);
+    let again = world.resume(socket);
+    let second = world.hub.token(socket).unwrap();
+    world.gone(again);
+    let lost = world.resume(socket);
+    let unheard = world.hub.token(socket).unwrap();
+    world.gone(lost);
+    for (token, expected) in [(first, Err(ResumeError::UnknownToken)), (second, Ok(socket))] {
+        let (_, asking) = world.connecting("/");
+        assert_eq!(world.hub.resume(world.now, asking, &token), expected);
+    }
+    let (_, asking) = world.connecting("/");
+    assert_eq!(world.hub.resume(world.now, asking, &unheard), Err(ResumeError::UnknownToken), "it has no more use");
+}
+
 #[test]
 fn without_time_to_be_away_only_a_live_session_is_taken_over() {
     let mut config = config();

@@ -187,9 +187,11 @@ impl Sut {
             Secret::Used(number) => self.tokens.get(&of(self, number)).and_then(|(_, used)| *used),
             Secret::Forged => None,
         };
-        match self.hub.resume(self.now, self.sockets[nth], &token.unwrap_or(forged)) {
+        let token = token.unwrap_or(forged);
+        match self.hub.resume(self.now, self.sockets[nth], &token) {
             Ok(id) => {
                 let (old, client) = (self.nth(id), self.owners[&nth]);
+                self.tokens.entry(old).and_modify(|(_, used)| *used = Some(token));
                 self.owners.insert(old, client);
                 format!("Ok {old}")
             }
@@ -382,7 +384,7 @@ impl Sut {
             Told::Connected(socket, resumed) => {
                 let (nth, token) = (self.nth(*socket), self.hub.token(*socket));
                 if let Some(token) = token {
-                    let used = self.tokens.get(&nth).map(|(token, _)| *token);
+                    let used = self.tokens.get(&nth).and_then(|(_, used)| *used);
                     self.tokens.insert(nth, (token, used));
                 }
                 format!("{} {nth}", if *resumed { "resumed" } else { "connected" })
