@@ -414,7 +414,8 @@ impl Hub {
     }
 
     /// Ends everything in order: no further connections, WebSockets are closed with 1001, other streams after what is
-    /// queued. Who has packets to fetch by long polling can do that, on the stream of its last GET. The hub is to be driven on
+    /// queued. Who has packets to fetch by long polling can do that, on the stream of its last GET. Nobody can come back any more:
+    /// who is away has left, and who loses its transport from now on is not away, but gone. The hub is to be driven on
     /// until [`is_finished`](Self::is_finished); what is not finished twice the
     /// [`close_timeout`](super::Config::close_timeout) later is cut off.
     pub fn shutdown(&mut self, now: Instant) {
@@ -423,6 +424,7 @@ impl Hub {
             return;
         }
         self.shutting_down = true;
+        self.end_away();
         let at = self.now.saturating_add(self.config.close_timeout.saturating_mul(2));
         self.timers.schedule(Timer::Shutdown, &mut Scheduled::default(), at);
         let awaited = self.shut_polling_down();

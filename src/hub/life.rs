@@ -240,12 +240,10 @@ impl Hub {
         let Some(entry) = self.sockets.get_mut(socket) else { return };
         entry.session = None;
         self.fail_acks(socket);
-        let Some(entry) = self.sockets.get_mut(socket) else { return };
         let timeout = self.config.away_timeout;
-        let may_stay = entry.phase == Phase::Live
-            && reason.is_recoverable()
-            && !timeout.is_zero()
-            && self.away < self.config.limits.away_max;
+        let has_room = self.away < self.config.limits.away_max && !timeout.is_zero() && !self.is_shutting_down();
+        let Some(entry) = self.sockets.get_mut(socket) else { return };
+        let may_stay = entry.phase == Phase::Live && reason.is_recoverable() && has_room;
         if may_stay {
             let until = self.now.saturating_add(timeout);
             entry.phase = Phase::Away { until };
@@ -256,6 +254,17 @@ impl Hub {
         } else {
             self.events.push_back(Event::Disconnected { socket, reason, away_until: None });
             self.forget_socket(socket);
+        }
+    }
+
+    /// Nobody comes back any more: who is away has left.
+    pub(super) fn end_away(&mut self) {
+        let is_away = |socket: &SocketId| {
+            self.sockets.get(*socket).is_some_and(|entry| matches!(entry.phase, Phase::Away { .. }))
+        };
+        for socket in self.sockets.keys().filter(is_away).collect::<Vec<_>>() {
+            self.forget_socket(socket);
+            self.events.push_back(Event::Left { socket });
         }
     }
 

@@ -287,16 +287,16 @@ fn shutdown_ends_everything() {
     let page = world.hub.connect(world.now).unwrap();
     let half = world.hub.connect(world.now).unwrap();
     world.bytes(half, b"GET / HT");
+    let (lost, away) = world.client();
+    world.gone(lost);
+    world.told();
     world.hub.shutdown(world.now);
     world.hub.shutdown(world.now);
     assert_eq!(world.hub.connect(world.now), Err(ConnectError::ShuttingDown));
+    // Nobody can come back.
     let told = world.told();
-    assert_eq!(
-        told.iter()
-            .filter(|told| matches!(told, Told::Disconnected(found, DisconnectReason::Shutdown, _) if *found == socket))
-            .count(),
-        1
-    );
+    assert_eq!(told[..2], [Told::Left(away), Told::Disconnected(socket, DisconnectReason::Shutdown, None)]);
+    assert_eq!(count(&told, "disconnected"), 1, "{told:?}");
     assert_eq!(world.hears(conn), ["close 1001"]);
     world.bytes(conn, &masked(Opcode::Close, &[3, 233]));
     assert!(!world.hub.is_finished());

@@ -189,6 +189,12 @@ impl Reference {
             T::Advance(span) => self.advance(self.now + span),
             T::Shutdown => {
                 self.shut = true;
+                for socket in 0..self.sockets.len() {
+                    if let Phase::Away(_) = self.sockets[socket].phase {
+                        self.forget(socket);
+                        self.told.push(format!("left {socket}"));
+                    }
+                }
                 let open: Vec<_> = (0..self.clients.len()).filter(|client| self.clients[*client].open).collect();
                 open.into_iter().for_each(|client| self.end(client, "Shutdown", 1001));
             }
@@ -393,7 +399,7 @@ impl Reference {
         self.fail_questions(socket);
         let comes_back =
             matches!(reason, "TransportClosed" | "Closed" | "PingTimeout" | "SlowConsumer" | "TakenOver" | "Shutdown");
-        if self.sockets[socket].phase == Phase::Live && comes_back {
+        if self.sockets[socket].phase == Phase::Live && comes_back && !self.shut {
             let until = self.now + AWAY_TIMEOUT;
             self.sockets[socket].phase = Phase::Away(until);
             self.told.push(format!("lost {socket} by {reason} until {until}"));
