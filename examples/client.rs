@@ -113,8 +113,13 @@ impl Driver {
             if self.client.is_finished() {
                 return self.end();
             }
-            let mut patience =
-                self.client.poll_timeout().map_or(Duration::from_secs(60), |at| at.saturating_since(self.now()));
+            let due = self.client.poll_timeout();
+            if due.is_some_and(|at| at <= self.now()) {
+                // Not left to the wait for news: a server that never stops sending must not stop the time.
+                self.client.handle_timeout(self.now());
+                continue;
+            }
+            let mut patience = due.map_or(Duration::from_secs(60), |at| at.saturating_since(self.now()));
             if self.ending {
                 let left = self.left();
                 if left.is_zero() {
@@ -125,7 +130,7 @@ impl Driver {
             }
             match news.recv_timeout(patience) {
                 Ok(news) => self.hear(news),
-                Err(RecvTimeoutError::Timeout) => self.client.handle_timeout(self.now()),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }

@@ -88,10 +88,15 @@ impl Client {
                 let _ = next_line.send(());
             }
             let due = self.conn.poll_timeout().unwrap_or(Instant::NEVER).min(self.ping_at);
+            if due <= now() {
+                // Not left to the wait for reports: a server that never stops sending must not stop the time.
+                self.time_passed()?;
+                continue;
+            }
             match self.reports.recv_timeout(due.saturating_since(now())) {
                 Ok(report) => self.reported(report)?,
                 Err(RecvTimeoutError::Disconnected) => return Ok(false),
-                Err(RecvTimeoutError::Timeout) => self.time_passed()?,
+                Err(RecvTimeoutError::Timeout) => {}
             }
         }
     }
