@@ -9,6 +9,7 @@ use super::origins::{Cors, Origins};
 use super::presence::PresenceEvents;
 use crate::engineio;
 use crate::http;
+use crate::lines;
 use crate::socketio::Parser;
 use crate::ws::DeflateConfig;
 
@@ -195,6 +196,18 @@ impl Config {
             presence_events: PresenceEvents::default(),
             close_timeout: Duration::from_secs(5),
             write_timeout: Duration::from_secs(30),
+        }
+    }
+
+    /// How its streams of lines behave.
+    pub(super) fn lines(&self) -> lines::Config {
+        lines::Config {
+            line_bytes_max: self.engine.max_payload,
+            outbox_bytes_max: self.limits.outbox_bytes_max,
+            read_pause_bytes: self.limits.congested_bytes,
+            write_timeout: self.write_timeout,
+            idle_interval: Some(self.engine.ping_interval),
+            ..lines::Config::default()
         }
     }
 
