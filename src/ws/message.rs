@@ -127,7 +127,7 @@ impl From<Vec<u8>> for Message<'_> {
 /// let text = Shared::text(bytes::Bytes::from_static("é".as_bytes()))?;
 /// assert!(Shared::text(binary.payload().clone()).is_err());
 /// assert_eq!(text.payload(), "é");
-/// # Ok::<(), roomwire::utf8::InvalidUtf8>(())
+/// # Ok::<(), roomwire::ws::InvalidUtf8>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shared {

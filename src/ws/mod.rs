@@ -120,3 +120,5 @@ pub use mask::apply_mask;
 pub use message::{Message, Piece, Prepared, Shared};
 pub use opening::{Opened, Opening, ProtocolError, UrlError};
 pub use reader::{Inbound, MessageReader};
+
+pub use crate::utf8::InvalidUtf8;
