@@ -92,8 +92,8 @@ impl Config {
             if !self.namespaces.contain(&plain.namespace) {
                 return Err(ConfigError::Namespace(plain.namespace.clone()));
             }
-            if let Some(protocol) = plain.protocols.iter().find(|protocol| !is_token(protocol)) {
-                return Err(ConfigError::Protocol(protocol.clone()));
+            if let Some(name) = plain.subprotocols.iter().find(|name| !is_token(name)) {
+                return Err(ConfigError::Subprotocol(name.clone()));
             }
         }
         Ok(())
@@ -273,9 +273,9 @@ mod tests {
     #[test]
     fn subprotocols() {
         for (name, works) in [("chat.v2", true), ("", false), ("a b", false), ("a,b", false), ("a\r\nX: y", false)] {
-            let protocols = vec!["chat.v1".into(), name.into()];
-            let plain = Plain { protocols, ..Plain::new("/raw", "/chat") };
-            let expected = (!works).then(|| ConfigError::Protocol(name.into()));
+            let subprotocols = vec!["chat.v1".into(), name.into()];
+            let plain = Plain { subprotocols, ..Plain::new("/raw", "/chat") };
+            let expected = (!works).then(|| ConfigError::Subprotocol(name.into()));
             assert_eq!(refused(|config| config.plain = vec![plain]), expected);
         }
     }

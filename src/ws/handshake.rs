@@ -62,7 +62,7 @@ pub enum HandshakeError {
     Extension,
     /// The server chose a subprotocol that was not offered.
     #[error("subprotocol was not offered")]
-    Protocol,
+    Subprotocol,
 }
 
 impl HandshakeError {
@@ -175,7 +175,7 @@ impl Upgrade {
     }
 
     /// The subprotocols that the client offers, in its order of preference (section 4.1).
-    pub fn protocols(&self) -> impl Iterator<Item = &str> {
+    pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
         self.request.header_values("sec-websocket-protocol").flat_map(list).filter(|name| is_token(name))
     }
 
@@ -198,9 +198,9 @@ impl Upgrade {
                 .own_header("sec-websocket-accept", core::str::from_utf8(key).unwrap_or_default()),
             None => Response::new(200),
         };
-        if let Some(chosen) = &accept.protocol {
-            if !self.protocols().any(|offered| offered == chosen) {
-                return Err(AcceptError::ProtocolNotOffered);
+        if let Some(chosen) = &accept.subprotocol {
+            if !self.subprotocols().any(|offered| offered == chosen) {
+                return Err(AcceptError::SubprotocolNotOffered);
             }
             response = response.own_header("sec-websocket-protocol", chosen);
         }
@@ -219,7 +219,7 @@ impl Upgrade {
 /// How an opening handshake is accepted.
 #[derive(Clone, Debug, Default)]
 pub struct Accept {
-    protocol: Option<String>,
+    subprotocol: Option<String>,
     headers: String,
 }
 
@@ -232,20 +232,20 @@ pub enum AcceptError {
     NotAwaited,
     /// The client did not offer this subprotocol; it would fail the connection (section 4.1).
     #[error("subprotocol was not offered")]
-    ProtocolNotOffered,
+    SubprotocolNotOffered,
 }
 
 impl Accept {
     /// Accepts without subprotocol and further headers.
     #[must_use]
     pub const fn new() -> Self {
-        Self { protocol: None, headers: String::new() }
+        Self { subprotocol: None, headers: String::new() }
     }
 
     /// Chooses one of the offered subprotocols.
     #[must_use]
-    pub fn protocol(mut self, name: &str) -> Self {
-        self.protocol = Some(name.into());
+    pub fn subprotocol(mut self, name: &str) -> Self {
+        self.subprotocol = Some(name.into());
         self
     }
 
