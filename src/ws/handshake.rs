@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest as _, Sha1};
 
 use super::deflate::{self, Agreed, DeflateConfig};
-use crate::http::{self, HeaderError, Request, Response, is_token, list};
+use crate::http::{self, HeaderError, Request, Response, is_token, list, list_unquoted};
 
 /// Section 1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -179,9 +179,9 @@ impl Upgrade {
         self.request.header_values("sec-websocket-protocol").flat_map(list).filter(|name| is_token(name))
     }
 
-    /// The extensions that the client offers, as they were sent (section 9.1).
+    /// The extensions that the client offers, each with its parameters as they were sent (section 9.1).
     pub fn extensions(&self) -> impl Iterator<Item = &str> {
-        self.request.header_values("sec-websocket-extensions").flat_map(list)
+        self.request.header_values("sec-websocket-extensions").flat_map(list_unquoted)
     }
 
     /// The response that accepts (section 4.2.2), and whether compression was agreed on in it, and how.

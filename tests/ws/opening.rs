@@ -208,6 +208,21 @@ fn both_sides_with_each_other() {
     assert_eq!(reads(&mut server, sent), [Told::Text("thanks".into())]);
 }
 
+/// A comma within quotes separates nothing (RFC 9110 section 5.6.4), nor does one behind an escaped quote.
+#[test]
+fn offered_extensions() {
+    for (line, expected) in [
+        (r#"x; a="1,2""#, &[r#"x; a="1,2""#][..]),
+        (r#"x; a="1\",2" , ,y;b=3,"#, &[r#"x; a="1\",2""#, "y;b=3"]),
+        (r#"x; a="1, y"#, &[r#"x; a="1, y"#]),
+        (",\t, ", &[]),
+    ] {
+        let headers = [("sec-websocket-version", &b"13"[..]), ("sec-websocket-extensions", line.as_bytes())];
+        let upgrade = Upgrade::extended_connect("CONNECT", Some("websocket"), "h", "/", headers).unwrap();
+        assert_eq!(upgrade.extensions().collect::<Vec<_>>(), expected, "{line}");
+    }
+}
+
 /// RFC 8441: what HTTP/2 says in place of the handshake.
 #[test]
 fn extended_connect() {
