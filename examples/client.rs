@@ -24,7 +24,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::process::ExitCode;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant as Clock};
 
@@ -36,6 +36,9 @@ use roomwire::{Instant, Stream};
 /// How long the server may answer after the end of the input. Official servers take an event for none if the client has left
 /// the namespace by the time they come to it.
 const LINGER: Duration = Duration::from_millis(300);
+
+/// So much of what is read, 64 KiB each, waits at the most: who sends more is not read from until it is looked at.
+const NEWS_MAX: usize = 64;
 
 const USAGE: &str = "usage: client [--polling | --websocket] [--protocol 4 | 5] [--namespace /NAME]... [--auth JSON] \
     [--retries N] [URL]";
@@ -72,7 +75,7 @@ fn main() -> ExitCode {
 fn run() -> Result<bool, Box<dyn Error>> {
     let (config, namespaces, auth) = options()?;
     let origin = Clock::now();
-    let (sender, news) = mpsc::channel();
+    let (sender, news) = mpsc::sync_channel(NEWS_MAX);
     let mut client = Client::new(config, seed(), Instant::ORIGIN)?;
     let mut socket = None;
     for namespace in &namespaces {
@@ -94,7 +97,7 @@ struct Driver {
     /// The namespace that is spoken to.
     socket: SocketId,
     origin: Clock,
-    sender: Sender<News>,
+    sender: SyncSender<News>,
     streams: HashMap<StreamId, TcpStream>,
     /// Whether the input has ended, and not the client yet.
     ending: bool,
@@ -113,8 +116,13 @@ impl Driver {
             if self.client.is_finished() {
                 return self.end();
             }
-            let mut patience =
-                self.client.poll_timeout().map_or(Duration::from_secs(60), |at| at.saturating_since(self.now()));
+            let due = self.client.poll_timeout();
+            if due.is_some_and(|at| at <= self.now()) {
+                // Not left to the wait for news: a server that never stops sending must not stop the time.
+                self.client.handle_timeout(self.now());
+                continue;
+            }
+            let mut patience = due.map_or(Duration::from_secs(60), |at| at.saturating_since(self.now()));
             if self.ending {
                 let left = self.left();
                 if left.is_zero() {
@@ -125,7 +133,7 @@ impl Driver {
             }
             match news.recv_timeout(patience) {
                 Ok(news) => self.hear(news),
-                Err(RecvTimeoutError::Timeout) => self.client.handle_timeout(self.now()),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
@@ -280,7 +288,7 @@ impl Driver {
 }
 
 /// Opens a stream and reads from it until its end.
-fn serve(stream: StreamId, address: &str, sender: &Sender<News>) {
+fn serve(stream: StreamId, address: &str, sender: &SyncSender<News>) {
     let opened = open(address);
     let reader = opened.as_ref().ok().and_then(|tcp| tcp.try_clone().ok());
     // Nobody listens any more when the program is about to end.
@@ -316,7 +324,7 @@ fn open(address: &str) -> io::Result<TcpStream> {
     Err(last)
 }
 
-fn read_lines(sender: &Sender<News>) {
+fn read_lines(sender: &SyncSender<News>) {
     for line in io::stdin().lock().lines().map_while(Result::ok) {
         if sender.send(News::Line(line)).is_err() {
             return;

@@ -2,7 +2,8 @@
 //!
 //! `cargo run --release --example echo -- --listen 127.0.0.1:9001`; with `--features deflate` it compresses.
 
-use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
@@ -38,11 +39,19 @@ fn serve(mut stream: TcpStream, config: Arc<ws::Config>) -> io::Result<()> {
     let mut conn = ws::Connection::server(config, now());
     let mut buffer = vec![0; 64 * 1024];
     loop {
+        // At each turn: who never stops sending, or reads a few bytes now and then, must not stop the time.
+        if conn.poll_timeout().is_some_and(|at| at <= now()) {
+            drop(conn.handle_timeout(now()));
+        }
         // All answers to one read go out in one write.
-        while conn.outgoing_len() > 0 {
+        if conn.outgoing_len() > 0 {
             let pieces: Vec<_> = conn.outgoing().map(IoSlice::new).collect();
-            let written = stream.write_vectored(&pieces)?;
-            conn.sent(now(), written);
+            match stream.write_vectored(&pieces) {
+                Ok(count) => conn.sent(now(), count),
+                Err(error) if error.kind() == Interrupted => {}
+                Err(error) => return Err(error),
+            }
+            continue;
         }
         match conn.stream() {
             Stream::Open => {}
@@ -63,8 +72,7 @@ fn serve(mut stream: TcpStream, config: Arc<ws::Config>) -> io::Result<()> {
                     }
                 }
             }
-            Err(error) if error.kind() == ErrorKind::WouldBlock => drop(conn.handle_timeout(now())),
-            Err(error) if error.kind() == ErrorKind::TimedOut => drop(conn.handle_timeout(now())),
+            Err(error) if matches!(error.kind(), WouldBlock | TimedOut | Interrupted) => {}
             Err(error) => return Err(error),
         }
     }

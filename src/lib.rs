@@ -85,13 +85,13 @@ pub mod entropy;
 pub mod http;
 pub mod hub;
 pub mod lines;
-pub mod outbox;
+mod outbox;
 mod outflow;
 pub mod socketio;
 mod stall;
 pub mod stream;
 pub mod time;
-pub mod utf8;
+mod utf8;
 mod words;
 pub mod ws;
 

@@ -28,6 +28,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::http::LimitsError;
 use crate::outbox::Outbox;
 use crate::outflow::{Outflow, Patience};
 use crate::stream::Stream;
@@ -37,7 +38,7 @@ use crate::utf8;
 /// How a [`Connection`] behaves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Bytes of the longest line from a peer. Default 1,000,000, Socket.IO's `maxHttpBufferSize`.
+    /// Bytes of the longest line from a peer, without its end. Default 1,000,000, Socket.IO's `maxHttpBufferSize`.
     pub line_bytes_max: usize,
     /// Bytes that wait to be written. Default 1 MiB.
     pub outbox_bytes_max: usize,
@@ -46,8 +47,8 @@ pub struct Config {
     /// How long a peer may take to read 16 KiB of what is sent to it, or all of it if that is less. Default 30 s.
     pub write_timeout: Duration,
     /// After so long without anything to write an empty line is written: on a stream whose other end is gone that fails in
-    /// the end. Default 25 s; zero for never.
-    pub idle_interval: Duration,
+    /// the end. Default 25 s; `None` for never.
+    pub idle_interval: Option<Duration>,
     /// After the last byte: how long to wait for the peer to end the stream. Default 2 s.
     pub linger_timeout: Duration,
 }
@@ -59,13 +60,26 @@ impl Default for Config {
             outbox_bytes_max: 1 << 20,
             read_pause_bytes: 65_536,
             write_timeout: Duration::from_secs(30),
-            idle_interval: Duration::from_secs(25),
+            idle_interval: Some(Duration::from_secs(25)),
             linger_timeout: Duration::from_secs(2),
         }
     }
 }
 
 impl Config {
+    /// Whether these settings can work.
+    ///
+    /// # Errors
+    /// The first limit that is out of its range.
+    pub fn validate(&self) -> Result<(), LimitsError> {
+        LimitsError::check("line_bytes_max", self.line_bytes_max, 1, isize::MAX as usize)?;
+        LimitsError::check("outbox_bytes_max", self.outbox_bytes_max, 1024, isize::MAX as usize)?;
+        LimitsError::check("read_pause_bytes", self.read_pause_bytes, 1, isize::MAX as usize)?;
+        LimitsError::positive("write_timeout", self.write_timeout)?;
+        LimitsError::positive("idle_interval", self.idle_interval.unwrap_or(Duration::MAX))?;
+        LimitsError::positive("linger_timeout", self.linger_timeout)
+    }
+
     const fn patience(&self) -> Patience {
         Patience { write: self.write_timeout, linger: self.linger_timeout }
     }
@@ -149,7 +163,7 @@ impl Connection {
         self.clock(now);
         while self.out.is_open() && !input.is_empty() {
             let Some(end) = input.iter().position(|byte| *byte == b'\n') else {
-                if self.begun.len().saturating_add(input.len()) > self.config.line_bytes_max {
+                if self.is_too_long(input) {
                     self.fail(Error::TooLong);
                     break;
                 }
@@ -168,7 +182,7 @@ impl Connection {
 
     /// A line whose end has come.
     fn line<'a>(&mut self, line: &'a [u8]) -> Option<Event<'a>> {
-        if self.begun.len().saturating_add(line.len()) > self.config.line_bytes_max {
+        if self.is_too_long(line) {
             self.fail(Error::TooLong);
             return None;
         }
@@ -187,6 +201,14 @@ impl Connection {
             Err(_) => self.fail(Error::Utf8),
         }
         None
+    }
+
+    /// Whether the line that has begun is too long with these bytes. A carriage return behind the others is none of it if the
+    /// line ends there; if it goes on it is too long then.
+    fn is_too_long(&self, more: &[u8]) -> bool {
+        let ends_with_return = more.last().or(self.begun.last()) == Some(&b'\r');
+        let bytes = self.begun.len().saturating_add(more.len()).saturating_sub(usize::from(ends_with_return));
+        bytes > self.config.line_bytes_max
     }
 
     /// The peer will send no more. A line without its end is dropped.
@@ -330,7 +352,7 @@ impl Connection {
 
 /// When an empty line is due.
 fn idle_deadline(config: &Config, now: Instant) -> Instant {
-    if config.idle_interval.is_zero() { Instant::NEVER } else { now.saturating_add(config.idle_interval) }
+    config.idle_interval.map_or(Instant::NEVER, |interval| now.saturating_add(interval))
 }
 
 /// Whether a line is the first of a request (RFC 9112 section 3).
@@ -386,6 +408,60 @@ mod tests {
         }
     }
 
+    /// What is to be told of a text of single bytes, read in one go by nothing but its rules.
+    fn expected(text: &str, line_bytes_max: usize) -> Vec<Event<'static>> {
+        let mut events = Vec::new();
+        for whole in text.split_inclusive('\n') {
+            let ended = whole.strip_suffix('\n');
+            let content = ended.unwrap_or(whole);
+            let content = content.strip_suffix('\r').unwrap_or(content);
+            if content.len() > line_bytes_max {
+                events.push(Event::Closed { error: Some(Error::TooLong) });
+                break;
+            }
+            if ended.is_some() && !content.is_empty() {
+                events.push(line(content));
+            }
+        }
+        events
+    }
+
+    proptest! {
+        /// The return before a line's end takes no room from it, wherever the bytes were cut; any other does.
+        #[test]
+        fn the_limit_is_of_what_the_line_is_without_its_end(
+            text in "[a\r\n]{0,9}(aaa\r\n)?[a\r\n]{0,9}",
+            cuts in prop::collection::vec(0usize..24, 0..8),
+        ) {
+            let (mut conn, mut events, mut from) = (conn(3), Vec::new(), 0);
+            let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut.min(text.len())).chain([text.len()]).collect();
+            cuts.sort_unstable();
+            for to in cuts {
+                events.extend(read(&mut conn, &text.as_bytes()[from..to]));
+                prop_assert!(conn.begun.len() <= 4);
+                from = to;
+            }
+            prop_assert_eq!(events, expected(&text, 3));
+        }
+    }
+
+    #[test]
+    fn settings_that_cannot_work() {
+        let refused = |change: fn(&mut Config)| {
+            let mut config = Config::default();
+            change(&mut config);
+            config.validate().err().map(|error| error.name)
+        };
+        assert_eq!(refused(|_| {}), None);
+        assert_eq!(refused(|config| config.idle_interval = None), None);
+        assert_eq!(refused(|config| config.line_bytes_max = 0), Some("line_bytes_max"));
+        assert_eq!(refused(|config| config.outbox_bytes_max = 1023), Some("outbox_bytes_max"));
+        assert_eq!(refused(|config| config.read_pause_bytes = 0), Some("read_pause_bytes"));
+        assert_eq!(refused(|config| config.write_timeout = Duration::ZERO), Some("write_timeout"));
+        assert_eq!(refused(|config| config.idle_interval = Some(Duration::ZERO)), Some("idle_interval"));
+        assert_eq!(refused(|config| config.linger_timeout = Duration::ZERO), Some("linger_timeout"));
+    }
+
     #[test]
     fn lines_and_their_ends() {
         assert_eq!(read(&mut conn(9), b"a\r\n\n\r\nb c\nrest"), [line("a"), line("b c")]);
@@ -393,6 +469,7 @@ mod tests {
         let too_long = Event::Closed { error: Some(Error::TooLong) };
         assert_eq!(read(&mut conn(3), b"abcd\nx\n"), [too_long]);
         assert_eq!(read(&mut conn(3), b"abc\nabcd"), [line("abc"), Event::Closed { error: Some(Error::TooLong) }]);
+        assert_eq!(read(&mut conn(3), b"abc\r\nabc\rd"), [line("abc"), Event::Closed { error: Some(Error::TooLong) }]);
         assert_eq!(read(&mut conn(9), b"\xFF\nx\n"), [Event::Closed { error: Some(Error::Utf8) }]);
     }
 
@@ -413,7 +490,7 @@ mod tests {
 
     #[test]
     fn no_sign_of_life_is_due_where_none_is_asked_for() {
-        let config = Config { idle_interval: Duration::ZERO, ..Config::default() };
+        let config = Config { idle_interval: None, ..Config::default() };
         let mut conn = Connection::new(config.into(), Instant::ORIGIN);
         assert_eq!(conn.poll_timeout(), None);
         conn.send(Instant::ORIGIN, "a").unwrap();

@@ -11,7 +11,7 @@ pub struct InvalidUtf8;
 
 /// The bytes as text, if they are UTF-8.
 #[inline]
-pub fn check(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
+pub(crate) fn check(bytes: &[u8]) -> Result<&str, InvalidUtf8> {
     #[cfg(feature = "std")]
     // Below 64 bytes this is core's check; above it uses vector instructions, for ASCII too.
     let text = simdutf8::basic::from_utf8(bytes).map_err(|_| InvalidUtf8);
@@ -37,7 +37,7 @@ fn last_boundary(bytes: &[u8]) -> usize {
 
 /// The beginning of a character whose end has not come yet: at most three bytes.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Utf8Tail {
+pub(crate) struct Utf8Tail {
     bytes: [u8; 4],
     len: u8,
 }
@@ -48,7 +48,7 @@ impl Utf8Tail {
     /// # Errors
     /// As soon as what was given cannot be the beginning of valid text any more. The characters before that are
     /// appended.
-    pub fn push(&mut self, mut piece: &[u8], text: &mut String) -> Result<(), InvalidUtf8> {
+    pub(crate) fn push(&mut self, mut piece: &[u8], text: &mut String) -> Result<(), InvalidUtf8> {
         text.extend(self.complete(&mut piece)?);
         if !self.is_empty() {
             return Ok(());
@@ -63,7 +63,7 @@ impl Utf8Tail {
     ///
     /// # Errors
     /// At the first byte that cannot belong to it.
-    pub fn complete(&mut self, piece: &mut &[u8]) -> Result<Option<char>, InvalidUtf8> {
+    pub(crate) fn complete(&mut self, piece: &mut &[u8]) -> Result<Option<char>, InvalidUtf8> {
         while self.len > 0 {
             let Some((&byte, rest)) = piece.split_first() else { return Ok(None) };
             *piece = rest;
@@ -88,7 +88,7 @@ impl Utf8Tail {
     ///
     /// # Errors
     /// Beside the characters, if something stands behind them that is none.
-    pub fn split<'p>(&mut self, piece: &'p [u8]) -> (&'p str, Result<(), InvalidUtf8>) {
+    pub(crate) fn split<'p>(&mut self, piece: &'p [u8]) -> (&'p str, Result<(), InvalidUtf8>) {
         let (whole, begun) = piece.split_at_checked(last_boundary(piece)).unwrap_or_default();
         match check(whole) {
             Ok(text) => (text, self.begin(begun)),
@@ -109,15 +109,8 @@ impl Utf8Tail {
         Ok(())
     }
 
-    /// How many bytes wait for the end of their character.
-    #[must_use]
-    pub const fn len(&self) -> usize {
-        self.len as usize
-    }
-
     /// Whether the text may end here, that is between two characters.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.len == 0
     }
 }

@@ -56,4 +56,6 @@ pub use received::{ReceivedResponse, ResponseReader};
 pub use request::Request;
 pub use response::{HeaderError, Response};
 pub(crate) use response::{Text, push_header, write_decimal};
-pub(crate) use token::{is_token, list};
+#[cfg(feature = "deflate")]
+pub(crate) use token::split_unquoted;
+pub(crate) use token::{is_token, list, list_unquoted};

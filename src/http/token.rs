@@ -15,5 +15,28 @@ const fn is_token_byte(byte: u8) -> bool {
 
 /// The non-empty members of a comma-separated list, without the white space around them.
 pub(crate) fn list(value: &str) -> impl Iterator<Item = &str> {
-    value.split(',').map(|member| member.trim_matches([' ', '\t'])).filter(|member| !member.is_empty())
+    members(value.split(','))
+}
+
+/// The same of a list whose members may have quoted strings with commas.
+pub(crate) fn list_unquoted(value: &str) -> impl Iterator<Item = &str> {
+    members(split_unquoted(value, b','))
+}
+
+fn members<'a>(parts: impl Iterator<Item = &'a str>) -> impl Iterator<Item = &'a str> {
+    parts.map(|part| part.trim_matches([' ', '\t'])).filter(|member| !member.is_empty())
+}
+
+/// Splits at a separator that does not stand within quotes (RFC 9110 section 5.6.4).
+pub(crate) fn split_unquoted(text: &str, separator: u8) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    text.split(move |c: char| {
+        match c {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            _ => return !quoted && c == char::from(separator),
+        }
+        false
+    })
 }

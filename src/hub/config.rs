@@ -9,6 +9,7 @@ use super::origins::{Cors, Origins};
 use super::presence::PresenceEvents;
 use crate::engineio;
 use crate::http;
+use crate::lines;
 use crate::socketio::Parser;
 use crate::ws::DeflateConfig;
 
@@ -41,7 +42,7 @@ pub struct Plain {
     /// The subprotocols that are spoken there (RFC 6455 section 1.9). The first of them that a client offers is chosen; who
     /// offers none of them gets none, with which a browser that has offered some gives up. Default none, which on Engine.IO
     /// means whichever is offered first, as in the official server.
-    pub protocols: Vec<String>,
+    pub subprotocols: Vec<String>,
     /// Whether clients speak Engine.IO there, whose messages these are: by long polling, by WebSocket, or by the one and then
     /// the other. All of [`Config::engine`] holds for them but the path. Default false: they come by bare WebSockets.
     pub engine_io: bool,
@@ -51,7 +52,7 @@ impl Plain {
     /// A path for bare WebSockets and its namespace, without subprotocols.
     #[must_use]
     pub fn new(path: &str, namespace: &str) -> Self {
-        Self { path: path.into(), namespace: namespace.into(), protocols: Vec::new(), engine_io: false }
+        Self { path: path.into(), namespace: namespace.into(), subprotocols: Vec::new(), engine_io: false }
     }
 
     /// A path for Engine.IO and its namespace. The official client's default path is `/engine.io/`.
@@ -195,6 +196,18 @@ impl Config {
             presence_events: PresenceEvents::default(),
             close_timeout: Duration::from_secs(5),
             write_timeout: Duration::from_secs(30),
+        }
+    }
+
+    /// How its streams of lines behave.
+    pub(super) fn lines(&self) -> lines::Config {
+        lines::Config {
+            line_bytes_max: self.engine.max_payload,
+            outbox_bytes_max: self.limits.outbox_bytes_max,
+            read_pause_bytes: self.limits.congested_bytes,
+            write_timeout: self.write_timeout,
+            idle_interval: Some(self.engine.ping_interval),
+            ..lines::Config::default()
         }
     }
 

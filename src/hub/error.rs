@@ -27,7 +27,7 @@ pub enum ConfigError {
     PathTaken(String),
     /// A subprotocol of [`Config::plain`](super::Config::plain) is no token.
     #[error("invalid subprotocol {0:?}")]
-    Protocol(String),
+    Subprotocol(String),
     /// No browser writes an origin like this: see [`Origins::Listed`](super::Origins::Listed).
     #[error("no origin is written {0:?}")]
     Origin(String),

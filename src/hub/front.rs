@@ -119,14 +119,7 @@ impl Hub {
             ping_timeout: config.engine.ping_timeout,
             ..ws_config.clone()
         };
-        let lines_config = lines::Config {
-            line_bytes_max: config.engine.max_payload,
-            outbox_bytes_max: config.limits.outbox_bytes_max,
-            read_pause_bytes: config.limits.congested_bytes,
-            write_timeout: config.write_timeout,
-            idle_interval: config.engine.ping_interval,
-            ..lines::Config::default()
-        };
+        let lines_config = config.lines();
         let mut entropy = Entropy::new(seed);
         let groups = Groups::new(&mut entropy);
         Ok(Self {

@@ -173,12 +173,12 @@ impl Hub {
             Content::SocketIo => None,
             Content::Plain(at) => self.config.plain.get(at),
         };
-        let protocol = match plain.filter(|plain| !plain.engine_io || !plain.protocols.is_empty()) {
-            Some(plain) => upgrade.protocols().find(|offered| plain.protocols.iter().any(|own| own == offered)),
+        let subprotocol = match plain.filter(|plain| !plain.engine_io || !plain.subprotocols.is_empty()) {
+            Some(plain) => upgrade.subprotocols().find(|offered| plain.subprotocols.iter().any(|own| own == offered)),
             // Browsers fail a connection whose offer of subprotocols is not answered; the official server takes the first.
-            None => upgrade.protocols().next(),
+            None => upgrade.subprotocols().next(),
         };
-        let accept = protocol.map_or_else(Accept::new, |chosen| Accept::new().protocol(chosen));
+        let accept = subprotocol.map_or_else(Accept::new, |chosen| Accept::new().subprotocol(chosen));
         let entry = self.conns.get_mut(conn)?;
         // What is chosen was offered.
         let ws = match &mut entry.link {

@@ -63,7 +63,9 @@ impl Config {
         LimitsError::check("namespace_bytes_max", limits.namespace_bytes_max, 1, 1 << 16)?;
         LimitsError::check("rooms_per_socket_max", limits.rooms_per_socket_max, 0, 1 << 20)?;
         LimitsError::check("packet_bytes_max", limits.packet_bytes_max, 128, isize::MAX as usize)?;
-        LimitsError::check("name_bytes_max", limits.name_bytes_max, 1, 1 << 16)
+        LimitsError::check("name_bytes_max", limits.name_bytes_max, 1, 1 << 16)?;
+        // In the end, so that who set something is told its name here.
+        self.lines().validate()
     }
 
     /// A name is told from its packet's data by the comma behind it, and ends before a `?` in protocol 4.
@@ -90,8 +92,8 @@ impl Config {
             if !self.namespaces.contain(&plain.namespace) {
                 return Err(ConfigError::Namespace(plain.namespace.clone()));
             }
-            if let Some(protocol) = plain.protocols.iter().find(|protocol| !is_token(protocol)) {
-                return Err(ConfigError::Protocol(protocol.clone()));
+            if let Some(name) = plain.subprotocols.iter().find(|name| !is_token(name)) {
+                return Err(ConfigError::Subprotocol(name.clone()));
             }
         }
         Ok(())
@@ -271,11 +273,25 @@ mod tests {
     #[test]
     fn subprotocols() {
         for (name, works) in [("chat.v2", true), ("", false), ("a b", false), ("a,b", false), ("a\r\nX: y", false)] {
-            let protocols = vec!["chat.v1".into(), name.into()];
-            let plain = Plain { protocols, ..Plain::new("/raw", "/chat") };
-            let expected = (!works).then(|| ConfigError::Protocol(name.into()));
+            let subprotocols = vec!["chat.v1".into(), name.into()];
+            let plain = Plain { subprotocols, ..Plain::new("/raw", "/chat") };
+            let expected = (!works).then(|| ConfigError::Subprotocol(name.into()));
             assert_eq!(refused(|config| config.plain = vec![plain]), expected);
         }
+    }
+
+    /// The settings of its streams are made of these, and have ranges of their own.
+    #[test]
+    fn what_works_for_the_hub_works_for_its_streams() {
+        let least = core::time::Duration::from_nanos(1);
+        let error = refused(|config| {
+            config.engine.max_payload = 128;
+            config.limits.outbox_bytes_max = 1024;
+            config.limits.congested_bytes = 1;
+            config.write_timeout = least;
+            config.engine.ping_interval = least;
+        });
+        assert_eq!(error, None);
     }
 
     #[test]

@@ -23,7 +23,7 @@ const TAIL_BYTES: core::ops::Range<usize> = 4096..65_536;
 
 /// A queue of bytes on their way out.
 #[derive(Default)]
-pub struct Outbox {
+pub(crate) struct Outbox {
     /// What stands before `tail`; absent unless something shared or large is queued, or much.
     queue: Option<Box<Queue>>,
     tail: Vec<u8>,
@@ -42,22 +42,19 @@ impl fmt::Debug for Outbox {
 
 impl Outbox {
     /// An empty outbox, which owns no memory.
-    #[must_use]
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self { queue: None, tail: Vec::new(), len: 0, is_lent: false }
     }
 
     /// Bytes not yet written.
-    #[must_use]
     #[inline]
-    pub const fn len(&self) -> usize {
+    pub(crate) const fn len(&self) -> usize {
         self.len
     }
 
     /// Whether everything is written.
-    #[must_use]
     #[inline]
-    pub const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.len == 0
     }
 
@@ -70,7 +67,7 @@ impl Outbox {
 
     /// Lends the memory of `buffer`, whose content is dropped: what is copied from now on is gathered there. Nothing is taken
     /// while something is queued.
-    pub fn lend(&mut self, buffer: &mut Vec<u8>) {
+    pub(crate) fn lend(&mut self, buffer: &mut Vec<u8>) {
         if self.is_empty() {
             buffer.clear();
             core::mem::swap(&mut self.tail, buffer);
@@ -80,7 +77,7 @@ impl Outbox {
 
     /// Gives back what was lent, empty, and perhaps with more room. What is not written by now moves to memory of the outbox's
     /// own; but memory that it fills more than half stays here until it is written.
-    pub fn reclaim(&mut self, buffer: &mut Vec<u8>) {
+    pub(crate) fn reclaim(&mut self, buffer: &mut Vec<u8>) {
         if self.is_lent {
             let own = self.take_tail();
             let lent = core::mem::replace(&mut self.tail, own);
@@ -102,14 +99,14 @@ impl Outbox {
     }
 
     /// Queues a copy.
-    pub fn push(&mut self, bytes: &[u8]) {
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.tail.extend_from_slice(bytes);
         self.len = self.len.saturating_add(bytes.len());
     }
 
     /// Queues bytes that `write` appends to the buffer it is given.
     #[inline]
-    pub fn push_with<R>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    pub(crate) fn push_with<R>(&mut self, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         let before = self.tail.len();
         let result = write(&mut self.tail);
         self.len = self.len.saturating_add(self.tail.len().saturating_sub(before));
@@ -118,7 +115,7 @@ impl Outbox {
 
     /// The same for about `size` bytes: room for them is made without moving much of what is there.
     #[inline]
-    pub fn push_sized<R>(&mut self, size: usize, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
+    pub(crate) fn push_sized<R>(&mut self, size: usize, write: impl FnOnce(&mut Vec<u8>) -> R) -> R {
         if self.tail.capacity().saturating_sub(self.tail.len()) < size {
             self.make_room(size);
         }
@@ -142,7 +139,7 @@ impl Outbox {
 
     /// Queues the first `size` of these bytes: a header whose payload is queued next, on its own.
     #[inline]
-    pub fn push_header(&mut self, header: [u8; 16], size: usize) {
+    pub(crate) fn push_header(&mut self, header: [u8; 16], size: usize) {
         if !self.tail.is_empty() {
             return self.push(header.get(..size).unwrap_or(&header));
         }
@@ -156,7 +153,7 @@ impl Outbox {
     }
 
     /// Queues an owned buffer; a large one is not copied.
-    pub fn push_owned(&mut self, bytes: Vec<u8>) {
+    pub(crate) fn push_owned(&mut self, bytes: Vec<u8>) {
         if bytes.len() <= COPY_BYTES_MAX {
             return self.push(&bytes);
         }
@@ -165,13 +162,13 @@ impl Outbox {
     }
 
     /// Queues bytes that others hold too; all but a few are not copied.
-    pub fn push_shared(&mut self, bytes: &Bytes) {
+    pub(crate) fn push_shared(&mut self, bytes: &Bytes) {
         if bytes.len() <= COPY_BYTES_MAX { self.push(bytes) } else { self.push_bytes(bytes.clone()) }
     }
 
     /// The same for bytes that are given up, which spares them one more owner.
     #[inline]
-    pub fn push_bytes(&mut self, bytes: Bytes) {
+    pub(crate) fn push_bytes(&mut self, bytes: Bytes) {
         if bytes.len() <= COPY_BYTES_MAX {
             return self.push(&bytes);
         }
@@ -203,7 +200,7 @@ impl Outbox {
     }
 
     /// What is to be written, in order. Together the pieces have [`len`](Self::len) bytes.
-    pub fn chunks(&self) -> impl Iterator<Item = &[u8]> {
+    pub(crate) fn chunks(&self) -> impl Iterator<Item = &[u8]> {
         let (queue, mut places) = (self.queue.as_deref(), 0..);
         let (mut tail, mut skip) = (Some(self.tail.as_slice()), self.written());
         let pieces = core::iter::from_fn(move || {
@@ -216,7 +213,7 @@ impl Outbox {
     }
 
     /// Takes the first `count` bytes off: they are written. More than there are is all of them.
-    pub fn advance(&mut self, count: usize) {
+    pub(crate) fn advance(&mut self, count: usize) {
         if count >= self.len {
             return self.clear();
         }
@@ -242,7 +239,7 @@ impl Outbox {
     }
 
     /// Drops everything, and the memory with it, but for what was lent.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         if self.is_lent {
             self.tail.clear();
             (self.queue, self.len) = (None, 0);

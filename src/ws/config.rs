@@ -87,7 +87,8 @@ pub struct Config {
     pub pieces: Option<PieceLimits>,
     /// The limits and time-outs of the opening handshake.
     pub http: Arc<http::Config>,
-    /// After so long without a byte from the peer it gets a ping. Default 30 s; `None` for never.
+    /// After so long without a byte from the peer it gets a ping, and memory of compression is given back that need not be
+    /// kept. Default 30 s; `None` for never: then nothing gives that memory back while the connection is idle either.
     pub ping_interval: Option<Duration>,
     /// After a ping: how long to wait for any byte before the connection is given up. Default 20 s.
     pub ping_timeout: Duration,

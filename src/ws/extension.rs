@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::http::is_token;
+use crate::http::{is_token, split_unquoted};
 
 /// An extension and its parameters, as offered or chosen.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,20 +41,6 @@ fn param(part: &str) -> Option<(&str, Option<&str>)> {
         None => value,
     };
     (is_token(name) && is_token(value)).then_some((name, Some(value)))
-}
-
-/// Splits at a separator that does not stand within quotes.
-fn split_unquoted(text: &str, separator: u8) -> impl Iterator<Item = &str> {
-    let (mut quoted, mut escaped) = (false, false);
-    text.split(move |c: char| {
-        match c {
-            _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            _ => return !quoted && c == char::from(separator),
-        }
-        false
-    })
 }
 
 #[cfg(test)]

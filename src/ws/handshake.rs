@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest as _, Sha1};
 
 use super::deflate::{self, Agreed, DeflateConfig};
-use crate::http::{self, HeaderError, Request, Response, is_token, list};
+use crate::http::{self, HeaderError, Request, Response, is_token, list, list_unquoted};
 
 /// Section 1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -62,7 +62,7 @@ pub enum HandshakeError {
     Extension,
     /// The server chose a subprotocol that was not offered.
     #[error("subprotocol was not offered")]
-    Protocol,
+    Subprotocol,
 }
 
 impl HandshakeError {
@@ -175,13 +175,13 @@ impl Upgrade {
     }
 
     /// The subprotocols that the client offers, in its order of preference (section 4.1).
-    pub fn protocols(&self) -> impl Iterator<Item = &str> {
+    pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
         self.request.header_values("sec-websocket-protocol").flat_map(list).filter(|name| is_token(name))
     }
 
-    /// The extensions that the client offers, as they were sent (section 9.1).
+    /// The extensions that the client offers, each with its parameters as they were sent (section 9.1).
     pub fn extensions(&self) -> impl Iterator<Item = &str> {
-        self.request.header_values("sec-websocket-extensions").flat_map(list)
+        self.request.header_values("sec-websocket-extensions").flat_map(list_unquoted)
     }
 
     /// The response that accepts (section 4.2.2), and whether compression was agreed on in it, and how.
@@ -198,9 +198,9 @@ impl Upgrade {
                 .own_header("sec-websocket-accept", core::str::from_utf8(key).unwrap_or_default()),
             None => Response::new(200),
         };
-        if let Some(chosen) = &accept.protocol {
-            if !self.protocols().any(|offered| offered == chosen) {
-                return Err(AcceptError::ProtocolNotOffered);
+        if let Some(chosen) = &accept.subprotocol {
+            if !self.subprotocols().any(|offered| offered == chosen) {
+                return Err(AcceptError::SubprotocolNotOffered);
             }
             response = response.own_header("sec-websocket-protocol", chosen);
         }
@@ -219,7 +219,7 @@ impl Upgrade {
 /// How an opening handshake is accepted.
 #[derive(Clone, Debug, Default)]
 pub struct Accept {
-    protocol: Option<String>,
+    subprotocol: Option<String>,
     headers: String,
 }
 
@@ -232,20 +232,20 @@ pub enum AcceptError {
     NotAwaited,
     /// The client did not offer this subprotocol; it would fail the connection (section 4.1).
     #[error("subprotocol was not offered")]
-    ProtocolNotOffered,
+    SubprotocolNotOffered,
 }
 
 impl Accept {
     /// Accepts without subprotocol and further headers.
     #[must_use]
     pub const fn new() -> Self {
-        Self { protocol: None, headers: String::new() }
+        Self { subprotocol: None, headers: String::new() }
     }
 
     /// Chooses one of the offered subprotocols.
     #[must_use]
-    pub fn protocol(mut self, name: &str) -> Self {
-        self.protocol = Some(name.into());
+    pub fn subprotocol(mut self, name: &str) -> Self {
+        self.subprotocol = Some(name.into());
         self
     }
 

@@ -11,6 +11,24 @@ use super::frame::{HEADER_BYTES_MAX, Header, Opcode};
 use crate::utf8::{self, InvalidUtf8};
 
 /// A message: text or binary, lent or owned.
+///
+/// What is text in Rust becomes text, what is bytes becomes bytes:
+///
+/// ```
+/// use std::borrow::Cow;
+/// use roomwire::{Instant, ws};
+///
+/// let mut conn = ws::Connection::server_after_upgrade(Default::default(), Instant::ORIGIN);
+/// let (text, bytes) = (String::from("hi"), vec![104, 105]);
+/// conn.send(Instant::ORIGIN, "hi")?;
+/// conn.send(Instant::ORIGIN, b"hi")?;
+/// conn.send(Instant::ORIGIN, &text)?; // is copied to the outbox, and stays the caller's
+/// conn.send(Instant::ORIGIN, &bytes)?;
+/// conn.send(Instant::ORIGIN, Cow::Borrowed(&*text))?;
+/// conn.send(Instant::ORIGIN, Cow::Borrowed(&*bytes))?;
+/// assert_eq!(conn.outgoing().collect::<Vec<_>>().concat(), b"\x81\x02hi\x82\x02hi".repeat(3));
+/// # Ok::<(), ws::SendError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message<'a> {
     /// Text; on the wire it is UTF-8.
@@ -101,6 +119,18 @@ impl<'a> From<&'a str> for Message<'a> {
     }
 }
 
+impl<'a> From<&'a String> for Message<'a> {
+    fn from(text: &'a String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl<'a> From<Cow<'a, str>> for Message<'a> {
+    fn from(text: Cow<'a, str>) -> Self {
+        Self::Text(text)
+    }
+}
+
 impl From<String> for Message<'_> {
     fn from(text: String) -> Self {
         Self::Text(Cow::Owned(text))
@@ -110,6 +140,24 @@ impl From<String> for Message<'_> {
 impl<'a> From<&'a [u8]> for Message<'a> {
     fn from(bytes: &'a [u8]) -> Self {
         Self::Binary(Cow::Borrowed(bytes))
+    }
+}
+
+impl<'a, const N: usize> From<&'a [u8; N]> for Message<'a> {
+    fn from(bytes: &'a [u8; N]) -> Self {
+        bytes.as_slice().into()
+    }
+}
+
+impl<'a> From<&'a Vec<u8>> for Message<'a> {
+    fn from(bytes: &'a Vec<u8>) -> Self {
+        bytes.as_slice().into()
+    }
+}
+
+impl<'a> From<Cow<'a, [u8]>> for Message<'a> {
+    fn from(bytes: Cow<'a, [u8]>) -> Self {
+        Self::Binary(bytes)
     }
 }
 
@@ -127,7 +175,7 @@ impl From<Vec<u8>> for Message<'_> {
 /// let text = Shared::text(bytes::Bytes::from_static("é".as_bytes()))?;
 /// assert!(Shared::text(binary.payload().clone()).is_err());
 /// assert_eq!(text.payload(), "é");
-/// # Ok::<(), roomwire::utf8::InvalidUtf8>(())
+/// # Ok::<(), roomwire::ws::InvalidUtf8>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shared {

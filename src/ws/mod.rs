@@ -118,5 +118,7 @@ pub use frame::{Header, Opcode, Role};
 pub use handshake::{Accept, AcceptError, HandshakeError, Upgrade, accept_key};
 pub use mask::apply_mask;
 pub use message::{Message, Piece, Prepared, Shared};
-pub use opening::{Opened, Opening, ProtocolError, UrlError};
+pub use opening::{Opened, Opening, SubprotocolError, UrlError};
 pub use reader::{Inbound, MessageReader};
+
+pub use crate::utf8::InvalidUtf8;

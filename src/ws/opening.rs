@@ -17,7 +17,7 @@ use crate::http::{HeaderError, ReceivedResponse, is_token, percent_encode, push_
 ///
 /// ```
 /// use roomwire::ws::Opening;
-/// let opening = Opening::url("wss://example.org/chat room?x=1")?.protocol("chat")?.header("origin", "https://example.org")?;
+/// let opening = Opening::url("wss://example.org/chat room?x=1")?.subprotocol("chat")?.header("origin", "https://example.org")?;
 /// assert_eq!((opening.host(), opening.port(), opening.is_secure()), ("example.org", 443, true));
 /// assert_eq!(opening.target(), "/chat%20room?x=1");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -28,7 +28,7 @@ pub struct Opening {
     host: String,
     port: u16,
     target: String,
-    protocols: Vec<String>,
+    subprotocols: Vec<String>,
     headers: String,
 }
 
@@ -56,7 +56,7 @@ pub enum UrlError {
 /// A subprotocol cannot be offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("subprotocol is not a token, or offered already")]
-pub struct ProtocolError;
+pub struct SubprotocolError;
 
 impl Opening {
     /// Reads a `ws:` or `wss:` URL. Characters that must not stand in a target are percent-encoded.
@@ -105,18 +105,18 @@ impl Opening {
             return Err(UrlError::Host);
         }
         let target = if target.starts_with('/') { escape(target) } else { format!("/{}", escape(target)) };
-        Ok(Self { secure, host: host.into(), port, target, protocols: Vec::new(), headers: String::new() })
+        Ok(Self { secure, host: host.into(), port, target, subprotocols: Vec::new(), headers: String::new() })
     }
 
     /// Offers a subprotocol; the first is preferred.
     ///
     /// # Errors
     /// If it is no token, or offered already.
-    pub fn protocol(mut self, name: &str) -> Result<Self, ProtocolError> {
-        if !is_token(name) || self.protocols.iter().any(|offered| offered == name) {
-            return Err(ProtocolError);
+    pub fn subprotocol(mut self, name: &str) -> Result<Self, SubprotocolError> {
+        if !is_token(name) || self.subprotocols.iter().any(|offered| offered == name) {
+            return Err(SubprotocolError);
         }
-        self.protocols.push(name.into());
+        self.subprotocols.push(name.into());
         Ok(self)
     }
 
@@ -169,9 +169,9 @@ impl Opening {
             "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ",
         );
         head.push_str(&key);
-        if !self.protocols.is_empty() {
+        if !self.subprotocols.is_empty() {
             head.push_str("\r\nSec-WebSocket-Protocol: ");
-            head.push_str(&self.protocols.join(", "));
+            head.push_str(&self.subprotocols.join(", "));
         }
         if let Some(config) = deflate {
             head.push_str("\r\nSec-WebSocket-Extensions: ");
@@ -181,7 +181,7 @@ impl Opening {
         head.push_str(&self.headers);
         head.push_str("\r\n");
         out.extend_from_slice(head.as_bytes());
-        Expected { accept: accept_key(&key), protocols: self.protocols, deflate: deflate.copied() }
+        Expected { accept: accept_key(&key), subprotocols: self.subprotocols, deflate: deflate.copied() }
     }
 }
 
@@ -196,7 +196,7 @@ fn escape(target: &str) -> String {
 #[derive(Debug)]
 pub(super) struct Expected {
     accept: [u8; 28],
-    protocols: Vec<String>,
+    subprotocols: Vec<String>,
     deflate: Option<DeflateConfig>,
 }
 
@@ -230,8 +230,8 @@ impl Expected {
         if response.header_count("sec-websocket-protocol") == 0 {
             return Ok((None, deflate));
         }
-        let chosen = response.header("sec-websocket-protocol").ok_or(HandshakeError::Protocol)?;
-        let offered = self.protocols.iter().find(|offered| *offered == chosen).ok_or(HandshakeError::Protocol)?;
+        let chosen = response.header("sec-websocket-protocol").ok_or(HandshakeError::Subprotocol)?;
+        let offered = self.subprotocols.iter().find(|offered| *offered == chosen).ok_or(HandshakeError::Subprotocol)?;
         Ok((Some(offered.clone()), deflate))
     }
 }
@@ -239,15 +239,15 @@ impl Expected {
 /// A handshake that a server has accepted.
 #[derive(Clone, Debug)]
 pub struct Opened {
-    pub(super) protocol: Option<String>,
+    pub(super) subprotocol: Option<String>,
     pub(super) response: ReceivedResponse,
 }
 
 impl Opened {
     /// The subprotocol that the server chose.
     #[must_use]
-    pub fn protocol(&self) -> Option<&str> {
-        self.protocol.as_deref()
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.subprotocol.as_deref()
     }
 
     /// The response, with headers like `Set-Cookie`.

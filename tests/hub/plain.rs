@@ -152,8 +152,8 @@ fn only_upgrades_of_that_path_and_of_pages_that_may() {
 /// A subprotocol is chosen only if it is spoken there: what else a client offers may be a secret, or a promise.
 #[test]
 fn subprotocols() {
-    let protocols = vec!["chat.v1".to_owned(), "chat.v2".into()];
-    let spoken = vec![Plain { protocols, ..Plain::new("/raw", "/chat") }];
+    let subprotocols = vec!["chat.v1".to_owned(), "chat.v2".into()];
+    let spoken = vec![Plain { subprotocols, ..Plain::new("/raw", "/chat") }];
     for (plain, offered, chosen) in [
         (&spoken, Some("bearer.secret-token, chat.v2"), Some("chat.v2")),
         (&spoken, Some("chat.v2, chat.v1"), Some("chat.v2")),

@@ -394,7 +394,7 @@ fn which_path_it_is() {
 
 #[test]
 fn subprotocols() {
-    let spoken = Plain { protocols: vec!["a".into(), "b".into()], ..Plain::engine_io(PATH, "/bare") };
+    let spoken = Plain { subprotocols: vec!["a".into(), "b".into()], ..Plain::engine_io(PATH, "/bare") };
     for (plain, chosen) in [(Plain::engine_io(PATH, "/bare"), "x"), (spoken, "b")] {
         let mut world = World::new(Config { plain: vec![plain], ..open_config() }, App::Accepting);
         let conn = world.stream();

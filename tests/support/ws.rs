@@ -14,8 +14,8 @@ use super::cuts::Bytes;
 /// An event, on its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
-    Upgrade { target: String, protocols: Vec<String> },
-    Opened { protocol: Option<String> },
+    Upgrade { target: String, subprotocols: Vec<String> },
+    Opened { subprotocol: Option<String> },
     Refused { status: u16 },
     Text(String),
     Binary(Vec<u8>),
@@ -30,9 +30,9 @@ impl From<&Event<'_>> for Seen {
         match event {
             Event::Upgrade(upgrade) => Self::Upgrade {
                 target: upgrade.request().target().into(),
-                protocols: upgrade.protocols().map(Into::into).collect(),
+                subprotocols: upgrade.subprotocols().map(Into::into).collect(),
             },
-            Event::Opened(opened) => Self::Opened { protocol: opened.protocol().map(Into::into) },
+            Event::Opened(opened) => Self::Opened { subprotocol: opened.subprotocol().map(Into::into) },
             Event::Refused(response) => Self::Refused { status: response.status() },
             Event::Message(Message::Text(text)) => Self::Text(text.clone().into_owned()),
             Event::Message(Message::Binary(bytes)) => Self::Binary(bytes.clone().into_owned()),
@@ -117,7 +117,7 @@ pub fn small() -> Config {
 /// The application: it sends every message back, closes when it is told so, and lets nobody in at `/no`.
 pub fn answer(conn: &mut Connection, now: Instant, event: Event<'_>) {
     match event {
-        Event::Upgrade(upgrade) => enter(conn, now, upgrade.request().path(), upgrade.protocols().next()),
+        Event::Upgrade(upgrade) => enter(conn, now, upgrade.request().path(), upgrade.subprotocols().next()),
         Event::Message(Message::Text(text)) if text == "close" => drop(conn.close(now, CloseCode::NORMAL, "asked to")),
         // Refused where a close frame is sent already.
         Event::Message(message) => drop(conn.send(now, message)),
@@ -125,11 +125,11 @@ pub fn answer(conn: &mut Connection, now: Instant, event: Event<'_>) {
     }
 }
 
-fn enter(conn: &mut Connection, now: Instant, path: &str, protocol: Option<&str>) {
+fn enter(conn: &mut Connection, now: Instant, path: &str, subprotocol: Option<&str>) {
     if path == "/no" {
         conn.reject(now, Response::new(403).text("no")).unwrap();
     } else {
-        let accept = protocol.map_or_else(Accept::new, |name| Accept::new().protocol(name));
+        let accept = subprotocol.map_or_else(Accept::new, |name| Accept::new().subprotocol(name));
         conn.accept(now, &accept).unwrap();
     }
 }
@@ -164,7 +164,7 @@ pub fn run_in_place(end: End, config: Config, pieces: &[&[u8]], room: usize, ans
     if let Some(upgrade) = owed
         && !matches!(seen.last(), Some(Seen::Closed(_)))
     {
-        enter(&mut conn, now, upgrade.request().path(), upgrade.protocols().next());
+        enter(&mut conn, now, upgrade.request().path(), upgrade.subprotocols().next());
         feed(&mut conn, now, &[], |conn, event| {
             note(&mut seen, &event);
             answer(conn, now, event);

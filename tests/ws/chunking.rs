@@ -76,7 +76,9 @@ fn the_scripts_reach_every_error_and_event() {
         let trace = run(end, small(), &Cuts::Whole.of(&stream), answers, true);
         for seen in &trace.seen {
             match seen {
-                Seen::Upgrade { protocols, .. } => note(if protocols.is_empty() { "upgrade" } else { "protocols" }),
+                Seen::Upgrade { subprotocols, .. } => {
+                    note(if subprotocols.is_empty() { "upgrade" } else { "subprotocols" })
+                }
                 Seen::Opened { .. } | Seen::Refused { .. } => note("the client's handshake"),
                 Seen::Text(_) => note("text"),
                 Seen::Binary(_) => note("binary"),
@@ -115,7 +117,7 @@ fn the_scripts_reach_every_error_and_event() {
         Error::UnexpectedEof,
     ];
     let errors = errors.map(|error| format!("{error:?}"));
-    let kinds = ["upgrade", "protocols", "text", "binary", "ping", "pong", "no error", "close without code"];
+    let kinds = ["upgrade", "subprotocols", "text", "binary", "ping", "pong", "no error", "close without code"];
     let sides = ["closed by Local", "closed by Peer", "Http", "Handshake"];
     let handshakes = ["Method", "HttpVersion", "Upgrade", "Connection", "Key", "Version", "Rejected"];
     let handshakes = handshakes.map(|error| format!("Handshake({error})"));

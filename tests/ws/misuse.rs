@@ -84,13 +84,13 @@ fn a20_a_subprotocol_that_was_not_offered() {
     // … and what is no token is no offer.
     let mut conn = End::Server.connection(small(), START);
     let seen = receive(&mut conn, START, &opening_with("/", &lines.replace('\0', "@")));
-    assert_eq!(seen, [Seen::Upgrade { target: "/".into(), protocols: vec!["chat".into(), "v2".into()] }]);
+    assert_eq!(seen, [Seen::Upgrade { target: "/".into(), subprotocols: vec!["chat".into(), "v2".into()] }]);
     for name in ["Chat", "v3", "", "b c", "caf\u{e9}", "chat, v2", "v2\r\nset-cookie: a=b"] {
-        let accept = Accept::new().protocol(name);
+        let accept = Accept::new().subprotocol(name);
         let refused = unchanged(&mut conn, |conn| conn.accept(START, &accept));
-        assert_eq!(refused, Err(AcceptError::ProtocolNotOffered), "{name:?}");
+        assert_eq!(refused, Err(AcceptError::SubprotocolNotOffered), "{name:?}");
     }
-    conn.accept(START, &Accept::new().protocol("v2")).unwrap();
+    conn.accept(START, &Accept::new().subprotocol("v2")).unwrap();
     let head = String::from_utf8(outgoing(&conn)).unwrap();
     assert_eq!(head.matches("sec-websocket-protocol: v2\r\n").count(), 1);
     assert_eq!(head.matches("\r\n\r\n").count(), 1);

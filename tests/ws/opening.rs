@@ -18,7 +18,7 @@ fn client(opening: Opening) -> (Connection, String) {
 }
 
 fn asks() -> (Connection, String) {
-    client(Opening::url("ws://localhost:8888/chat").unwrap().protocol("a").unwrap().protocol("b").unwrap())
+    client(Opening::url("ws://localhost:8888/chat").unwrap().subprotocol("a").unwrap().subprotocol("b").unwrap())
 }
 
 fn key(request: &str) -> &str {
@@ -45,7 +45,7 @@ enum Told {
 
 fn tell(event: Event<'_>) -> Told {
     match event {
-        Event::Opened(opened) => Told::Opened(opened.protocol().map(Into::into)),
+        Event::Opened(opened) => Told::Opened(opened.subprotocol().map(Into::into)),
         Event::Refused(response) => Told::Refused(response.status(), response.body().to_vec()),
         Event::Message(Message::Text(text)) => Told::Text(text.into_owned()),
         Event::Closed(closed) => Told::Closed(Closed::clone(&closed).error),
@@ -88,9 +88,9 @@ fn a20_a19_what_must_not_be_asked() {
         assert!(opening().header(name, value).is_err(), "{name}: {value}");
     }
     for name in ["", "a b", "a,b", "a\r\n", "é"] {
-        assert!(opening().protocol(name).is_err(), "{name}");
+        assert!(opening().subprotocol(name).is_err(), "{name}");
     }
-    assert!(opening().protocol("a").unwrap().protocol("a").is_err());
+    assert!(opening().subprotocol("a").unwrap().subprotocol("a").is_err());
 }
 
 #[test]
@@ -120,8 +120,8 @@ fn a21_responses_that_fail_the_connection() {
         (good.replace(&accept, &other), HandshakeError::Accept),
         (good.replace(&accept, &accept.to_lowercase()), HandshakeError::Accept),
         (good.replace("Sec-WebSocket-Accept", "X"), HandshakeError::Accept),
-        (good.replace("\r\n\r\n", "\r\nSec-WebSocket-Protocol: c\r\n\r\n"), HandshakeError::Protocol),
-        (good.replace("\r\n\r\n", "\r\nSec-WebSocket-Protocol: a, b\r\n\r\n"), HandshakeError::Protocol),
+        (good.replace("\r\n\r\n", "\r\nSec-WebSocket-Protocol: c\r\n\r\n"), HandshakeError::Subprotocol),
+        (good.replace("\r\n\r\n", "\r\nSec-WebSocket-Protocol: a, b\r\n\r\n"), HandshakeError::Subprotocol),
         (
             good.replace("\r\n\r\n", "\r\nSec-WebSocket-Extensions: permessage-deflate\r\n\r\n"),
             HandshakeError::Extension,
@@ -192,8 +192,11 @@ fn both_sides_with_each_other() {
     for mut byte in request.into_bytes() {
         let mut input = std::slice::from_mut(&mut byte);
         while let Some(Event::Upgrade(upgrade)) = server.receive(START, &mut input) {
-            assert_eq!((upgrade.request().path(), upgrade.protocols().collect::<Vec<_>>()), ("/chat", vec!["a", "b"]));
-            server.accept(START, &Accept::new().protocol("a")).unwrap();
+            assert_eq!(
+                (upgrade.request().path(), upgrade.subprotocols().collect::<Vec<_>>()),
+                ("/chat", vec!["a", "b"])
+            );
+            server.accept(START, &Accept::new().subprotocol("a")).unwrap();
         }
     }
     server.send(START, "welcome").unwrap();
@@ -205,6 +208,21 @@ fn both_sides_with_each_other() {
     assert_eq!(reads(&mut server, sent), [Told::Text("thanks".into())]);
 }
 
+/// A comma within quotes separates nothing (RFC 9110 section 5.6.4), nor does one behind an escaped quote.
+#[test]
+fn offered_extensions() {
+    for (line, expected) in [
+        (r#"x; a="1,2""#, &[r#"x; a="1,2""#][..]),
+        (r#"x; a="1\",2" , ,y;b=3,"#, &[r#"x; a="1\",2""#, "y;b=3"]),
+        (r#"x; a="1, y"#, &[r#"x; a="1, y"#]),
+        (",\t, ", &[]),
+    ] {
+        let headers = [("sec-websocket-version", &b"13"[..]), ("sec-websocket-extensions", line.as_bytes())];
+        let upgrade = Upgrade::extended_connect("CONNECT", Some("websocket"), "h", "/", headers).unwrap();
+        assert_eq!(upgrade.extensions().collect::<Vec<_>>(), expected, "{line}");
+    }
+}
+
 /// RFC 8441: what HTTP/2 says in place of the handshake.
 #[test]
 fn extended_connect() {
@@ -214,9 +232,9 @@ fn extended_connect() {
     };
     let upgrade = ask("CONNECT", Some("websocket"), b"13").unwrap();
     assert_eq!((upgrade.request().target(), upgrade.request().header("host")), ("/chat?x", Some("example.org")));
-    assert_eq!((upgrade.origin(), upgrade.protocols().collect::<Vec<_>>()), (Some("x"), vec!["a", "b"]));
+    assert_eq!((upgrade.origin(), upgrade.subprotocols().collect::<Vec<_>>()), (Some("x"), vec!["a", "b"]));
     let config = Arc::new(Config::default());
-    let (response, conn) = Connection::server_behind(config, &upgrade, &Accept::new().protocol("b"), START).unwrap();
+    let (response, conn) = Connection::server_behind(config, &upgrade, &Accept::new().subprotocol("b"), START).unwrap();
     assert_eq!((response.status(), conn.is_open()), (200, true));
     assert_eq!(response.headers().collect::<Vec<_>>(), [("sec-websocket-protocol", "b")]);
     assert_eq!(ask("GET", Some("websocket"), b"13").map(drop), Err(HandshakeError::Method));

@@ -47,7 +47,7 @@ pub const HOT: &[Path] = &[
 
 pub const LINEAR: &[Linear] = &[
     Linear { name: "A05 Sec-WebSocket-Extensions that is never closed", units: 16 << 10, run: extensions },
-    Linear { name: "A06 Sec-WebSocket-Protocol with spaces", units: 16 << 10, run: protocols },
+    Linear { name: "A06 Sec-WebSocket-Protocol with spaces", units: 16 << 10, run: subprotocols },
     Linear { name: "F16 fragments of 1 byte", units: 8 << 10, run: |count| fragments(count, b"a") },
     Linear { name: "F17 fragments of nothing", units: 8 << 10, run: |count| fragments(count, b"") },
     Linear { name: "F19 a frame byte by byte", units: 16 << 10, run: |size| binary(1, size, 1) },
@@ -127,7 +127,7 @@ fn accept(conn: &mut Connection, head: &mut [u8], piece: usize) {
     for mut input in head.chunks_mut(piece) {
         match conn.receive(Instant::ORIGIN, &mut input) {
             Some(Event::Upgrade(upgrade)) => {
-                black_box(upgrade.protocols().count());
+                black_box(upgrade.subprotocols().count());
                 conn.accept(Instant::ORIGIN, &Accept::new()).expect("it is awaited");
             }
             Some(event) => panic!("{event:?}"),
@@ -282,7 +282,7 @@ fn handshake(line: &str) {
             let mut input = read;
             while let Some(event) = conn.receive(Instant::ORIGIN, &mut input) {
                 if let Event::Upgrade(upgrade) = event {
-                    black_box((upgrade.protocols().count(), upgrade.extensions().count()));
+                    black_box((upgrade.subprotocols().count(), upgrade.extensions().count()));
                     conn.accept(Instant::ORIGIN, &Accept::new()).expect("it is awaited");
                 }
                 told += 1;
@@ -297,7 +297,7 @@ fn extensions(size: usize) {
     handshake(&format!("Sec-WebSocket-Extensions: a; b=\"{}", r"\c".repeat(size / 2)));
 }
 
-fn protocols(size: usize) {
+fn subprotocols(size: usize) {
     handshake(&format!("Sec-WebSocket-Protocol: a{}b", " ".repeat(size)));
 }
 

@@ -178,12 +178,12 @@ impl Connection {
             _ => Err(HandshakeError::Status(response.status())),
         };
         match checked {
-            Ok((protocol, deflate)) => {
+            Ok((subprotocol, deflate)) => {
                 // A client has them already, for its masking keys.
                 self.extras.get_or_insert_default().deflate = deflate.map(Box::new);
                 self.state = State::Open(MessageReader::new(), Waiting::default());
                 self.heard();
-                Event::Opened(Box::new(Opened { protocol, response }))
+                Event::Opened(Box::new(Opened { subprotocol, response }))
             }
             Err(error) => {
                 self.fail(Error::Handshake(error));

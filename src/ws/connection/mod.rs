@@ -42,7 +42,9 @@ pub enum Event<'a> {
     /// A piece of a message that is larger than [`Limits`](super::Limits) lets the connection hold; only where
     /// [`Config::pieces`] is set.
     Piece(Piece<'a>),
-    /// A ping; it is answered already.
+    /// A ping. The application owes it nothing: it is answered, but in two cases. While this end is closing it is not, since
+    /// our close frame is the last that the peer is to read. And from a peer that does not read its answers, of the pings
+    /// beyond the first KiB of them only the newest is answered (RFC 6455 section 5.5.3).
     Ping(Cow<'a, [u8]>),
     /// A pong.
     Pong(Cow<'a, [u8]>),

@@ -58,14 +58,19 @@ fn run(config: &Arc<ws::Config>, server: &str, target: &str, echoes: bool) -> io
     let mut buffer = vec![0; 64 * 1024];
     let mut said = String::new();
     loop {
-        while conn.outgoing_len() > 0 {
+        if conn.poll_timeout().is_some_and(|at| at <= now()) {
+            drop(conn.handle_timeout(now()));
+        }
+        if conn.outgoing_len() > 0 {
             let pieces: Vec<_> = conn.outgoing().map(IoSlice::new).collect();
             match stream.write_vectored(&pieces) {
                 Ok(written) => conn.sent(now(), written),
                 // A server that failed the connection may read no more; what it said before is still to be read.
                 Err(error) if is_end(&error) => conn.abort(now()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
+            continue;
         }
         match conn.stream() {
             Stream::Open => {}
@@ -91,9 +96,8 @@ fn run(config: &Arc<ws::Config>, server: &str, target: &str, echoes: bool) -> io
                 }
             }
             Err(error) if is_end(&error) => drop(conn.receive_eof(now())),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                drop(conn.handle_timeout(now()));
-            }
+            Err(error)
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
             Err(error) => return Err(error),
         }
     }

@@ -1,6 +1,6 @@
 //! A WebSocket client for the command line: lines go out as messages, messages are printed.
 //!
-//! `ws_client URL [--ping SECONDS] [--protocol NAME] [--header 'Name: value'] [--ca FILE]`
+//! `ws_client URL [--ping SECONDS] [--subprotocol NAME] [--header 'Name: value'] [--ca FILE]`
 //!
 //! At the end of the input it closes in order. Its exit code says whether the closing handshake was done (0), it was
 //! not (1), or the command was not understood (2). `--ca` trusts the certificates in a PEM file instead of the public
@@ -88,10 +88,15 @@ impl Client {
                 let _ = next_line.send(());
             }
             let due = self.conn.poll_timeout().unwrap_or(Instant::NEVER).min(self.ping_at);
+            if due <= now() {
+                // Not left to the wait for reports: a server that never stops sending must not stop the time.
+                self.time_passed()?;
+                continue;
+            }
             match self.reports.recv_timeout(due.saturating_since(now())) {
                 Ok(report) => self.reported(report)?,
                 Err(RecvTimeoutError::Disconnected) => return Ok(false),
-                Err(RecvTimeoutError::Timeout) => self.time_passed()?,
+                Err(RecvTimeoutError::Timeout) => {}
             }
         }
     }
@@ -193,7 +198,7 @@ impl Client {
     fn happened(&mut self, event: ws::Event<'_>) -> Result<(), Box<dyn Error>> {
         match event {
             ws::Event::Opened(opened) => {
-                eprintln!("opened{}", opened.protocol().map(|name| format!(" with {name}")).unwrap_or_default());
+                eprintln!("opened{}", opened.subprotocol().map(|name| format!(" with {name}")).unwrap_or_default());
                 self.ping_at = self.ping.map_or(Instant::NEVER, |interval| now().saturating_add(interval));
                 threads::start_lines(self.report.clone());
             }

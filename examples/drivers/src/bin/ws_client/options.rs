@@ -10,7 +10,7 @@ pub struct Options {
     pub ca: Option<String>,
 }
 
-pub const USAGE: &str = "ws_client URL [--ping SECONDS] [--protocol NAME] [--header 'Name: value'] [--ca FILE]";
+pub const USAGE: &str = "ws_client URL [--ping SECONDS] [--subprotocol NAME] [--header 'Name: value'] [--ca FILE]";
 
 impl Options {
     pub fn parse() -> Result<Self, Box<dyn Error>> {
@@ -21,7 +21,7 @@ impl Options {
             let value = args.next().ok_or_else(|| format!("{name}: not understood"))?;
             match name.as_str() {
                 "--ping" => options.ping = Some(Duration::try_from_secs_f64(value.parse()?)?),
-                "--protocol" => options.opening = options.opening.protocol(&value)?,
+                "--subprotocol" => options.opening = options.opening.subprotocol(&value)?,
                 "--header" => {
                     let (name, value) = value.split_once(':').ok_or("a header is 'Name: value'")?;
                     options.opening = options.opening.header(name, value.trim())?;
