@@ -7,6 +7,7 @@ use core::fmt;
 use bytes::Bytes;
 
 use super::response::{HeaderError, Text, push_header};
+use super::token::is_token;
 
 /// A request that a client sends: method, target, headers, body. `Content-Length` is written by the
 /// [`ClientConnection`](super::ClientConnection).
@@ -28,13 +29,17 @@ pub struct OutgoingRequest {
 
 impl OutgoingRequest {
     /// A request without a body. `host` is what the header `Host` says; `target` is in origin form (RFC 9112 section
-    /// 3.2.1).
+    /// 3.2.1). Any method but CONNECT will do, which would make a tunnel of the stream (RFC 9110 section 9.3.6).
     ///
     /// # Errors
-    /// If the target is not printable ASCII beginning with a slash, or the host could break the head.
+    /// [`HeaderError::Method`] if the method is no token or CONNECT, [`HeaderError::Target`] if the target is not printable
+    /// ASCII beginning with a slash, [`HeaderError::Value`] if the host could break the head.
     pub fn new(method: &'static str, host: &str, target: &str) -> Result<Self, HeaderError> {
+        if !is_token(method) || method == "CONNECT" {
+            return Err(HeaderError::Method);
+        }
         if !target.starts_with('/') || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(HeaderError::Value);
+            return Err(HeaderError::Target);
         }
         let mut headers = String::new();
         push_header(&mut headers, "host", host)?;
@@ -59,6 +64,11 @@ impl OutgoingRequest {
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
         self
+    }
+
+    /// Whether the answer has no body, whatever it says of one. Methods are case-sensitive (RFC 9110 section 9.1).
+    pub(super) fn is_head(&self) -> bool {
+        self.method == "HEAD"
     }
 
     pub(super) const fn body_bytes(&self) -> &Bytes {

@@ -66,21 +66,14 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
-    /// The response that answers this error; for the wrong version it names the right one (section 4.2.2).
+    /// The response that answers this error. One with status 426 names the protocol that is asked for (RFC 9110 section
+    /// 15.5.22), and for the wrong version the right one (section 4.2.2).
     #[must_use]
     pub fn response(self) -> Response {
-        let response = Response::new(match self {
-            Self::Version | Self::Upgrade => 426,
-            _ => 400,
-        });
-        let hint = match self {
-            Self::Version => Some(("sec-websocket-version", "13")),
-            Self::Upgrade => Some(("upgrade", "websocket")),
-            _ => None,
-        };
-        let response = match hint {
-            Some((name, value)) => response.header(name, value).unwrap_or_else(|_| Response::new(426)),
-            None => response,
+        let response = match self {
+            Self::Version => Response::new(426).own_upgrade("websocket").own_header("sec-websocket-version", "13"),
+            Self::Upgrade => Response::new(426).own_upgrade("websocket"),
+            _ => Response::new(400),
         };
         response.text(&alloc::format!("{self}\n"))
     }
