@@ -6,7 +6,7 @@ use core::fmt;
 
 use bytes::Bytes;
 
-use super::response::{HeaderError, Text, push_header};
+use super::response::{HeaderError, Names, Text, push_header};
 use super::token::is_token;
 
 /// A request that a client sends: method, target, headers, body. `Content-Length` is written by the
@@ -18,7 +18,7 @@ use super::token::is_token;
 /// assert!(OutgoingRequest::new("GET", "localhost", "/a b").is_err());
 /// # Ok::<(), roomwire::http::HeaderError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct OutgoingRequest {
     method: &'static str,
     target: String,
@@ -83,5 +83,17 @@ impl OutgoingRequest {
             let _ = fmt::write(&mut Text(out), format_args!("content-length: {}\r\n", self.body.len()));
         }
         out.extend_from_slice(b"\r\n");
+    }
+}
+
+impl fmt::Debug for OutgoingRequest {
+    /// Shows neither the query nor header values nor the body, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutgoingRequest")
+            .field("method", &self.method)
+            .field("path", &self.target.split('?').next().unwrap_or_default())
+            .field("headers", &Names(&self.headers))
+            .field("body_bytes", &self.body.len())
+            .finish()
     }
 }

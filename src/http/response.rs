@@ -19,7 +19,7 @@ use super::token::is_token;
 /// assert!(Response::new(200).header("x-name", "a\r\nset-cookie: b=c").is_err());
 /// # Ok::<(), roomwire::http::HeaderError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Response {
     status: u16,
     /// Whether `Upgrade` is among the headers, which `Connection` lists then (RFC 9110 section 7.8).
@@ -189,6 +189,27 @@ impl Response {
         }
         head.extend_from_slice(b"\r\n");
         (head, self.body)
+    }
+}
+
+impl fmt::Debug for Response {
+    /// Shows neither header values nor the body, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("headers", &Names(&self.head))
+            .field("body_bytes", &self.body.len())
+            .finish()
+    }
+}
+
+/// Shows the names of header lines, as they are written, without the values.
+pub(crate) struct Names<'a>(pub(crate) &'a str);
+
+impl fmt::Debug for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.0.split("\r\n").filter_map(|line| line.split_once(": ")).map(|(name, _)| name);
+        f.debug_list().entries(names).finish()
     }
 }
 

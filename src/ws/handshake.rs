@@ -2,13 +2,14 @@
 
 use alloc::string::String;
 use alloc::sync::Arc;
+use core::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest as _, Sha1};
 
 use super::deflate::{self, Agreed, DeflateConfig};
-use crate::http::{self, HeaderError, Request, Response, is_token, list};
+use crate::http::{self, HeaderError, Names, Request, Response, is_token, list};
 
 /// Section 1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -210,7 +211,7 @@ impl Upgrade {
 }
 
 /// How an opening handshake is accepted.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Accept {
     protocol: Option<String>,
     headers: String,
@@ -226,6 +227,16 @@ pub enum AcceptError {
     /// The client did not offer this subprotocol; it would fail the connection (section 4.1).
     #[error("subprotocol was not offered")]
     ProtocolNotOffered,
+}
+
+impl fmt::Debug for Accept {
+    /// Shows neither the subprotocol nor header values, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accept")
+            .field("has_protocol", &self.protocol.is_some())
+            .field("headers", &Names(&self.headers))
+            .finish()
+    }
 }
 
 impl Accept {
