@@ -26,6 +26,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 use core::time::Duration;
 
 use crate::http::LimitsError;
@@ -129,7 +130,6 @@ pub enum SendError {
 }
 
 /// One byte stream that carries lines.
-#[derive(Debug)]
 pub struct Connection {
     config: Arc<Config>,
     /// Whether a line has come.
@@ -141,6 +141,20 @@ pub struct Connection {
     now: Instant,
     /// When an empty line is due.
     deadline: Instant,
+}
+
+impl fmt::Debug for Connection {
+    /// Shows how much there is of what was received and is to be sent, not what: it may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("config", &self.config)
+            .field("spoken", &self.spoken)
+            .field("begun_bytes", &self.begun.len())
+            .field("out", &self.out)
+            .field("now", &self.now)
+            .field("deadline", &self.deadline)
+            .finish()
+    }
 }
 
 impl Connection {

@@ -70,7 +70,8 @@ pub enum RequestError {
     Closed,
 }
 
-/// The client's side of one byte stream: one request at a time, kept alive between them.
+/// The client's side of one byte stream: one request at a time, kept alive between them. The answer to a HEAD is whole with
+/// its head, whatever that says of a body; there is no CONNECT.
 ///
 /// ```text
 ///        request              answer, kept alive
@@ -94,7 +95,10 @@ pub struct ClientConnection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Idle,
-    Awaiting,
+    Awaiting {
+        /// Whether a HEAD was asked, whose answer has no body.
+        head_only: bool,
+    },
     Closed,
 }
 
@@ -114,14 +118,14 @@ impl ClientConnection {
         self.clock(now);
         match self.phase {
             Phase::Idle => {}
-            Phase::Awaiting => return Err(RequestError::Busy),
+            Phase::Awaiting { .. } => return Err(RequestError::Busy),
             Phase::Closed => return Err(RequestError::Closed),
         }
         self.out.write(self.now, self.config.patience(), |outbox| {
             outbox.push_with(|head| request.write_head(head));
             outbox.push_shared(request.body_bytes());
         });
-        self.phase = Phase::Awaiting;
+        self.phase = Phase::Awaiting { head_only: request.is_head() };
         self.deadline = self.now.saturating_add(timeout);
         Ok(())
     }
@@ -136,8 +140,8 @@ impl ClientConnection {
     #[must_use = "what happened is told only once"]
     pub fn receive(&mut self, now: Instant, input: &mut &[u8]) -> Option<ClientEvent> {
         self.clock(now);
-        if self.phase == Phase::Awaiting {
-            match self.reader.read(&self.config.limits, input) {
+        if let Phase::Awaiting { head_only } = self.phase {
+            match self.reader.read(&self.config.limits, head_only, input) {
                 Ok(None) => {}
                 Ok(Some(exchange)) => return Some(self.answered(exchange)),
                 Err(error) => self.end(Some(error)),
@@ -146,7 +150,7 @@ impl ClientConnection {
         match self.phase {
             // Unasked for, a server says nothing but that it closes (408).
             Phase::Idle if !input.is_empty() => self.end(None),
-            Phase::Idle | Phase::Awaiting => return None,
+            Phase::Idle | Phase::Awaiting { .. } => return None,
             Phase::Closed => {}
         }
         *input = &[];
@@ -159,7 +163,7 @@ impl ClientConnection {
         self.clock(now);
         match self.phase {
             Phase::Idle => self.end(None),
-            Phase::Awaiting => match self.reader.finish() {
+            Phase::Awaiting { .. } => match self.reader.finish() {
                 Some(exchange) => return Some(self.answered(exchange)),
                 None => self.end(Some(Error::UnexpectedEof)),
             },
@@ -216,7 +220,7 @@ impl ClientConnection {
         if self.out.deadline() <= self.now {
             self.end(Some(Error::WriteTimeout));
         } else if self.deadline <= self.now {
-            self.end((self.phase == Phase::Awaiting).then_some(Error::Timeout));
+            self.end(matches!(self.phase, Phase::Awaiting { .. }).then_some(Error::Timeout));
         }
         self.poll_event()
     }
@@ -258,6 +262,7 @@ fn keep_alive_timeout(value: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::HeaderError;
     use alloc::string::String;
     use alloc::vec::Vec;
     use std::format;
@@ -271,21 +276,30 @@ mod tests {
     }
 
     fn asking() -> ClientConnection {
+        let conn = asking_for(&get());
+        assert_eq!(conn.1, b"GET /a HTTP/1.1\r\nhost: h\r\n\r\n");
+        conn.0
+    }
+
+    /// A connection that awaits an answer, and what it has sent.
+    fn asking_for(request: &OutgoingRequest) -> (ClientConnection, Vec<u8>) {
         let config = ClientConfig {
             limits: Limits { body_bytes_max: 100, head_bytes_max: 200, ..Limits::default() },
             ..ClientConfig::default()
         };
         let mut conn = ClientConnection::new(Arc::new(config), at(0));
-        conn.request(at(0), &get(), Duration::from_secs(9)).unwrap();
+        conn.request(at(0), request, Duration::from_secs(9)).unwrap();
         let sent = conn.outgoing().collect::<Vec<_>>().concat();
-        assert_eq!(sent, b"GET /a HTTP/1.1\r\nhost: h\r\n\r\n");
         conn.sent(at(0), sent.len());
-        conn
+        (conn, sent)
     }
 
     /// What is told of a stream of the server's, in a word each; then whether another request can go.
     fn told(stream: &str, chunk: usize, eof: bool) -> (Vec<String>, bool) {
-        let mut conn = asking();
+        told_by(&mut asking(), stream, chunk, eof)
+    }
+
+    fn told_by(conn: &mut ClientConnection, stream: &str, chunk: usize, eof: bool) -> (Vec<String>, bool) {
         let mut told = Vec::new();
         let mut tell = |event: ClientEvent| {
             told.push(match event {
@@ -329,6 +343,48 @@ mod tests {
             }
         }
         assert_eq!(told("HTTP/1.1 200 OK\r\n\r\nok", 3, true), (["200 ok".into(), "None".into()].to_vec(), false));
+    }
+
+    /// RFC 9112 section 6.3, rule 1: what the head says of a body is said of the answer to GET.
+    #[test]
+    fn an_answer_to_head_has_no_body() {
+        for (lines, idle) in [
+            ("Content-Length: 5\r\n", true),
+            ("Content-Length: 999999999\r\n", true),
+            ("Transfer-Encoding: chunked\r\n", true),
+            ("Transfer-Encoding: gzip, chunked\r\n", true),
+            ("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", true),
+            ("", true),
+            ("Content-Length: 5\r\nConnection: close\r\n", false),
+        ] {
+            for chunk in [1, 7, 1000] {
+                let (mut conn, sent) = asking_for(&OutgoingRequest::new("HEAD", "h", "/a").unwrap());
+                assert_eq!(sent, b"HEAD /a HTTP/1.1\r\nhost: h\r\n\r\n");
+                let stream = format!("HTTP/1.1 103 Early\r\n\r\nHTTP/1.1 200 OK\r\n{lines}\r\n");
+                let end = (!idle).then(|| "None".into());
+                let expected = ["200 ".into()].into_iter().chain(end).collect();
+                assert_eq!(told_by(&mut conn, &stream, chunk, false), (expected, idle), "{stream}");
+                if !idle {
+                    continue;
+                }
+                // What is asked for behind it has its body.
+                conn.request(at(1), &get(), Duration::from_secs(9)).unwrap();
+                conn.sent(at(1), conn.outgoing_len());
+                let next = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+                assert_eq!(told_by(&mut conn, next, chunk, false), (["200 ok".into()].to_vec(), true), "{stream}");
+            }
+        }
+    }
+
+    #[test]
+    fn a19_what_must_not_be_asked() {
+        for method in ["CONNECT", "", "GE T", "GET\r\n"] {
+            assert_eq!(OutgoingRequest::new(method, "h", "/").err(), Some(HeaderError::Method), "{method:?}");
+        }
+        for target in ["", "a", "*", "http://h/", "/a b", "/\u{e4}", "/\r\nx: y"] {
+            assert_eq!(OutgoingRequest::new("GET", "h", target).err(), Some(HeaderError::Target), "{target:?}");
+        }
+        assert_eq!(OutgoingRequest::new("GET", "h\r\nx: y", "/").err(), Some(HeaderError::Value));
     }
 
     #[test]

@@ -2,9 +2,10 @@
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
-use core::time::Duration;
 
 use super::reader::{Limits, LimitsError, RequestReader};
 use super::{Error, Request, Response};
@@ -88,7 +89,6 @@ pub enum Event {
 }
 
 /// What is left of a connection whose stream speaks another protocol now.
-#[derive(Debug)]
 pub(crate) struct Upgraded {
     /// Bytes still to be written.
     pub(crate) outbox: Outbox,
@@ -115,7 +115,6 @@ pub enum RespondError {
 ///     │  error, time-out         │ respond (last)
 ///     └────────────▶ Over ◀──────┘
 /// ```
-#[derive(Debug)]
 pub struct Connection {
     config: Arc<Config>,
     phase: Phase,
@@ -519,6 +518,21 @@ impl Connection {
 
     fn clock(&mut self, now: Instant) {
         self.now = self.now.max(now);
+    }
+}
+
+impl fmt::Debug for Connection {
+    /// Shows how much there is of what was received and is to be sent, not what: it may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("config", &self.config)
+            .field("phase", &self.phase)
+            .field("reader", &self.reader)
+            .field("pipelined_bytes", &self.pipelined.len())
+            .field("out", &self.out)
+            .field("now", &self.now)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
     }
 }
 

@@ -9,10 +9,10 @@ use super::Response;
 #[non_exhaustive]
 pub enum Error {
     /// A line feed without a carriage return before it, or the reverse (RFC 9112 section 2.2).
-    #[error("bare CR or LF in the request head")]
+    #[error("bare CR or LF in the head")]
     BareLineEnd,
-    /// The request line or a header line breaks the grammar (RFC 9112 sections 3 and 5).
-    #[error("malformed request head")]
+    /// The first line or a header line breaks the grammar (RFC 9112 sections 3, 4 and 5).
+    #[error("malformed head")]
     MalformedHead,
     /// Neither HTTP/1.1 nor HTTP/1.0.
     #[error("unsupported HTTP version")]
@@ -36,7 +36,7 @@ pub enum Error {
     #[error("unknown expectation")]
     Expectation,
     /// The head is larger than [`Limits::head_bytes_max`](super::Limits::head_bytes_max).
-    #[error("request head too large")]
+    #[error("head too large")]
     HeadTooLarge,
     /// More header lines than [`Limits::headers_max`](super::Limits::headers_max).
     #[error("too many header lines")]
@@ -45,19 +45,19 @@ pub enum Error {
     #[error("request target too long")]
     TargetTooLong,
     /// The body is longer than [`Limits::body_bytes_max`](super::Limits::body_bytes_max).
-    #[error("request body too large")]
+    #[error("body too large")]
     BodyTooLarge,
     /// More was sent behind an unanswered request than the connection keeps.
     #[error("too much pipelined behind an unanswered request")]
     Pipelined,
-    /// The request did not arrive in time.
-    #[error("request timed out")]
+    /// The request, or a client's answer, did not arrive in time.
+    #[error("message did not arrive in time")]
     Timeout,
     /// The application did not answer in time.
     #[error("no answer in time")]
     AnswerTimeout,
-    /// The peer ended the stream within a request.
-    #[error("stream ended within a request")]
+    /// The peer ended the stream within a request, or before its answer to one was whole.
+    #[error("stream ended within a message")]
     UnexpectedEof,
     /// The peer did not read what was sent to it.
     #[error("peer stopped reading")]

@@ -33,19 +33,24 @@ pub(super) struct Exchange {
 }
 
 impl ExchangeReader {
-    /// Takes bytes off the front of `input` until a response is whole.
+    /// Takes bytes off the front of `input` until a response is whole; with `head_only` it is the answer to a HEAD.
     ///
     /// # Errors
     /// On the first byte that makes it unacceptable; what the reader says after that means nothing.
-    pub(super) fn read(&mut self, limits: &Limits, input: &mut &[u8]) -> Result<Option<Exchange>, Error> {
-        let result = self.step(limits, input);
+    pub(super) fn read(
+        &mut self,
+        limits: &Limits,
+        head_only: bool,
+        input: &mut &[u8],
+    ) -> Result<Option<Exchange>, Error> {
+        let result = self.step(limits, head_only, input);
         if result.is_err() {
             *self = Self::Failed;
         }
         result
     }
 
-    fn step(&mut self, limits: &Limits, input: &mut &[u8]) -> Result<Option<Exchange>, Error> {
+    fn step(&mut self, limits: &Limits, head_only: bool, input: &mut &[u8]) -> Result<Option<Exchange>, Error> {
         while let Self::Head(head) = self {
             if !head.read(limits, input)? {
                 return Ok(None);
@@ -57,7 +62,9 @@ impl ExchangeReader {
                 101 => return Err(Error::MalformedHead),
                 // Interim responses come before the one that counts (RFC 9110 section 15.2).
                 100 | 102..=199 => Self::default(),
+                // Whatever the head says, that is of another answer (RFC 9112 section 6.3, rule 1).
                 204 | 304 => Self::Body(response, Framing::Length(0)),
+                _ if head_only => Self::Body(response, Framing::Length(0)),
                 _ => {
                     let framing = Framing::of(&response.headers, response.minor_version, Framing::Stream)?;
                     if framing.announced() > limits.body_bytes_max {

@@ -1,6 +1,7 @@
 //! The head of a message, request or response, up to its blank line.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::Error;
 use super::reader::Limits;
@@ -10,7 +11,7 @@ use crate::words;
 const FIRST_BYTES: usize = 256;
 
 /// A head of which the blank line is still to come.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Head {
     pub(super) buffer: Vec<u8>,
     /// Lines ended so far, the first included.
@@ -144,6 +145,13 @@ impl Head {
             self.end_line(at);
         }
         if self.lines > limits.headers_max.saturating_add(1) { Err(Error::TooManyHeaders) } else { Ok(false) }
+    }
+}
+
+impl fmt::Debug for Head {
+    /// Shows how much there is, not what: its values may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Head").field("bytes", &self.buffer.len()).field("lines", &self.lines).finish_non_exhaustive()
     }
 }
 

@@ -55,7 +55,7 @@ pub use reader::{Limits, LimitsError, RequestReader};
 pub use received::{ReceivedResponse, ResponseReader};
 pub use request::Request;
 pub use response::{HeaderError, Response};
-pub(crate) use response::{Text, push_header, write_decimal};
+pub(crate) use response::{Names, Text, push_header, write_decimal};
 #[cfg(feature = "deflate")]
 pub(crate) use token::split_unquoted;
 pub(crate) use token::{is_token, list, list_unquoted};

@@ -6,7 +6,8 @@ use core::fmt;
 
 use bytes::Bytes;
 
-use super::response::{HeaderError, Text, push_header};
+use super::response::{HeaderError, Names, Text, push_header};
+use super::token::is_token;
 
 /// A request that a client sends: method, target, headers, body. `Content-Length` is written by the
 /// [`ClientConnection`](super::ClientConnection).
@@ -17,7 +18,7 @@ use super::response::{HeaderError, Text, push_header};
 /// assert!(OutgoingRequest::new("GET", "localhost", "/a b").is_err());
 /// # Ok::<(), roomwire::http::HeaderError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct OutgoingRequest {
     method: &'static str,
     target: String,
@@ -28,13 +29,17 @@ pub struct OutgoingRequest {
 
 impl OutgoingRequest {
     /// A request without a body. `host` is what the header `Host` says; `target` is in origin form (RFC 9112 section
-    /// 3.2.1).
+    /// 3.2.1). Any method but CONNECT will do, which would make a tunnel of the stream (RFC 9110 section 9.3.6).
     ///
     /// # Errors
-    /// If the target is not printable ASCII beginning with a slash, or the host could break the head.
+    /// [`HeaderError::Method`] if the method is no token or CONNECT, [`HeaderError::Target`] if the target is not printable
+    /// ASCII beginning with a slash, [`HeaderError::Value`] if the host could break the head.
     pub fn new(method: &'static str, host: &str, target: &str) -> Result<Self, HeaderError> {
+        if !is_token(method) || method == "CONNECT" {
+            return Err(HeaderError::Method);
+        }
         if !target.starts_with('/') || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(HeaderError::Value);
+            return Err(HeaderError::Target);
         }
         let mut headers = String::new();
         push_header(&mut headers, "host", host)?;
@@ -61,6 +66,11 @@ impl OutgoingRequest {
         self
     }
 
+    /// Whether the answer has no body, whatever it says of one. Methods are case-sensitive (RFC 9110 section 9.1).
+    pub(super) fn is_head(&self) -> bool {
+        self.method == "HEAD"
+    }
+
     pub(super) const fn body_bytes(&self) -> &Bytes {
         &self.body
     }
@@ -73,5 +83,17 @@ impl OutgoingRequest {
             let _ = fmt::write(&mut Text(out), format_args!("content-length: {}\r\n", self.body.len()));
         }
         out.extend_from_slice(b"\r\n");
+    }
+}
+
+impl fmt::Debug for OutgoingRequest {
+    /// Shows neither the query nor header values nor the body, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutgoingRequest")
+            .field("method", &self.method)
+            .field("path", &self.target.split('?').next().unwrap_or_default())
+            .field("headers", &Names(&self.headers))
+            .field("body_bytes", &self.body.len())
+            .finish()
     }
 }

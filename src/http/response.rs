@@ -10,7 +10,8 @@ use super::token::is_token;
 
 /// A response that is still a value: status, headers, body.
 ///
-/// `Content-Length` and `Connection` are written by the [`Connection`](super::Connection).
+/// `Content-Length` and `Connection` are written by the [`Connection`](super::Connection); with a header `Upgrade` the second lists
+/// that too.
 ///
 /// ```
 /// use roomwire::http::Response;
@@ -18,15 +19,17 @@ use super::token::is_token;
 /// assert!(Response::new(200).header("x-name", "a\r\nset-cookie: b=c").is_err());
 /// # Ok::<(), roomwire::http::HeaderError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Response {
     status: u16,
+    /// Whether `Upgrade` is among the headers, which `Connection` lists then (RFC 9110 section 7.8).
+    upgrades: bool,
     /// The status line and the header lines as they are written, each with its line end; nothing before the first header.
     head: String,
     body: Bytes,
 }
 
-/// A header that must not be sent.
+/// A header that must not be sent; or what stands before the headers of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeaderError {
@@ -40,6 +43,12 @@ pub enum HeaderError {
     /// The header belongs to the writer: `Content-Length`, `Transfer-Encoding`, `Connection`.
     #[error("header is written by the connection itself")]
     Reserved,
+    /// The method is no token (RFC 9110 section 9.1), or it is CONNECT: this crate's client makes no tunnels.
+    #[error("method is not a token, or it is CONNECT")]
+    Method,
+    /// The target does not begin with a slash, or is not printable ASCII (RFC 9112 section 3.2.1).
+    #[error("request target is not in origin form")]
+    Target,
 }
 
 impl Response {
@@ -48,7 +57,7 @@ impl Response {
     #[must_use]
     pub const fn new(status: u16) -> Self {
         let status = if matches!(status, 200..=999) { status } else { 500 };
-        Self { status, head: String::new(), body: Bytes::new() }
+        Self { status, upgrades: false, head: String::new(), body: Bytes::new() }
     }
 
     /// Adds a header line.
@@ -60,6 +69,7 @@ impl Response {
             return Err(HeaderError::Reserved);
         }
         push_header(self.begun(), name, value)?;
+        self.upgrades |= name.eq_ignore_ascii_case("upgrade");
         Ok(self)
     }
 
@@ -84,7 +94,7 @@ impl Response {
 
     /// The same with another status.
     pub(crate) fn with_status(self, status: u16) -> Self {
-        let mut other = Self { status, head: String::new(), body: self.body };
+        let mut other = Self { status, upgrades: self.upgrades, head: String::new(), body: self.body };
         if let Some((_, lines)) = self.head.split_once("\r\n") {
             other.begun().push_str(lines);
         }
@@ -95,6 +105,11 @@ impl Response {
     pub(crate) fn own_header(mut self, name: &str, value: &str) -> Self {
         push_line(self.begun(), name, value);
         self
+    }
+
+    /// Names the protocol that the peer is to change to.
+    pub(crate) fn own_upgrade(self, protocol: &'static str) -> Self {
+        Self { upgrades: true, ..self.own_header("upgrade", protocol) }
     }
 
     /// Adds header lines of this crate's own as they are written, each with its line end: what is the same in every answer is
@@ -129,9 +144,11 @@ impl Response {
         }
     }
 
-    /// The header lines, for a server that writes responses itself. The length of the body is not among them.
+    /// The header lines, for a server that writes responses itself. The length of the body is not among them. With `Upgrade`
+    /// comes the `Connection` that it asks for; HTTP/2 and HTTP/3 have neither (RFC 9113 section 8.2.2).
     pub fn headers(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.head.split("\r\n").skip(1).filter_map(|line| line.split_once(": "))
+        let lines = self.head.split("\r\n").skip(1).filter_map(|line| line.split_once(": "));
+        lines.chain(self.upgrades.then_some(("connection", "upgrade")))
     }
 
     /// The status code.
@@ -159,13 +176,40 @@ impl Response {
             write_decimal(self.body.len() as u64, &mut head);
             head.extend_from_slice(b"\r\n");
         }
-        if let Some(connection) = connection {
-            for part in ["connection: ", connection, "\r\n"] {
+        let options = match (self.upgrades, connection) {
+            (false, None) => None,
+            (false, Some(option)) => Some(["", option]),
+            (true, None) => Some(["upgrade", ""]),
+            (true, Some(option)) => Some(["upgrade, ", option]),
+        };
+        if let Some([upgrade, option]) = options {
+            for part in ["connection: ", upgrade, option, "\r\n"] {
                 head.extend_from_slice(part.as_bytes());
             }
         }
         head.extend_from_slice(b"\r\n");
         (head, self.body)
+    }
+}
+
+impl fmt::Debug for Response {
+    /// Shows neither header values nor the body, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("headers", &Names(&self.head))
+            .field("body_bytes", &self.body.len())
+            .finish()
+    }
+}
+
+/// Shows the names of header lines, as they are written, without the values.
+pub(crate) struct Names<'a>(pub(crate) &'a str);
+
+impl fmt::Debug for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = self.0.split("\r\n").filter_map(|line| line.split_once(": ")).map(|(name, _)| name);
+        f.debug_list().entries(names).finish()
     }
 }
 
@@ -297,6 +341,23 @@ mod tests {
         for value in ["a\r\nb: c", "\n", "\0", "a\x7F", "ä\u{85}", "\x1F"] {
             let response = Response::new(200).try_header("x", value).expect_err("it breaks");
             assert_eq!(response.headers().count(), 0, "{value:?}");
+        }
+    }
+
+    /// RFC 9110 section 7.8: who sends `Upgrade` lists it in `Connection`.
+    #[test]
+    fn what_names_a_protocol_says_so() {
+        for (connection, expected) in [
+            (None, "connection: upgrade\r\n"),
+            (Some("close"), "connection: upgrade, close\r\n"),
+            (Some("keep-alive"), "connection: upgrade, keep-alive\r\n"),
+        ] {
+            let response = Response::new(200).header("Upgrade", "h2c").unwrap().with_status(426);
+            let told: Vec<_> = response.headers().map(|(name, value)| [name, ": ", value].concat()).collect();
+            assert_eq!(told, ["Upgrade: h2c", "connection: upgrade"]);
+            let head = String::from_utf8(response.into_parts(connection).0).unwrap();
+            let lines = ["HTTP/1.1 426 Upgrade Required\r\nUpgrade: h2c\r\ncontent-length: 0\r\n", expected, "\r\n"];
+            assert_eq!(head, lines.concat());
         }
     }
 

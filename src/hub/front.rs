@@ -3,6 +3,7 @@
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::acks::Round;
 use super::config::Config;
@@ -27,7 +28,6 @@ use crate::time::Instant;
 use crate::ws::{self, CloseCode, DeflateConfig};
 
 /// Everything that a realtime server keeps, see the [module](super).
-#[derive(Debug)]
 pub struct Hub {
     pub(super) config: Config,
     pub(super) http_config: Arc<http::Config>,
@@ -68,6 +68,18 @@ pub struct Hub {
     shutting_down: bool,
     /// Whether another server reads requests for this hub.
     pub(super) elsewhere: bool,
+}
+
+impl fmt::Debug for Hub {
+    /// Shows how much there is, and nothing of what is said, ids and credentials included.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub")
+            .field("config", &self.config)
+            .field("counts", &self.counts())
+            .field("events", &self.events.len())
+            .field("shutting_down", &self.shutting_down)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How much there is in a [`Hub`].

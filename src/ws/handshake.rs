@@ -2,13 +2,14 @@
 
 use alloc::string::String;
 use alloc::sync::Arc;
+use core::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha1::{Digest as _, Sha1};
 
 use super::deflate::{self, Agreed, DeflateConfig};
-use crate::http::{self, HeaderError, Request, Response, is_token, list, list_unquoted};
+use crate::http::{self, HeaderError, Names, Request, Response, is_token, list, list_unquoted};
 
 /// Section 1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
@@ -66,21 +67,14 @@ pub enum HandshakeError {
 }
 
 impl HandshakeError {
-    /// The response that answers this error; for the wrong version it names the right one (section 4.2.2).
+    /// The response that answers this error. One with status 426 names the protocol that is asked for (RFC 9110 section
+    /// 15.5.22), and for the wrong version the right one (section 4.2.2).
     #[must_use]
     pub fn response(self) -> Response {
-        let response = Response::new(match self {
-            Self::Version | Self::Upgrade => 426,
-            _ => 400,
-        });
-        let hint = match self {
-            Self::Version => Some(("sec-websocket-version", "13")),
-            Self::Upgrade => Some(("upgrade", "websocket")),
-            _ => None,
-        };
-        let response = match hint {
-            Some((name, value)) => response.header(name, value).unwrap_or_else(|_| Response::new(426)),
-            None => response,
+        let response = match self {
+            Self::Version => Response::new(426).own_upgrade("websocket").own_header("sec-websocket-version", "13"),
+            Self::Upgrade => Response::new(426).own_upgrade("websocket"),
+            _ => Response::new(400),
         };
         response.text(&alloc::format!("{self}\n"))
     }
@@ -217,7 +211,7 @@ impl Upgrade {
 }
 
 /// How an opening handshake is accepted.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Accept {
     subprotocol: Option<String>,
     headers: String,
@@ -233,6 +227,16 @@ pub enum AcceptError {
     /// The client did not offer this subprotocol; it would fail the connection (section 4.1).
     #[error("subprotocol was not offered")]
     SubprotocolNotOffered,
+}
+
+impl fmt::Debug for Accept {
+    /// Shows neither the subprotocol nor header values, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accept")
+            .field("has_subprotocol", &self.subprotocol.is_some())
+            .field("headers", &Names(&self.headers))
+            .finish()
+    }
 }
 
 impl Accept {

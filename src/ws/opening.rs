@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +12,7 @@ use super::deflate::{self, Deflate, DeflateConfig};
 use super::frame::Role;
 use super::handshake::{HandshakeError, accept_key};
 use crate::entropy::Entropy;
-use crate::http::{HeaderError, ReceivedResponse, is_token, percent_encode, push_header};
+use crate::http::{HeaderError, Names, ReceivedResponse, is_token, percent_encode, push_header};
 
 /// What a client asks for: where, and with which subprotocols and headers.
 ///
@@ -22,7 +23,7 @@ use crate::http::{HeaderError, ReceivedResponse, is_token, percent_encode, push_
 /// assert_eq!(opening.target(), "/chat%20room?x=1");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Opening {
     secure: bool,
     host: String,
@@ -185,6 +186,20 @@ impl Opening {
     }
 }
 
+impl fmt::Debug for Opening {
+    /// Shows neither the query nor subprotocols nor header values, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opening")
+            .field("secure", &self.secure)
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("path", &self.target.split('?').next().unwrap_or_default())
+            .field("subprotocols", &self.subprotocols.len())
+            .field("headers", &Names(&self.headers))
+            .finish()
+    }
+}
+
 /// Percent-encodes what must not stand in a target; what is encoded already stays so.
 fn escape(target: &str) -> String {
     percent_encode(target, |byte| {
@@ -193,7 +208,6 @@ fn escape(target: &str) -> String {
 }
 
 /// What a server must answer to a request.
-#[derive(Debug)]
 pub(super) struct Expected {
     accept: [u8; 28],
     subprotocols: Vec<String>,
@@ -236,11 +250,31 @@ impl Expected {
     }
 }
 
+impl fmt::Debug for Expected {
+    /// Shows no subprotocols: where clients cannot send headers these are used to hand over secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Expected")
+            .field("subprotocols", &self.subprotocols.len())
+            .field("deflate", &self.deflate)
+            .finish_non_exhaustive()
+    }
+}
+
 /// A handshake that a server has accepted.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Opened {
     pub(super) subprotocol: Option<String>,
     pub(super) response: ReceivedResponse,
+}
+
+impl fmt::Debug for Opened {
+    /// Shows neither the subprotocol nor header values, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened")
+            .field("has_subprotocol", &self.subprotocol.is_some())
+            .field("response", &self.response)
+            .finish()
+    }
 }
 
 impl Opened {

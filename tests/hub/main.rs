@@ -23,6 +23,7 @@ mod polled;
 mod presence;
 mod review;
 mod rounds;
+mod secrets;
 mod selection;
 mod sessions;
 mod threats;

@@ -182,7 +182,9 @@ fn handshakes_out_of_order() {
         world.feed(conn, good.replace(from, to).as_bytes());
         let answer = String::from_utf8(world.take(conn)).unwrap();
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
-        assert!(answer.contains("connection: close\r\n"), "{answer}");
+        let connection = if status == "426" { "upgrade, close" } else { "close" };
+        assert!(answer.contains(&format!("\r\nconnection: {connection}\r\n")), "{answer}");
+        assert_eq!(answer.contains("\r\nupgrade: websocket\r\n"), status == "426", "{answer}");
         assert_eq!(world.news(), [Told::Closed { conn, error: Some(Error::Handshake(error)) }]);
         assert_eq!(world.hub.counts().sessions, 0);
         // Frames behind it are not looked at (a12).

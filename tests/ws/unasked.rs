@@ -118,6 +118,7 @@ fn requests_that_are_no_opening_handshake() {
         ("GET /", "POST /", HandshakeError::Method, 400),
         ("HTTP/1.1", "HTTP/1.0", HandshakeError::HttpVersion, 400),
         ("Version: 13", "Version: 8", HandshakeError::Version, 426),
+        ("Upgrade: websocket", "Upgrade: h2c", HandshakeError::Upgrade, 426),
         ("Key: dGhl", "Key: ?Ghl", HandshakeError::Key, 400),
         ("Key: dGhl", "Key: ", HandshakeError::Key, 400),
     ] {
@@ -127,7 +128,13 @@ fn requests_that_are_no_opening_handshake() {
         assert_eq!(trace.closed().and_then(|closed| closed.error), Some(Error::Handshake(error)), "{to}");
         assert_eq!(answered(&trace.outgoing), (Some(status), vec![]), "{to}");
         let head = String::from_utf8(trace.outgoing.0.clone()).unwrap().to_lowercase();
-        assert_eq!(head.contains("\r\nsec-websocket-version: 13\r\n"), status == 426, "{head}");
+        let is_version = error == HandshakeError::Version;
+        assert_eq!(head.contains("\r\nsec-websocket-version: 13\r\n"), is_version, "{head}");
+        // What is asked for by 426 is named, and `Connection` says that it is (RFC 9110 sections 15.5.22 and 7.8).
+        assert_eq!(head.contains("\r\nupgrade: websocket\r\n"), status == 426, "{head}");
+        let connection = if status == 426 { "upgrade, close" } else { "close" };
+        assert_eq!(head.matches("\r\nconnection: ").count(), 1, "{head}");
+        assert!(head.contains(&format!("\r\nconnection: {connection}\r\n")), "{head}");
     }
 }
 

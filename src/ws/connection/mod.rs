@@ -9,6 +9,7 @@ use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::Error;
 use super::close::{CONTROL_BYTES_MAX, CloseCode, Closed, Endpoint};
@@ -174,10 +175,16 @@ struct Requested {
     expected: Expected,
 }
 
-#[derive(Debug)]
 struct Pong {
     payload: [u8; CONTROL_BYTES_MAX],
     len: usize,
+}
+
+impl fmt::Debug for Pong {
+    /// Shows how much there is, not what: it may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pong").field("len", &self.len).finish_non_exhaustive()
+    }
 }
 
 impl Connection {

@@ -2,13 +2,13 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::credit::Credit;
 use crate::utf8::Utf8Tail;
 use crate::ws::{Error, Message, Opcode};
 
 /// What was gathered of a message's payload.
-#[derive(Debug)]
 pub(super) enum Content {
     /// Whole characters, and the beginning of one more.
     Text(String, Utf8Tail),
@@ -79,5 +79,16 @@ impl Content {
             Self::Text(text, _) => core::mem::take(text).into(),
             Self::Binary(bytes) => core::mem::take(bytes).into(),
         }
+    }
+}
+
+impl fmt::Debug for Content {
+    /// Shows how much there is, not what: it may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = match self {
+            Self::Text(..) => "Text",
+            Self::Binary(_) => "Binary",
+        };
+        f.debug_struct(kind).field("len", &self.len()).finish_non_exhaustive()
     }
 }

@@ -9,6 +9,7 @@ mod waiting;
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::fmt;
 
 use self::assembly::Assembly;
 pub(super) use self::credit::Credit;
@@ -47,7 +48,6 @@ pub enum Inbound<'a> {
 }
 
 /// What is not complete yet.
-#[derive(Debug)]
 struct Partial {
     /// Bytes that came before anybody could take them, and how many of them are taken now; they stand before all other
     /// input.
@@ -58,6 +58,19 @@ struct Partial {
     payload: Option<Payload>,
     assembly: Option<Assembly>,
     control: Vec<u8>,
+}
+
+impl fmt::Debug for Partial {
+    /// Shows how much there is, not what: it may be secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Partial")
+            .field("early_bytes", &self.early.len().saturating_sub(self.early_taken))
+            .field("header_bytes", &self.header_len)
+            .field("payload", &self.payload)
+            .field("assembly", &self.assembly)
+            .field("control_bytes", &self.control.len())
+            .finish()
+    }
 }
 
 /// The first byte of a message's first frame when others follow it.
