@@ -248,6 +248,13 @@ impl Conn {
         }
     }
 
+    /// A heartbeat: gives back what compression can make again.
+    pub(super) fn rest(&mut self) {
+        if let Link::WebSocket(ws) = &mut self.link {
+            ws.release();
+        }
+    }
+
     /// What it sends is read again; whether it was not.
     pub(super) fn release(&mut self, now: Instant) -> bool {
         if self.held {

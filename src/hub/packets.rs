@@ -15,7 +15,7 @@ use super::session::{Assembling, session_place};
 use super::socket::Phase;
 use crate::engineio::{Received, Revision, SessionError};
 use crate::socketio::{self, Args, Assembly, EventData, Packet, PacketType, Protocol, check_object};
-use crate::ws::{CloseCode, Message, Prepared};
+use crate::ws::{CloseCode, Message};
 
 impl Hub {
     /// A message on a WebSocket.
@@ -80,7 +80,7 @@ impl Hub {
                 let packet = Packet::parse(data).map_err(Error::SocketIo)?;
                 return self.socketio_packet(id, &packet, &text, None).map_err(Error::SocketIo);
             }
-            Received::Answer(packet) => self.send(session_place(id), &[Prepared::text(packet)]),
+            Received::Answer(packet) => self.heartbeat(id, packet),
             Received::Close => {
                 self.close_session(id, DisconnectReason::Client, None, CloseCode::NORMAL, "");
                 return Ok(None);

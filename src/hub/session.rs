@@ -249,7 +249,7 @@ impl Hub {
             session.reads(now, &self.config);
         }
         match session.engine_mut().and_then(|engine| engine.handle_timeout(now, &self.config.engine)) {
-            Some(Due::Ping) => self.send(session_place(id), &[Prepared::text("2")]),
+            Some(Due::Ping) => self.heartbeat(id, "2"),
             Some(Due::Expired) => {
                 let (reason, error) = (DisconnectReason::PingTimeout, Some(Error::PingTimeout));
                 return self.close_session(id, reason, error, CloseCode::NO_STATUS, "");
@@ -257,6 +257,15 @@ impl Hub {
             None => {}
         }
         self.touch_session(id);
+    }
+
+    /// This side's half of a heartbeat. Whatever was in use since the last one is given back.
+    pub(super) fn heartbeat(&mut self, id: SessionId, packet: &str) {
+        let conn = self.sessions.get(id).and_then(|session| session.carrier.stream());
+        if let Some(conn) = conn.and_then(|conn| self.conns.get_mut(conn)) {
+            conn.rest();
+        }
+        self.send(session_place(id), &[Prepared::text(packet)]);
     }
 
     pub(super) fn touch_session(&mut self, id: SessionId) {

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
+use roomwire::Instant;
 use roomwire::hub::{Config, ConnId, Event, Plain, SocketId, Target};
 use roomwire::socketio::{Placeholder, attach};
 use roomwire::ws::{self, Connection, DeflateConfig, Message, Opening};
 
 use crate::fuzz_hub::Told;
+use crate::support::memory::measure;
 use crate::world::{V4, World, config, millis};
 
 fn deflating(server_max_window_bits: u8) -> Config {
@@ -143,5 +145,41 @@ fn what_is_for_one_is_compressed_too() {
         let mut plain = Client::open(&mut world, "/raw", bits);
         world.hub.send_to_connection(world.now, plain.conn, text.as_str());
         check(plain.hears(&mut world), &[text.as_str().into()]);
+    }
+}
+
+/// Each heartbeat gives back what inflating takes, in both revisions, where nothing has to be kept from message to message.
+#[test]
+fn idle_clients_hold_no_memory_for_compression() {
+    for revision in [3, 4] {
+        let live = |beats: bool| {
+            let mut settings = deflating(15);
+            settings.deflate =
+                settings.deflate.map(|deflate| DeflateConfig { client_no_context_takeover: true, ..deflate });
+            let mut world = World::new(settings);
+            let mut client =
+                Client::open(&mut world, &format!("/socket.io/?EIO={revision}&transport=websocket"), Some(15));
+            let mut write = |text: &str| {
+                client.ws.send(Instant::ORIGIN, text).unwrap();
+                let bytes = client.ws.outgoing().collect::<Vec<_>>().concat();
+                client.ws.sent(Instant::ORIGIN, bytes.len());
+                bytes
+            };
+            let (event, ping) = (write(&format!("40/a,{{\"a\":\"{}\"}}", "x".repeat(5000))), write("2"));
+            assert!(event.len() < 500);
+            let ((), usage) = measure(|| {
+                world.bytes(client.conn, &event);
+                world.told();
+                if beats && revision == 3 {
+                    world.bytes(client.conn, &ping);
+                } else if beats {
+                    world.pass(config().engine.ping_interval);
+                }
+                world.read(client.conn, usize::MAX);
+            });
+            usage.live
+        };
+        let (used, idle) = (live(false), live(true));
+        assert!(used > idle + 30_000, "revision {revision}: {used} bytes, idle {idle}");
     }
 }

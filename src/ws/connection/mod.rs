@@ -418,7 +418,7 @@ impl Connection {
     }
 
     /// Nothing came for a while: gives back what can be made again.
-    fn release(&mut self) {
+    pub(crate) fn release(&mut self) {
         self.credit = Credit::NONE;
         if let State::Open(reader, _) = &self.state
             && reader.is_between_messages()
