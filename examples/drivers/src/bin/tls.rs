@@ -5,7 +5,8 @@
 //! Its certificate is made at each start, for localhost. `--certificate FILE` writes it for those who are to trust it.
 
 use std::error::Error;
-use std::io::{self, ErrorKind, Read};
+use std::io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+use std::io::{self, Read};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
@@ -48,31 +49,28 @@ fn serve(mut stream: TcpStream, tls: Arc<ServerConfig>, config: Arc<ws::Config>)
     let mut conn = ws::Connection::server(config, now());
     let (mut wire, mut plain) = (vec![0; 32 * 1024], vec![0; 32 * 1024]);
     loop {
+        // At each turn: who never stops sending, or reads a few bytes now and then, must not stop the time.
+        if conn.poll_timeout().is_some_and(|at| at <= now()) {
+            echo::time_passed(&mut conn, now());
+        }
         // Ours, TLS's own and at the end its farewell, together.
-        loop {
-            let (slices, filled) = gather(conn.outgoing());
-            let taken = tls.send(&slices[..filled])?;
-            conn.sent(now(), taken);
-            let last = conn.outgoing_len() == 0;
-            if last && conn.stream() > Stream::Open {
-                tls.end();
-            }
-            tls.write(&mut stream)?;
-            if last {
-                break;
-            }
+        let (slices, filled) = gather(conn.outgoing());
+        let taken = tls.send(&slices[..filled])?;
+        conn.sent(now(), taken);
+        let last = conn.outgoing_len() == 0;
+        if last && conn.stream() > Stream::Open {
+            tls.end();
+        }
+        tls.write(&mut stream)?;
+        if !last {
+            continue;
         }
         match conn.stream() {
             Stream::Open => {}
             Stream::HalfClosed => stream.shutdown(Shutdown::Write)?,
             Stream::Closed => return Ok(()),
         }
-        let patience = conn.poll_timeout().map(|at| at.saturating_since(now()));
-        if patience == Some(Duration::ZERO) {
-            // Not left to the read: who never stops sending must not stop the time.
-            echo::time_passed(&mut conn, now());
-            continue;
-        }
+        let patience = conn.poll_timeout().map(|at| at.saturating_since(now()).max(Duration::from_millis(1)));
         stream.set_read_timeout(patience)?;
         match stream.read(&mut wire) {
             Ok(0) => echo::ended(&mut conn, now()),
@@ -82,10 +80,7 @@ fn serve(mut stream: TcpStream, tls: Arc<ServerConfig>, config: Arc<ws::Config>)
                     return Err(error);
                 }
             }
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                echo::time_passed(&mut conn, now());
-            }
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if matches!(error.kind(), WouldBlock | TimedOut | Interrupted) => {}
             Err(error) => return Err(error),
         }
     }
