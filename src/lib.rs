@@ -53,7 +53,7 @@
 //! # Features
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
-//! | `std` | yes | run-time detection of vector instructions for checking UTF-8 and masking; no behaviour changes |
+//! | `std` | yes | run-time detection of vector instructions for checking UTF-8, masking and heads of HTTP; no behaviour changes |
 //! | `deflate` | no | `permessage-deflate` (RFC 7692) for [`ws`] and gzip for long polling, once they are configured; needs `std` |
 //! | `msgpack` | no | Socket.IO packets as MessagePack, once it is configured: see [`hub::Parser`], [`client::Parser`] |
 //!

@@ -217,9 +217,9 @@ impl Connection {
     /// noted. The rest is left to [`receive`](Self::receive).
     #[inline]
     pub(crate) fn push(&mut self, byte: u8) -> bool {
-        let taken = self.phase == Phase::Reading && self.reader.push(&self.config.limits, byte);
-        // A head begins when everything before it is read, and does not outlive the peer's end of the stream.
-        debug_assert!(!taken || self.pipelined.is_empty() && !self.out.peer_ended());
+        let taken = self.reader.push(&self.config.limits, byte);
+        // A head begins when everything before it is read and answered, and does not outlive the peer's end of the stream.
+        debug_assert!(!taken || self.phase == Phase::Reading && self.pipelined.is_empty() && !self.out.peer_ended());
         taken
     }
 

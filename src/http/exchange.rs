@@ -55,8 +55,8 @@ impl ExchangeReader {
             if !head.read(limits, input)? {
                 return Ok(None);
             }
-            let head = core::mem::take(head);
-            let response = Box::new(parse(head.buffer, head.lines)?);
+            let (head, lines) = head.take();
+            let response = Box::new(parse(head, lines)?);
             *self = match response.status() {
                 // Nothing was asked for that this could be the answer to.
                 101 => return Err(Error::MalformedHead),

@@ -10,23 +10,44 @@ use crate::words;
 /// Room for a head is at first made for as much as there is, and at least for so much.
 const FIRST_BYTES: usize = 256;
 
+/// The longest method and version that stand around a target, and the line end.
+const AROUND_TARGET: usize = 34;
+
 /// A head of which the blank line is still to come.
 #[derive(Default)]
 pub(super) struct Head {
-    pub(super) buffer: Vec<u8>,
+    /// What has arrived, and room that the limits allow.
+    buffer: Vec<u8>,
+    /// How much has arrived.
+    filled: usize,
     /// Lines ended so far, the first included.
-    pub(super) lines: usize,
+    lines: usize,
     /// Where in the buffer the line begins that has not ended.
     line_start: usize,
-    /// How long the buffer may become by bytes within that line: nothing, once it has begun to end.
-    line_end_max: usize,
-    after_cr: bool,
     /// Whether an empty line came before the first.
     skipped: bool,
 }
 
 impl Head {
-    /// Moves bytes from `input` to the buffer; true when the blank line is in. Each byte is looked at once.
+    /// Whether a byte of it has arrived.
+    pub(super) const fn has_begun(&self) -> bool {
+        self.filled > 0
+    }
+
+    /// Whether nothing at all came yet.
+    pub(super) const fn is_new(&self) -> bool {
+        self.filled == 0 && !self.skipped
+    }
+
+    /// The whole head, and how many lines it has without the blank one.
+    pub(super) fn take(&mut self) -> (Vec<u8>, usize) {
+        let Self { mut buffer, filled, lines, .. } = core::mem::take(self);
+        buffer.truncate(filled);
+        (buffer, lines)
+    }
+
+    /// Moves bytes from `input` to the buffer; true when the blank line is in. Each byte is looked at once, for the ends of
+    /// lines: what a line must not hold is found when the head is parsed.
     #[inline]
     pub(super) fn read(&mut self, limits: &Limits, input: &mut &[u8]) -> Result<bool, Error> {
         if let [byte] = **input
@@ -38,120 +59,105 @@ impl Head {
         self.read_lines(limits, input)
     }
 
-    /// The way of a peer that sends byte by byte, which must not cost much more than all at once: whether the byte is in
-    /// order, and there is room for it in a head that has begun, and it was taken. What this does not take, and the end of the
-    /// head, is left to [`read`](Self::read).
+    /// The way of a peer that sends byte by byte, which must not cost much more than all at once: whether there is room for
+    /// the byte in a head that has begun, and it was taken. What this does not take, and the end of the head, is left to
+    /// [`read`](Self::read).
     #[inline]
     pub(super) fn push(&mut self, limits: &Limits, byte: u8) -> bool {
-        let len = self.buffer.len();
-        // Another way is where it begins or has to grow; so this one calls nothing.
-        if len >= self.buffer.capacity() {
-            return false;
-        }
-        // All that ends a line is among these. What a line must not hold is found when the head is parsed.
-        if byte < b' ' && matches!(byte, b'\r' | b'\n') {
-            if len >= limits.head_bytes_max || !self.push_line_end(limits, byte, len) {
+        let Some(place) = self.buffer.get_mut(self.filled) else { return false };
+        *place = byte;
+        let end = self.filled.saturating_add(1);
+        if byte == b'\n' {
+            // Behind more than the other half of the line end.
+            let before = self.buffer.get(self.line_start.saturating_add(1)..self.filled).and_then(<[u8]>::last);
+            if before != Some(&b'\r') || self.lines > limits.headers_max {
                 return false;
             }
-        } else if len >= self.line_end_max {
-            return false;
+            self.lines = self.lines.saturating_add(1);
+            self.line_start = end;
         }
-        self.buffer.push(byte);
+        self.filled = end;
         true
     }
 
-    #[inline]
-    fn push_line_end(&mut self, limits: &Limits, byte: u8, len: usize) -> bool {
-        match (self.after_cr, byte) {
-            (false, b'\r') => {
-                self.after_cr = true;
-                self.line_end_max = 0;
-            }
-            // Behind more than the other half of the line end.
-            (true, b'\n') if len.saturating_sub(self.line_start) > 1 && self.lines <= limits.headers_max => {
-                self.end_line(len.saturating_add(1));
-                self.line_end_max = limits.head_bytes_max;
-            }
-            _ => return false,
-        }
-        true
-    }
-
-    #[inline]
-    const fn end_line(&mut self, line_start: usize) {
-        self.after_cr = false;
-        self.lines = self.lines.saturating_add(1);
-        self.line_start = line_start;
-    }
-
-    fn read_lines(&mut self, limits: &Limits, input: &mut &[u8]) -> Result<bool, Error> {
-        let room = limits.head_bytes_max.saturating_sub(self.buffer.len());
-        let (within, beyond) = input.split_at_checked(room).unwrap_or((input, &[]));
-        let (mut left, mut blank) = (within, false);
-        let end = self.buffer.len().saturating_add(within.len());
-        while !blank && !left.is_empty() {
-            blank = self.scan(&mut left, end, limits)?;
-        }
-        if !blank && !beyond.is_empty() {
-            return Err(Error::HeadTooLarge);
-        }
-        let (head, rest) = input.split_at_checked(within.len().saturating_sub(left.len())).unwrap_or_default();
-        *input = rest;
-        if blank && self.lines == 0 {
-            // One empty line before the first is ignored (RFC 9112 section 2.2).
-            if self.skipped {
-                return Err(Error::MalformedHead);
-            }
-            *self = Self { skipped: true, ..Self::default() };
-            return self.read_lines(limits, input);
-        }
-        if self.buffer.capacity() == 0 && !head.is_empty() {
-            self.buffer.reserve(head.len().max(FIRST_BYTES));
-        }
-        self.buffer.extend_from_slice(head);
-        self.line_end_max = match self.lines {
-            _ if self.after_cr => 0,
-            // More than the method and the version around a target are for the other way to judge.
-            0 => limits.target_bytes_max.min(limits.head_bytes_max),
-            _ => limits.head_bytes_max,
-        };
-        Ok(blank)
-    }
-
-    /// Takes what there is of a line off the front of `bytes`, which end at `end` in the head, with what there is of its
-    /// end; whether that completes a blank line.
-    fn scan(&mut self, bytes: &mut &[u8], end: usize, limits: &Limits) -> Result<bool, Error> {
-        if !self.after_cr {
-            let size = words::first_of(*b"\r\n", bytes).unwrap_or(bytes.len());
-            *bytes = bytes.get(size..).unwrap_or_default();
-            // The longest method and version around the target.
-            if self.lines == 0 && end.saturating_sub(bytes.len()) > limits.target_bytes_max.saturating_add(32) {
-                return Err(Error::TargetTooLong);
-            }
-        }
-        let (ended, rest) = match (self.after_cr, *bytes) {
-            (_, []) => return Ok(false),
-            (false, [b'\r', b'\n', rest @ ..]) | (true, [b'\n', rest @ ..]) => (true, rest),
-            (false, [b'\r']) => (false, &[][..]),
-            _ => return Err(Error::BareLineEnd),
-        };
-        *bytes = rest;
-        self.after_cr = !ended;
-        if ended {
-            let at = end.saturating_sub(rest.len());
-            if at.saturating_sub(self.line_start) == 2 {
+    /// The same for all but a byte that [`push`](Self::push) has taken.
+    pub(super) fn read_lines(&mut self, limits: &Limits, input: &mut &[u8]) -> Result<bool, Error> {
+        while !input.is_empty() {
+            let end = words::first_of([b'\n'], input).map(|at| at.saturating_add(1));
+            let (part, rest) = input.split_at_checked(end.unwrap_or(input.len())).unwrap_or((input, &[]));
+            self.extend(limits, part)?;
+            *input = rest;
+            if end.is_some() && self.end_line(limits)? {
                 return Ok(true);
             }
-            self.end_line(at);
         }
-        if self.lines > limits.headers_max.saturating_add(1) { Err(Error::TooManyHeaders) } else { Ok(false) }
+        Ok(false)
     }
+
+    fn extend(&mut self, limits: &Limits, part: &[u8]) -> Result<(), Error> {
+        let end = self.filled.saturating_add(part.len());
+        if end > self.buffer.len() {
+            self.make_room(limits, end)?;
+        }
+        if let Some(place) = self.buffer.get_mut(self.filled..end) {
+            place.copy_from_slice(part);
+            self.filled = end;
+        }
+        Ok(())
+    }
+
+    fn make_room(&mut self, limits: &Limits, least: usize) -> Result<(), Error> {
+        let first_line_max = limits.target_bytes_max.saturating_add(AROUND_TARGET);
+        let (most, error) = if self.lines == 0 && first_line_max < limits.head_bytes_max {
+            (first_line_max, Error::TargetTooLong)
+        } else {
+            (limits.head_bytes_max, Error::HeadTooLarge)
+        };
+        if least > most {
+            return Err(error);
+        }
+        let room = self.buffer.len().saturating_mul(2).max(FIRST_BYTES).max(least).min(most);
+        self.buffer.reserve_exact(room.saturating_sub(self.buffer.len()));
+        self.buffer.resize(room, 0);
+        Ok(())
+    }
+
+    /// What is there ends a line; whether that is the blank one.
+    fn end_line(&mut self, limits: &Limits) -> Result<bool, Error> {
+        match self.buffer.get(self.line_start..self.filled).unwrap_or_default() {
+            // One empty line before the first is ignored (RFC 9112 section 2.2).
+            b"\r\n" if self.lines == 0 => {
+                if self.skipped {
+                    return Err(Error::MalformedHead);
+                }
+                *self = Self { skipped: true, ..Self::default() };
+                return Ok(false);
+            }
+            b"\r\n" => return Ok(true),
+            [.., b'\r', b'\n'] => {}
+            _ => return Err(Error::BareLineEnd),
+        }
+        if self.lines > limits.headers_max {
+            return Err(Error::TooManyHeaders);
+        }
+        self.lines = self.lines.saturating_add(1);
+        self.line_start = self.filled;
+        Ok(false)
+    }
+}
+
+/// What is wrong with a head that breaks the grammar.
+#[cold]
+pub(super) fn fault(head: &[u8]) -> Error {
+    let is_bare = |at: usize| head.get(at.saturating_add(1)) != Some(&b'\n');
+    let mut returns = head.iter().enumerate().filter(|(_, byte)| **byte == b'\r');
+    if returns.any(|(at, _)| is_bare(at)) { Error::BareLineEnd } else { Error::MalformedHead }
 }
 
 impl fmt::Debug for Head {
     /// Shows how much there is, not what: its values may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Head").field("bytes", &self.buffer.len()).field("lines", &self.lines).finish_non_exhaustive()
+        f.debug_struct("Head").field("bytes", &self.filled).field("lines", &self.lines).finish_non_exhaustive()
     }
 }
 
@@ -167,7 +173,7 @@ mod tests {
             let blank = head.read(limits, &mut part)?;
             taken += size - part.len();
             if blank {
-                assert_eq!(head.buffer.len(), taken);
+                assert_eq!(head.take().0.len(), taken);
                 return Ok((true, taken));
             }
         }

@@ -25,7 +25,11 @@ impl Span {
         self.start as usize..self.end as usize
     }
 
-    const fn len(self) -> usize {
+    pub(super) const fn start(self) -> usize {
+        self.start as usize
+    }
+
+    pub(super) const fn len(self) -> usize {
         self.end.saturating_sub(self.start) as usize
     }
 }
@@ -35,8 +39,8 @@ impl Span {
 pub(super) struct Headers {
     head: Octets,
     lines: Vec<(Span, Span)>,
-    /// How long the names are, a bit for each length: most that are asked for are not there, which is seen by that.
-    lengths: u64,
+    /// A bit for each [`mark`] of a name: most that are asked for are not there, which is seen by that.
+    marks: u64,
 }
 
 /// A head is looked up often: nearly all are text, which is checked once.
@@ -66,8 +70,9 @@ impl Headers {
     /// A head, and the names and values that lie within it.
     pub(super) fn new(head: Vec<u8>, lines: Vec<(Span, Span)>) -> Self {
         let head = String::from_utf8(head).map_or_else(|error| Octets::Other(error.into_bytes()), Octets::Text);
-        let lengths = lines.iter().fold(0, |lengths, (name, _)| lengths | length_bit(name.len()));
-        Self { head, lines, lengths }
+        let mark_of = |name: &Span| head.as_bytes().get(name.range()).map_or(0, mark);
+        let marks = lines.iter().fold(0, |marks, (name, _)| marks | mark_of(name));
+        Self { head, lines, marks }
     }
 
     /// How many lines there are.
@@ -134,7 +139,7 @@ impl Headers {
             found.len() == name.len()
                 && head.get(found.range()).is_some_and(|found| words::eq_ignore_case(found, name.as_bytes()))
         };
-        let lines: &[_] = if self.lengths & length_bit(name.len()) == 0 { &[] } else { &self.lines };
+        let lines: &[_] = if self.marks & mark(name.as_bytes()) == 0 { &[] } else { &self.lines };
         lines.iter().filter(move |(found, _)| same(*found)).map(|(_, value)| *value)
     }
 
@@ -145,14 +150,17 @@ impl Headers {
         }
     }
 
-    fn bytes(&self, span: Span) -> &[u8] {
+    pub(super) fn bytes(&self, span: Span) -> &[u8] {
         self.head.as_bytes().get(span.range()).unwrap_or_default()
     }
 }
 
-/// All that is longer shares the last bit.
-fn length_bit(len: usize) -> u64 {
-    1 << len.min(63)
+/// One bit for a name in any case, by how it begins and how long it is; no two of the usual names that are asked for have the
+/// same.
+#[inline]
+fn mark(name: &[u8]) -> u64 {
+    let first = name.first().map_or(0, |first| usize::from(first | 0x20));
+    1 << (name.len().wrapping_mul(13).wrapping_add(first) % 64)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use super::Error;
 use super::body::Framing;
-use super::head::Head;
+use super::head::{Head, fault};
 use super::headers::{Headers, Span};
 use super::request::Request;
 
@@ -106,7 +106,7 @@ impl RequestReader {
     #[must_use]
     pub const fn is_mid_request(&self) -> bool {
         match &self.stage {
-            Stage::Head => !self.head.buffer.is_empty(),
+            Stage::Head => self.head.has_begun(),
             Stage::Body { .. } => true,
             Stage::Failed { .. } => false,
         }
@@ -155,11 +155,7 @@ impl RequestReader {
     /// The same for all but a byte within a head.
     fn read_any(&mut self, limits: &Limits, input: &mut &[u8]) -> Result<Option<Request>, Error> {
         if let Stage::Head = self.stage {
-            if !self.head.read(limits, input)? {
-                return Ok(None);
-            }
-            let head = core::mem::take(&mut self.head);
-            let request = parse(head.buffer, head.lines, limits)?;
+            let Some(request) = self.read_head(limits, input)? else { return Ok(None) };
             let framing = Framing::of(&request.headers, request.minor_version, Framing::Length(0))?;
             if matches!(framing, Framing::Length(0)) {
                 return Ok(Some(request));
@@ -180,6 +176,20 @@ impl RequestReader {
         let request = core::mem::take(&mut **request);
         self.stage = Stage::Head;
         Ok(Some(request))
+    }
+
+    fn read_head(&mut self, limits: &Limits, input: &mut &[u8]) -> Result<Option<Request>, Error> {
+        if self.head.is_new()
+            && input.len() >= HEAD_BYTES_MIN
+            && let Some((head, parsed)) = Parsed::whole(limits, input)
+        {
+            return parsed.into_request(head.to_vec(), limits).map(Some);
+        }
+        if !self.head.read_lines(limits, input)? {
+            return Ok(None);
+        }
+        let (head, lines) = self.head.take();
+        parse(head, lines, limits).map(Some)
     }
 
     #[cold]
@@ -205,53 +215,100 @@ impl RequestReader {
     }
 }
 
-/// So many header lines are parsed without asking for memory; browsers send half as many.
-const FEW_LINES: usize = 32;
+/// The shortest head.
+const HEAD_BYTES_MIN: usize = b"GET / HTTP/1.1\r\n\r\n".len();
 
-pub(super) fn parse(buffer: Vec<u8>, lines: usize, limits: &Limits) -> Result<Request, Error> {
-    let (mut few, mut many) = ([const { MaybeUninit::uninit() }; FEW_LINES], Vec::new());
-    let lines = match few.get_mut(..lines.saturating_sub(1)) {
-        Some(few) => few,
-        None => {
-            many.resize_with(lines, MaybeUninit::uninit);
+/// So many header lines are parsed without asking for memory; browsers send a quarter of that.
+const FEW_LINES: usize = 64;
+
+/// A request's head of so many lines, without the blank one.
+pub(super) fn parse(head: Vec<u8>, lines: usize, limits: &Limits) -> Result<Request, Error> {
+    match Parsed::of(&head, lines) {
+        Some(Ok(parsed)) if parsed.size == head.len() => parsed.into_request(head, limits),
+        Some(Err(httparse::Error::Version)) => Err(Error::Version),
+        _ => Err(fault(&head)),
+    }
+}
+
+/// Where the parts of a request's head are.
+struct Parsed {
+    method: Span,
+    target: Span,
+    minor_version: u8,
+    lines: Vec<(Span, Span)>,
+    size: usize,
+}
+
+impl Parsed {
+    /// A head, by the lenient grammar of the parser; nothing if it is not whole, or has more lines.
+    fn of(bytes: &[u8], lines_max: usize) -> Option<Result<Self, httparse::Error>> {
+        let (mut few, mut many) = ([const { MaybeUninit::uninit() }; FEW_LINES], Vec::new());
+        let lines = if let Some(few) = few.get_mut(..lines_max) {
+            few
+        } else {
+            many.resize_with(lines_max, MaybeUninit::uninit);
             &mut many
+        };
+        let mut parsed = httparse::Request::new(&mut []);
+        let size = match parsed.parse_with_uninit_headers(bytes, lines) {
+            Ok(httparse::Status::Complete(size)) => size,
+            Ok(httparse::Status::Partial) => return None,
+            Err(error) => return Some(Err(error)),
+        };
+        let span = |part: &[u8]| Span::of(part, bytes);
+        let (method, target) = (span(parsed.method?.as_bytes()), span(parsed.path?.as_bytes()));
+        let lines = parsed.headers.iter().map(|line| (span(line.name.as_bytes()), span(line.value))).collect();
+        Some(Ok(Self { method, target, minor_version: parsed.version?, lines, size }))
+    }
+
+    /// The head that `input` begins with, taken off it, if it is whole and in order. Of what is not [`Head`] says what is wrong,
+    /// so that this does not depend on how the bytes were cut.
+    fn whole<'a>(limits: &Limits, input: &mut &'a [u8]) -> Option<(&'a [u8], Self)> {
+        let most = input.get(..limits.head_bytes_max).unwrap_or(input);
+        let parsed = Self::of(most, limits.headers_max.min(FEW_LINES))?.ok()?;
+        let (head, rest) = input.split_at_checked(parsed.size)?;
+        let ends_line = |before: usize| head.get(..before).is_some_and(|before| before.ends_with(b"\r\n"));
+        let first_line = parsed.lines.first().map_or(parsed.size, |(name, _)| name.start());
+        let is_strict = parsed.method.start() == 0
+            && first_line <= limits.target_bytes_max
+            && parsed.lines.iter().all(|(name, _)| ends_line(name.start()))
+            && head.ends_with(b"\r\n\r\n");
+        if !is_strict {
+            return None;
         }
-    };
-    let mut parsed = httparse::Request::new(&mut []);
-    match parsed.parse_with_uninit_headers(&buffer, lines) {
-        Ok(httparse::Status::Complete(size)) if size == buffer.len() => {}
-        Err(httparse::Error::Version) => return Err(Error::Version),
-        _ => return Err(Error::MalformedHead),
+        *input = rest;
+        Some((head, parsed))
     }
-    let (Some(method), Some(target), Some(minor_version)) = (parsed.method, parsed.path, parsed.version) else {
-        return Err(Error::MalformedHead);
-    };
-    if target.len() > limits.target_bytes_max {
-        return Err(Error::TargetTooLong);
+
+    fn into_request(self, head: Vec<u8>, limits: &Limits) -> Result<Request, Error> {
+        let Self { method, target, minor_version, lines, .. } = self;
+        if target.len() > limits.target_bytes_max {
+            return Err(Error::TargetTooLong);
+        }
+        let headers = Headers::new(head, lines);
+        // Printable without spaces it is by the parser's grammar, which allows for other codings.
+        if !headers.bytes(target).is_ascii() {
+            return Err(Error::MalformedHead);
+        }
+        let request = Request { headers, method, target, minor_version, ..Request::default() };
+        match request.header("host") {
+            Some(host) if is_host(host) => {}
+            None if minor_version == 0 && request.count("host") == 0 => {}
+            _ => return Err(Error::Host),
+        }
+        if request.header_values("expect").any(|value| !value.eq_ignore_ascii_case("100-continue")) {
+            return Err(Error::Expectation);
+        }
+        Ok(request)
     }
-    // To the end in any case, which vectors are faster at.
-    if !target.bytes().fold(true, |all, byte| all & byte.is_ascii_graphic()) {
-        return Err(Error::MalformedHead);
-    }
-    let span = |part: &[u8]| Span::of(part, &buffer);
-    let (method, target) = (span(method.as_bytes()), span(target.as_bytes()));
-    let lines = parsed.headers.iter().map(|line| (span(line.name.as_bytes()), span(line.value))).collect();
-    let headers = Headers::new(buffer, lines);
-    let request = Request { headers, method, target, minor_version, ..Request::default() };
-    match request.header("host") {
-        Some(host) if is_host(host) => {}
-        None if minor_version == 0 && request.count("host") == 0 => {}
-        _ => return Err(Error::Host),
-    }
-    if request.header_values("expect").any(|value| !value.eq_ignore_ascii_case("100-continue")) {
-        return Err(Error::Expectation);
-    }
-    Ok(request)
 }
 
 /// Whether a host and port consist of what those of a URI may (RFC 3986 section 3.2.2), which may be nothing at all.
 fn is_host(value: &str) -> bool {
-    value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte))
+    let fits =
+        |byte| matches!(byte, b'!' | b'$'..=b'.' | b'0'..=b';' | b'=' | b'A'..=b'[' | b']' | b'_' | b'a'..=b'z' | b'~');
+    // To the end in any case, which vectors are faster at.
+    value.bytes().fold(true, |all, byte| all & fits(byte))
 }
 
 #[cfg(test)]
@@ -280,6 +337,19 @@ mod tests {
                 assert_eq!(read(byte), (false, 1), "{wrong:?}");
             }
         }
+    }
+
+    #[test]
+    fn hosts_are_what_those_of_a_uri_may_be() {
+        for byte in 0..128_u8 {
+            let allowed = byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte);
+            for len in [1, 40] {
+                let mut host = "a".repeat(len);
+                host.replace_range(len / 2..=len / 2, core::str::from_utf8(&[byte]).unwrap());
+                assert_eq!(is_host(&host), allowed, "{host:?}");
+            }
+        }
+        assert!(is_host("") && !is_host("ä"));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::Error;
-use super::head::Head;
+use super::head::{Head, fault};
 use super::headers::{Headers, Span};
 use super::reader::Limits;
 
@@ -117,8 +117,8 @@ impl ResponseReader {
             if !self.head.read(limits, input)? {
                 return Ok(None);
             }
-            let head = core::mem::take(&mut self.head);
-            let response = parse(head.buffer, head.lines)?;
+            let (head, lines) = self.head.take();
+            let response = parse(head, lines)?;
             let wanted = match response.status {
                 // Interim responses come before the one that counts (RFC 9110 section 15.2).
                 100 | 102..=199 => continue,
@@ -144,7 +144,7 @@ pub(super) fn parse(buffer: Vec<u8>, lines: usize) -> Result<ReceivedResponse, E
     match parsed.parse(&buffer) {
         Ok(httparse::Status::Complete(size)) if size == buffer.len() => {}
         Err(httparse::Error::Version) => return Err(Error::Version),
-        _ => return Err(Error::MalformedHead),
+        _ => return Err(fault(&buffer)),
     }
     let status = parsed.code.filter(|code| (100..=999).contains(code)).ok_or(Error::MalformedHead)?;
     let span = |part: &[u8]| Span::of(part, &buffer);

@@ -219,6 +219,18 @@ fn a18_bare_line_ends() {
     check("GET / HTTP/1.1\r\nHost: a\r\nb : c\r\n\r\n", Error::MalformedHead);
 }
 
+/// RFC 9112 section 2.2.
+#[test]
+fn a18_one_empty_line_before_a_request() {
+    let stream = ["\r\n", std::str::from_utf8(GET).unwrap()].concat();
+    for size in [1, 2, 3, stream.len()] {
+        let pieces: Vec<_> = stream.as_bytes().chunks(size).collect();
+        let trace = run(Config::default(), &pieces, Answers::AtOnce, true);
+        assert_eq!((trace.requests().len(), trace.error()), (1, None), "in pieces of {size}");
+    }
+    check(&["\r\n", &*stream].concat(), Error::MalformedHead);
+}
+
 #[test]
 fn a18_line_ends_of_chunks() {
     for chunks in [

@@ -20,8 +20,7 @@ pub const LINEAR: &[Linear] = &[
 ];
 
 pub const BYTEWISE: &[Bytewise] = &[
-    Bytewise { name: "A01 request head", run: |piece| heads(HEADS, piece), alone: HEAD_ALONE },
-    Bytewise { name: "A01 request head on a connection", run: |piece| connections(HEADS, piece), alone: HEAD_ALONE },
+    Bytewise { name: "A01 request and its answer", run: |piece| connections(HEADS, piece), alone: HEAD_ALONE },
 ];
 
 pub const HEAD_ALONE: Alone = ("a request head is handed over", |piece| hand_over(&head(), piece));
@@ -53,6 +52,7 @@ fn connections(times: usize, piece: usize) {
             let mut conn = Connection::new(config.clone(), Instant::ORIGIN);
             let told = head.chunks(piece).find_map(|mut part| conn.receive(Instant::ORIGIN, &mut part));
             assert!(matches!(black_box(told), Some(Event::Request(_))));
+            answer(&mut conn, Instant::ORIGIN);
         }
     });
 }
@@ -68,12 +68,7 @@ fn long_head(size: usize, piece: usize) {
 
 fn read(limits: &Limits, head: &[u8], piece: usize) {
     let mut reader = RequestReader::new();
-    let mut request = None;
-    for mut part in head.chunks(piece) {
-        if let Some(whole) = reader.read(limits, &mut part).expect("it is in order") {
-            request = Some(whole);
-        }
-    }
+    let request = head.chunks(piece).find_map(|mut part| reader.read(limits, &mut part).expect("it is in order"));
     black_box(request.expect("it is whole"));
 }
 
@@ -86,9 +81,13 @@ fn answered(times: usize) {
             let mut input = &request[..];
             let Some(Event::Request(request)) = conn.receive(clock.tick(), &mut input) else { panic!("no request") };
             black_box(request);
-            conn.respond(clock.tick(), Response::new(200).text("all is well\n")).expect("it is awaited");
-            let size: usize = conn.outgoing().map(<[u8]>::len).sum();
-            conn.sent(clock.tick(), size);
+            answer(&mut conn, clock.tick());
         }
     });
+}
+
+fn answer(conn: &mut Connection, now: Instant) {
+    conn.respond(now, Response::new(200).text("all is well\n")).expect("it is awaited");
+    let size: usize = conn.outgoing().map(<[u8]>::len).sum();
+    conn.sent(now, size);
 }
