@@ -8,7 +8,7 @@ use super::reader::Limits;
 use crate::words;
 
 /// Room for a head is at first made for as much as there is, and at least for so much.
-const FIRST_BYTES: usize = 256;
+const FIRST_BYTES: usize = 512;
 
 /// The longest method and version that stand around a target, and the line end.
 const AROUND_TARGET: usize = 34;
