@@ -267,7 +267,10 @@ impl Connection {
                     self.write_continue();
                 }
                 match self.reader.take_refused().filter(|_| self.tells_refusals) {
-                    Some(request) => Some(self.asked(Request { refused: Some(error), ..*request })),
+                    Some(mut request) => {
+                        request.0.refused = Some(error);
+                        Some(self.asked(request))
+                    }
                     None => {
                         self.fail(error);
                         self.poll_event()
@@ -279,7 +282,7 @@ impl Connection {
 
     /// A request is the application's to answer.
     fn asked(&mut self, request: Request) -> Event {
-        let refused = request.refused;
+        let refused = request.refused();
         let keep_alive = refused.is_none() && request.keep_alive();
         let (head_only, old) = (request.method() == "HEAD", request.minor_version() == 0);
         self.phase = Phase::Answering { keep_alive, head_only, old, parked: false, refused };

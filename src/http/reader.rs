@@ -9,7 +9,7 @@ use super::Error;
 use super::body::Framing;
 use super::head::{Head, fault};
 use super::headers::{Headers, Span};
-use super::request::Request;
+use super::request::{Parts, Request};
 
 /// What a peer may make a [`RequestReader`] hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,12 +84,12 @@ enum Stage {
     #[default]
     Head,
     Body {
-        request: Box<Request>,
+        request: Request,
         framing: Framing,
     },
     Failed {
         /// Whose body could not be taken.
-        refused: Option<Box<Request>>,
+        refused: Option<Request>,
         /// Whether the peer waited for that to be asked for.
         awaited_continue: bool,
     },
@@ -156,7 +156,7 @@ impl RequestReader {
     fn read_any(&mut self, limits: &Limits, input: &mut &[u8]) -> Result<Option<Request>, Error> {
         if let Stage::Head = self.stage {
             let Some(request) = self.read_head(limits, input)? else { return Ok(None) };
-            let framing = Framing::of(&request.headers, request.minor_version, Framing::Length(0))?;
+            let framing = Framing::of(&request.0.headers, request.minor_version(), Framing::Length(0))?;
             if matches!(framing, Framing::Length(0)) {
                 return Ok(Some(request));
             }
@@ -164,18 +164,19 @@ impl RequestReader {
                 return Err(Error::UpgradeWithBody);
             }
             if framing.announced() > limits.body_bytes_max {
-                self.stage = Stage::Failed { refused: Some(Box::new(request)), awaited_continue: false };
+                self.stage = Stage::Failed { refused: Some(request), awaited_continue: false };
                 return Err(Error::BodyTooLarge);
             }
-            self.stage = Stage::Body { request: Box::new(request), framing };
+            self.stage = Stage::Body { request, framing };
         }
         let Stage::Body { request, framing } = &mut self.stage else { return Ok(None) };
-        if !framing.read(&mut request.body, limits.body_bytes_max, input)? {
+        if !framing.read(&mut request.0.body, limits.body_bytes_max, input)? {
             return Ok(None);
         }
-        let request = core::mem::take(&mut **request);
-        self.stage = Stage::Head;
-        Ok(Some(request))
+        match core::mem::take(&mut self.stage) {
+            Stage::Body { request, .. } => Ok(Some(request)),
+            _ => Ok(None),
+        }
     }
 
     fn read_head(&mut self, limits: &Limits, input: &mut &[u8]) -> Result<Option<Request>, Error> {
@@ -207,7 +208,7 @@ impl RequestReader {
     }
 
     /// After an error: the request, if its head was in order but its body was not.
-    pub(super) fn take_refused(&mut self) -> Option<Box<Request>> {
+    pub(super) fn take_refused(&mut self) -> Option<Request> {
         match &mut self.stage {
             Stage::Failed { refused, .. } => refused.take(),
             _ => None,
@@ -290,7 +291,8 @@ impl Parsed {
         if !headers.bytes(target).is_ascii() {
             return Err(Error::MalformedHead);
         }
-        let request = Request { headers, method, target, minor_version, ..Request::default() };
+        let parts = Parts { headers, method, target, minor_version, body: Vec::new(), protocol: None, refused: None };
+        let request = Request(Box::new(parts));
         match request.header("host") {
             Some(host) if is_host(host) => {}
             None if minor_version == 0 && request.count("host") == 0 => {}

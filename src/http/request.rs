@@ -1,6 +1,7 @@
 //! Requests as a server reads them.
 
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -10,8 +11,13 @@ use super::reader::{Limits, parse};
 use super::{Error, percent};
 
 /// A request that has arrived whole: its head, checked, and its body.
-#[derive(Clone, Default)]
-pub struct Request {
+///
+/// It is one pointer wide, since it is handed on from layer to layer.
+#[derive(Clone)]
+pub struct Request(pub(super) Box<Parts>);
+
+#[derive(Clone)]
+pub(super) struct Parts {
     pub(super) headers: Headers,
     /// These two lie within the head too.
     pub(super) method: Span,
@@ -94,7 +100,7 @@ impl Request {
     /// The same with a body.
     #[must_use]
     pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
-        self.body = body.into();
+        self.0.body = body.into();
         self
     }
 
@@ -111,26 +117,26 @@ impl Request {
     /// ```
     #[must_use]
     pub fn with_protocol(mut self, name: &str) -> Self {
-        self.protocol = (self.method() == "CONNECT").then(|| name.into());
+        self.0.protocol = (self.method() == "CONNECT").then(|| name.into());
         self
     }
 
     /// The protocol that an extended CONNECT asks for; `None` for every other request.
     #[must_use]
     pub fn protocol(&self) -> Option<&str> {
-        self.protocol.as_deref()
+        self.0.protocol.as_deref()
     }
 
     /// The method, case-sensitive (RFC 9110 section 9.1).
     #[must_use]
     pub fn method(&self) -> &str {
-        self.headers.text(self.method)
+        self.0.headers.text(self.0.method)
     }
 
     /// The request target as it was sent: printable ASCII without spaces.
     #[must_use]
     pub fn target(&self) -> &str {
-        self.headers.text(self.target)
+        self.0.headers.text(self.0.target)
     }
 
     /// The path of the target, still percent-encoded. The authority of a target in absolute form
@@ -175,75 +181,76 @@ impl Request {
     /// The digit after `HTTP/1.`.
     #[must_use]
     pub const fn minor_version(&self) -> u8 {
-        self.minor_version
+        self.0.minor_version
     }
 
     /// The header lines in their order. Values may hold bytes beyond ASCII.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.headers.iter()
+        self.0.headers.iter()
     }
 
     /// The values of all lines with this name (in any case) that are UTF-8, in their order.
     pub fn header_values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.headers.values(name)
+        self.0.headers.values(name)
     }
 
     /// The value of the only line with this name (in any case). `None` if there is none, if there
     /// are several (take [`header_values`](Self::header_values) for lists) or if it is not UTF-8.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.only(name)
+        self.0.headers.only(name)
     }
 
     /// Whether a header that is a comma-separated list has this member, in any case.
     #[must_use]
     pub fn header_lists(&self, name: &str, member: &str) -> bool {
-        self.headers.lists(name, member)
+        self.0.headers.lists(name, member)
     }
 
     /// The values of all lines with this name (in any case), whatever they are, in their order.
     pub(crate) fn header_bytes<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.headers.named(name)
+        self.0.headers.named(name)
     }
 
     pub(super) fn count(&self, name: &str) -> usize {
-        self.headers.count(name)
+        self.0.headers.count(name)
     }
 
     /// The body; empty if there is none.
     #[must_use]
     pub fn body(&self) -> &[u8] {
-        &self.body
+        &self.0.body
     }
 
     /// Why the request cannot be served, where its owner is to say so: see
     /// [`Connection::telling_refusals`](super::Connection::telling_refusals).
     pub(crate) const fn refused(&self) -> Option<Error> {
-        self.refused
+        self.0.refused
     }
 
     pub(crate) fn into_body(self) -> Vec<u8> {
-        self.body
+        self.0.body
     }
 
     /// Whether the stream may carry another request after this one (RFC 9112 section 9.3).
     #[must_use]
     pub fn keep_alive(&self) -> bool {
-        self.headers.keep_alive(self.minor_version)
+        self.0.headers.keep_alive(self.0.minor_version)
     }
 
     /// Whether the peer said that it waits for `100 Continue` before it sends a body.
     pub(super) fn awaits_continue(&self) -> bool {
         let has_body =
             || self.header("content-length").map_or(self.count("transfer-encoding") > 0, |length| length != "0");
-        self.minor_version >= 1 && self.count("expect") > 0 && has_body()
+        self.0.minor_version >= 1 && self.count("expect") > 0 && has_body()
     }
 
     /// Bytes of memory that this request holds.
     #[must_use]
     pub fn retained_bytes(&self) -> usize {
-        let protocol = self.protocol.as_ref().map_or(0, String::capacity);
-        self.headers.retained_bytes().saturating_add(self.body.capacity()).saturating_add(protocol)
+        let protocol = self.0.protocol.as_ref().map_or(0, String::capacity);
+        let parts = size_of::<Parts>().saturating_add(self.0.headers.retained_bytes());
+        parts.saturating_add(self.0.body.capacity()).saturating_add(protocol)
     }
 
     fn origin_form(&self) -> &str {
@@ -272,8 +279,8 @@ impl fmt::Debug for Request {
         f.debug_struct("Request")
             .field("method", &self.method())
             .field("path", &self.path())
-            .field("headers", &self.headers.len())
-            .field("body_bytes", &self.body.len())
+            .field("headers", &self.0.headers.len())
+            .field("body_bytes", &self.0.body.len())
             .finish()
     }
 }

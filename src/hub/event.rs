@@ -1,7 +1,6 @@
 //! What the hub tells the application.
 
 use alloc::borrow::Cow;
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -25,7 +24,7 @@ pub enum Event<'a> {
         /// Who asks.
         conn: ConnId,
         /// What.
-        request: Box<Request>,
+        request: Request,
     },
     /// A request of Engine.IO was refused, and answered with the protocol's own error.
     Refused {

@@ -1,7 +1,5 @@
 //! Requests that another HTTP server has read: they are answered as values.
 
-use alloc::boxed::Box;
-
 use super::connection::{Conn, Link};
 use super::event::DisconnectReason;
 use super::front::Hub;
@@ -24,7 +22,7 @@ pub enum Answer {
     /// registered by [`Hub::connect`]. When there is no such stream after all, tell [`Hub::abort`].
     Upgrade(ConnId, Response),
     /// It is not for this protocol: the path is another.
-    NotServed(Box<Request>),
+    NotServed(Request),
 }
 
 /// The response to such a request, until it is taken.
@@ -62,7 +60,7 @@ impl Hub {
         self.elsewhere = true;
         let is_bare = self.config.bare_at(request.path()).is_some() && Upgrade::is_asked(&request);
         if !is_bare && self.config.content_at(request.path()).is_none() {
-            return Answer::NotServed(Box::new(request));
+            return Answer::NotServed(request);
         }
         let Ok(conn) = self.register(Conn::over(Link::Foreign, peer)) else { return Answer::Now(Response::new(503)) };
         let event = self.http_request(conn, request);

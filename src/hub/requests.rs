@@ -79,7 +79,7 @@ impl Hub {
     fn other_request(&mut self, conn: ConnId, request: Request) -> Option<Event<'static>> {
         let plain = self.config.bare_at(request.path());
         let Some(plain) = plain.filter(|_| Upgrade::is_asked(&request)) else {
-            return Some(Event::Request { conn, request: Box::new(request) });
+            return Some(Event::Request { conn, request });
         };
         let refused = if !self.config.origins.allow(&request) {
             Some(RequestError::Forbidden)

@@ -76,7 +76,7 @@ pub struct Ear {
     /// The acknowledgements that are owed to clients.
     pub replies: Vec<Reply>,
     /// The requests that await an answer.
-    pub requests: Vec<(ConnId, Box<Request>)>,
+    pub requests: Vec<(ConnId, Request)>,
 }
 
 impl Ear {
