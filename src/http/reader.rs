@@ -296,7 +296,7 @@ impl Parsed {
             None if minor_version == 0 && request.count("host") == 0 => {}
             _ => return Err(Error::Host),
         }
-        if request.header_values("expect").any(|value| !value.eq_ignore_ascii_case("100-continue")) {
+        if request.header_bytes("expect").any(|value| !value.eq_ignore_ascii_case(b"100-continue")) {
             return Err(Error::Expectation);
         }
         Ok(request)
