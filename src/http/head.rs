@@ -7,7 +7,7 @@ use super::Error;
 use super::reader::Limits;
 use crate::words;
 
-/// Room for a head is at first made for as much as there is, and at least for so much.
+/// Room for a head is at first made for its first line, and at least for so much.
 const FIRST_BYTES: usize = 512;
 
 /// The longest method and version that stand around a target, and the line end.
@@ -146,12 +146,16 @@ impl Head {
     }
 }
 
-/// What is wrong with a head that breaks the grammar.
+/// What is wrong with a head that the parser does not take as one; `told` is what that says.
 #[cold]
-pub(super) fn fault(head: &[u8]) -> Error {
-    let is_bare = |at: usize| head.get(at.saturating_add(1)) != Some(&b'\n');
-    let mut returns = head.iter().enumerate().filter(|(_, byte)| **byte == b'\r');
-    if returns.any(|(at, _)| is_bare(at)) { Error::BareLineEnd } else { Error::MalformedHead }
+pub(super) fn fault(head: &[u8], told: Option<httparse::Error>) -> Error {
+    // Each LF is known to end a line.
+    let mut behind_returns = head.split(|byte| *byte == b'\r').skip(1);
+    match told {
+        _ if behind_returns.any(|part| !part.starts_with(b"\n")) => Error::BareLineEnd,
+        Some(httparse::Error::Version) => Error::Version,
+        _ => Error::MalformedHead,
+    }
 }
 
 impl fmt::Debug for Head {

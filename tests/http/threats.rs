@@ -212,6 +212,11 @@ fn a18_bare_line_ends() {
         "GET / HTTP/1.1\r\nHost: a\r\n\n",
         "GET / HTTP/1.1\rHost: a\r\n\r\n",
         "\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        // Whatever else is wrong.
+        "GET / HTTP/1.\r1\r\nHost: a\r\n\r\n",
+        "GET / HTTP/2.0\r\r\nHost: a\r\n\r\n",
+        "GET / HTTP/2.0\r\nHost: a\rb\r\n\r\n",
+        "(GET) / HTTP/1.1\r\nHost: a\r\nb: \rc\r\n\r\n",
     ] {
         check(stream, Error::BareLineEnd);
     }
