@@ -69,8 +69,8 @@ impl Head {
         let end = self.filled.saturating_add(1);
         if byte == b'\n' {
             // Behind more than the other half of the line end.
-            let before = self.buffer.get(self.line_start.saturating_add(1)..self.filled).and_then(<[u8]>::last);
-            if before != Some(&b'\r') || self.lines > limits.headers_max {
+            let is_line = matches!(self.buffer.get(self.line_start..self.filled), Some([_, .., b'\r']));
+            if !is_line || self.lines > limits.headers_max {
                 return false;
             }
             self.lines = self.lines.saturating_add(1);
