@@ -7,7 +7,7 @@ use super::Error;
 use super::reader::Limits;
 use crate::words;
 
-/// Room for a head is at first made for as much as there is, and at least for so much.
+/// Room for a head is at first made for its first line, and at least for so much.
 const FIRST_BYTES: usize = 512;
 
 /// The longest method and version that stand around a target, and the line end.
@@ -69,8 +69,8 @@ impl Head {
         let end = self.filled.saturating_add(1);
         if byte == b'\n' {
             // Behind more than the other half of the line end.
-            let before = self.buffer.get(self.line_start.saturating_add(1)..self.filled).and_then(<[u8]>::last);
-            if before != Some(&b'\r') || self.lines > limits.headers_max {
+            let is_line = matches!(self.buffer.get(self.line_start..self.filled), Some([_, .., b'\r']));
+            if !is_line || self.lines > limits.headers_max {
                 return false;
             }
             self.lines = self.lines.saturating_add(1);
@@ -146,12 +146,17 @@ impl Head {
     }
 }
 
-/// What is wrong with a head that breaks the grammar.
+/// What is wrong with a head that the parser does not take as one; `told` is what that says.
 #[cold]
-pub(super) fn fault(head: &[u8]) -> Error {
-    let is_bare = |at: usize| head.get(at.saturating_add(1)) != Some(&b'\n');
-    let mut returns = head.iter().enumerate().filter(|(_, byte)| **byte == b'\r');
-    if returns.any(|(at, _)| is_bare(at)) { Error::BareLineEnd } else { Error::MalformedHead }
+pub(super) fn fault(head: &[u8], told: Option<httparse::Error>) -> Error {
+    // Each LF is known to end a line, and the last byte is one. To the end in any case, which vectors are faster at.
+    let pairs = head.iter().zip(head.get(1..).unwrap_or_default());
+    let has_bare_return = pairs.fold(false, |found, (one, next)| found | ((*one == b'\r') & (*next != b'\n')));
+    match told {
+        _ if has_bare_return => Error::BareLineEnd,
+        Some(httparse::Error::Version) => Error::Version,
+        _ => Error::MalformedHead,
+    }
 }
 
 impl fmt::Debug for Head {

@@ -22,7 +22,8 @@
 //! ```
 //!
 //! # Invariants
-//! - A head is scanned once as it arrives and parsed once, when its blank line is in.
+//! - A request's head that comes whole is parsed where it lies. Every other head is scanned once as it arrives and parsed once,
+//!   when its blank line is in.
 //! - What could mean two things to two readers is refused (RFC 9112 section 11.2): repeated or
 //!   malformed `Content-Length`, any `Transfer-Encoding` but one `chunked` by itself, chunks that are not in
 //!   strict form, trailer fields, bare CR or LF, folded lines, names that are no tokens. After such an error nothing more is read.

@@ -140,7 +140,8 @@ impl RequestReader {
     /// Takes bytes off the front of `input` until a request is whole.
     ///
     /// # Errors
-    /// On the first byte that makes the request unacceptable; from then on nothing is consumed.
+    /// On the first byte that is beyond a limit, ends a line of the head without a carriage return, or is wrong in a body.
+    /// What else is wrong with a head is told when it is whole. From then on nothing is consumed.
     #[inline]
     pub fn read(&mut self, limits: &Limits, input: &mut &[u8]) -> Result<Option<Request>, Error> {
         if let [byte] = **input
@@ -216,18 +217,17 @@ impl RequestReader {
     }
 }
 
-/// The shortest head.
+/// With less in hand a head is not tried whole: the shortest of a GET.
 const HEAD_BYTES_MIN: usize = b"GET / HTTP/1.1\r\n\r\n".len();
 
 /// So many header lines are parsed without asking for memory; browsers send a quarter of that.
 const FEW_LINES: usize = 64;
 
-/// A request's head of so many lines, without the blank one.
+/// A request's head of so many lines, the first included and the blank one not.
 pub(super) fn parse(head: Vec<u8>, lines: usize, limits: &Limits) -> Result<Request, Error> {
-    match Parsed::of(&head, lines) {
+    match Parsed::of(&head, lines.saturating_sub(1)) {
         Some(Ok(parsed)) if parsed.size == head.len() => parsed.into_request(head, limits),
-        Some(Err(httparse::Error::Version)) => Err(Error::Version),
-        _ => Err(fault(&head)),
+        parsed => Err(fault(&head, parsed.and_then(Result::err))),
     }
 }
 
@@ -241,7 +241,7 @@ struct Parsed {
 }
 
 impl Parsed {
-    /// A head, by the lenient grammar of the parser; nothing if it is not whole, or has more lines.
+    /// A head, by the lenient grammar of the parser; nothing if it is not whole. More header lines are an error.
     fn of(bytes: &[u8], lines_max: usize) -> Option<Result<Self, httparse::Error>> {
         let (mut few, mut many) = ([const { MaybeUninit::uninit() }; FEW_LINES], Vec::new());
         let lines = if let Some(few) = few.get_mut(..lines_max) {
@@ -270,6 +270,7 @@ impl Parsed {
         let (head, rest) = input.split_at_checked(parsed.size)?;
         let ends_line = |before: usize| head.get(..before).is_some_and(|before| before.ends_with(b"\r\n"));
         let first_line = parsed.lines.first().map_or(parsed.size, |(name, _)| name.start());
+        // What the limit of the target's bytes might be about is not judged here.
         let is_strict = parsed.method.start() == 0
             && first_line <= limits.target_bytes_max
             && parsed.lines.iter().all(|(name, _)| ends_line(name.start()))
@@ -298,7 +299,7 @@ impl Parsed {
             None if minor_version == 0 && request.count("host") == 0 => {}
             _ => return Err(Error::Host),
         }
-        if request.header_values("expect").any(|value| !value.eq_ignore_ascii_case("100-continue")) {
+        if request.header_bytes("expect").any(|value| !value.eq_ignore_ascii_case(b"100-continue")) {
             return Err(Error::Expectation);
         }
         Ok(request)

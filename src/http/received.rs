@@ -143,8 +143,7 @@ pub(super) fn parse(buffer: Vec<u8>, lines: usize) -> Result<ReceivedResponse, E
     let mut parsed = httparse::Response::new(&mut lines);
     match parsed.parse(&buffer) {
         Ok(httparse::Status::Complete(size)) if size == buffer.len() => {}
-        Err(httparse::Error::Version) => return Err(Error::Version),
-        _ => return Err(fault(&buffer)),
+        result => return Err(fault(&buffer, result.err())),
     }
     let status = parsed.code.filter(|code| (100..=999).contains(code)).ok_or(Error::MalformedHead)?;
     let span = |part: &[u8]| Span::of(part, &buffer);

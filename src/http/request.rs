@@ -8,7 +8,7 @@ use core::fmt;
 
 use super::headers::{Headers, Span};
 use super::reader::{Limits, parse};
-use super::{Error, percent};
+use super::{Error, is_token, percent};
 
 /// A request that has arrived whole: its head, checked, and its body.
 ///
@@ -78,8 +78,10 @@ impl Request {
                 }
             } else if authority.is_some() && name.eq_ignore_ascii_case("host") {
                 hosts = hosts.saturating_add(1);
-            } else {
+            } else if is_token(name) {
                 push(name, value);
+            } else {
+                return Err(Error::MalformedHead);
             }
         }
         if let Some(cookies) = cookies {
@@ -323,8 +325,14 @@ mod tests {
             ("GET", "/a b", "host", b"h"),
             ("G T", "/", "host", b"h"),
             ("GET", "/", "x", b"h"),
+            ("GET", "/", "host:h", b""),
+            ("GET", "/", "host: h", b""),
         ] {
             assert!(Request::from_parts(method, target, 1, [(name, value)]).is_err(), "{target} {name}");
+        }
+        for name in ["x: y", "x:", ":x", "x y", "", "\u{e4}"] {
+            let parts = Request::from_parts("GET", "/", 1, [("host", &b"h"[..]), (name, b"z")]);
+            assert_eq!(parts.err(), Some(Error::MalformedHead), "{name:?}");
         }
     }
 

@@ -7,6 +7,7 @@ mod chunking;
 mod clock;
 mod corpus;
 mod end;
+mod heads;
 mod mutation;
 mod round_trip;
 mod script;

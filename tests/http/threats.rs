@@ -212,6 +212,11 @@ fn a18_bare_line_ends() {
         "GET / HTTP/1.1\r\nHost: a\r\n\n",
         "GET / HTTP/1.1\rHost: a\r\n\r\n",
         "\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
+        // Whatever else is wrong.
+        "GET / HTTP/1.\r1\r\nHost: a\r\n\r\n",
+        "GET / HTTP/2.0\r\r\nHost: a\r\n\r\n",
+        "GET / HTTP/2.0\r\nHost: a\rb\r\n\r\n",
+        "(GET) / HTTP/1.1\r\nHost: a\r\nb: \rc\r\n\r\n",
     ] {
         check(stream, Error::BareLineEnd);
     }
@@ -229,6 +234,12 @@ fn a18_one_empty_line_before_a_request() {
         assert_eq!((trace.requests().len(), trace.error()), (1, None), "in pieces of {size}");
     }
     check(&["\r\n", &*stream].concat(), Error::MalformedHead);
+    // The next request may have one too, wherever the first was cut.
+    let both = stream.repeat(2).into_bytes();
+    for at in 0..both.len() {
+        let trace = run(Config::default(), &Cuts::At(vec![at]).of(&both), Answers::AtOnce, true);
+        assert_eq!((trace.requests().len(), trace.error()), (2, None), "cut at {at}");
+    }
 }
 
 #[test]
