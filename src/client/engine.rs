@@ -217,6 +217,8 @@ impl Engine {
 
     /// Ends the session in order: what is queued still goes out.
     pub(super) fn close(&mut self, shared: &mut Shared) {
+        // It is nobody's any more, be it over or not.
+        self.happenings.clear();
         match (self.phase, self.transport) {
             (Phase::Open, Transport::Polling) => {
                 if let Some(wire) = self.socket.take() {
@@ -234,8 +236,14 @@ impl Engine {
         }
         self.phase = Phase::Closing;
         self.heartbeat = None;
-        self.happenings.clear();
         self.deadline = shared.now.saturating_add(shared.config.close_timeout);
+    }
+
+    /// The session ends for what it told last: what came behind that says nothing, its own end included.
+    pub(super) fn fail(&mut self, shared: &mut Shared, error: Error) {
+        self.end(shared, Some(error));
+        self.happenings.clear();
+        self.happenings.push_back(Happening::Closed(Some(error)));
     }
 
     /// The session is over. What a WebSocket still has to say is said.

@@ -344,8 +344,7 @@ impl Client {
     pub(super) fn fail(&mut self, error: Error) {
         let Self { shared, engine, .. } = self;
         if let Some(engine) = engine {
-            engine.happenings.clear();
-            engine.end(shared, Some(error));
+            engine.fail(shared, error);
         }
     }
 

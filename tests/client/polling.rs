@@ -214,3 +214,19 @@ fn the_close_packet() {
     assert_eq!(world.told(), ["1 last()", "disconnected 1: TransportClosed", "closed, try 1 in 1s"]);
     assert_eq!(world.streams(), 0);
 }
+
+/// What the server says last stands in the same answer as its farewell.
+#[test]
+fn an_answer_that_ends_the_session() {
+    // Nobody wants the session any more before its end is told.
+    let (mut world, _, get) = World::polling(config(POLLING), OPEN);
+    world.answer(&get, "41\u{1e}1");
+    assert_eq!(world.told(), ["disconnected 1: Server", "closed"]);
+    assert!(world.client.is_finished() && world.client.poll_timeout().is_none());
+    // It breaks the protocol before: that is told, once, and the session is opened again.
+    let (mut world, _, get) = World::polling(config(POLLING), OPEN);
+    world.answer(&get, "42[\u{1e}1");
+    assert_eq!(world.told(), ["disconnected 1: ProtocolError", "closed: SocketIo(Payload), try 1 in 1s"]);
+    world.pass_seconds(1);
+    assert_eq!(world.get().line, "GET /socket.io/?EIO=4&transport=polling");
+}
