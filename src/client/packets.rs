@@ -258,7 +258,10 @@ impl Client {
         if socket.phase != Phase::Connected && !early {
             return Ok(None);
         }
-        socket.note_offset(args.as_str(), self.shared.config.limits.offset_bytes_max);
+        // What is to be acknowledged is not kept for recovery: its last string is the application's.
+        if packet.id.is_none() {
+            socket.note_offset(args.as_str(), self.shared.config.limits.offset_bytes_max);
+        }
         let reply = packet.id.map(|number| Reply { socket: id, life: socket.life, id: number });
         Ok(Some(Event::Emit { socket: id, name, args: args.with_attachments(attachments), reply }))
     }
