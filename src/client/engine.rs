@@ -47,8 +47,8 @@ pub(super) struct Engine {
     /// A WebSocket in its closing handshake.
     pub(super) leaving: Option<Wire>,
     pub(super) heartbeat: Option<Heartbeat>,
-    /// Whether a ping on long polling has no answer yet: however many came, one will do.
-    pub(super) pong_owed: bool,
+    /// What the heartbeat owes on long polling, before all that is queued. However many pings came, one answer will do.
+    pub(super) beat: Option<&'static str>,
     pub(super) queue: Queue,
     pub(super) post_bytes_max: usize,
     /// The end of the present phase's patience.
@@ -114,7 +114,7 @@ impl Engine {
             upgrade: None,
             leaving: None,
             heartbeat: None,
-            pong_owed: false,
+            beat: None,
             queue: Queue::default(),
             post_bytes_max: shared.config.limits.post_bytes_max,
             deadline: shared.now.saturating_add(shared.config.connect_timeout),
@@ -276,7 +276,7 @@ impl Engine {
         }
         while let Some(due) = self.heartbeat.as_mut().and_then(|heartbeat| heartbeat.handle_timeout(shared.now)) {
             match due {
-                Due::Ping => self.send(shared, Outgoing::Text("2".into())),
+                Due::Ping => self.beat(shared, "2"),
                 Due::Dead => self.end(shared, Some(Error::PingTimeout)),
             }
         }
@@ -396,10 +396,15 @@ impl Engine {
         if let Some(heartbeat) = &mut self.heartbeat {
             heartbeat.ping(shared.now);
         }
+        self.beat(shared, "3");
+    }
+
+    /// Sends a packet of the heartbeat.
+    fn beat(&mut self, shared: &Shared, packet: &'static str) {
         match self.transport {
-            Transport::Polling => self.pong_owed = true,
+            Transport::Polling => self.beat = Some(packet),
             // Who does not read its answers is not read from, before these are many.
-            Transport::WebSocket => self.send(shared, Outgoing::Text("3".into())),
+            Transport::WebSocket => self.send(shared, Outgoing::Text(packet.into())),
         }
     }
 

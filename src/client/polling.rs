@@ -20,10 +20,7 @@ impl Engine {
             return;
         }
         if self.phase != Phase::Opening && !self.posting {
-            if core::mem::take(&mut self.pong_owed) {
-                self.queue.push(Outgoing::Text("3".into()));
-            }
-            if !self.queue.is_empty() {
+            if self.beat.is_some() || !self.queue.is_empty() {
                 self.post(shared);
             } else if self.phase == Phase::Closing {
                 return self.end(shared, None);
@@ -44,10 +41,10 @@ impl Engine {
         }
     }
 
-    /// Sends as much of the queue as one body may hold; a packet that is longer goes alone.
+    /// Sends what the heartbeat owes, and as much of the queue as one body may hold; a packet that is longer goes alone.
     fn post(&mut self, shared: &mut Shared) {
-        let mut packets = Vec::new();
-        let mut size = 0_usize;
+        let mut packets: Vec<_> = self.beat.take().map(|packet| Outgoing::Text(packet.into())).into_iter().collect();
+        let mut size = packets.iter().map(Outgoing::payload_len).sum::<usize>();
         while let Some(next) = self.queue.front() {
             size = size.saturating_add(next.payload_len());
             let full = packets.len() >= shared.config.limits.post_packets_max;
