@@ -81,7 +81,7 @@ impl Default for Limits {
 pub struct Reconnection {
     /// Before the first attempt. Default 1 s.
     pub delay: Duration,
-    /// The longest. Default 5 s.
+    /// The longest, whatever chance adds. Default 5 s.
     pub delay_max: Duration,
     /// How much the delay grows with each attempt. Default 2.
     pub factor: u32,
