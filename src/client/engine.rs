@@ -179,6 +179,13 @@ impl Engine {
         self.settle(shared, slot, event);
     }
 
+    /// The stream is open.
+    pub(super) fn opened(&mut self, shared: &mut Shared, slot: Slot) {
+        if let Some(Err(error)) = self.wire_mut(slot).as_mut().map(|wire| wire.opened(shared)) {
+            self.end(shared, Some(error));
+        }
+    }
+
     /// The stream broke, or could not be opened.
     pub(super) fn lost(&mut self, shared: &mut Shared, slot: Slot) {
         // The driver knows.

@@ -101,10 +101,11 @@ impl Client {
     /// A byte stream that was asked for is open.
     pub fn opened(&mut self, now: Instant, stream: StreamId) {
         self.clock(now);
-        if let Some((engine, slot)) = self.find(stream)
-            && let Some(wire) = engine.wire_mut(slot)
-        {
-            wire.opened();
+        let Self { shared, engine, leaving, .. } = self;
+        for engine in engine.iter_mut().chain(leaving) {
+            if let Some(slot) = engine.slot(stream) {
+                engine.opened(shared, slot);
+            }
         }
     }
 

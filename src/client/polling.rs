@@ -35,7 +35,7 @@ impl Engine {
         let target = target(&shared.config, self.eio(), "polling", &self.sid);
         let patience = self.heartbeat.map_or(shared.config.connect_timeout, |heartbeat| heartbeat.patience());
         let sent = shared.request("GET", &target).map_err(|_| Error::Http(http::Error::MalformedHead));
-        match sent.and_then(|request| self.request(shared, Slot::Poll, &request, patience)) {
+        match sent.and_then(|request| self.request(shared, Slot::Poll, request, patience)) {
             Ok(()) => self.polling = true,
             Err(error) => self.end(shared, Some(error)),
         }
@@ -65,7 +65,7 @@ impl Engine {
         let request = shared.request("POST", &target).and_then(|request| request.header("content-type", kind));
         let sent = request.map_err(|_| Error::Http(http::Error::MalformedHead));
         let patience = shared.config.request_timeout;
-        match sent.and_then(|request| self.request(shared, Slot::Post, &request.body(body), patience)) {
+        match sent.and_then(|request| self.request(shared, Slot::Post, request.body(body), patience)) {
             Ok(()) => self.posting = true,
             Err(error) => self.end(shared, Some(error)),
         }
@@ -76,7 +76,7 @@ impl Engine {
         &mut self,
         shared: &mut Shared,
         slot: Slot,
-        request: &OutgoingRequest,
+        request: OutgoingRequest,
         patience: Duration,
     ) -> Result<(), Error> {
         if let Some(spent) = self.wire_mut(slot).take_if(|wire| !wire.is_idle()) {
