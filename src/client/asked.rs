@@ -1,6 +1,6 @@
 //! What a session has asked the server for: which namespaces, and which answers are still to come.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 
 /// A session remembers so many names; of more it takes for granted that they were asked for before.
@@ -10,36 +10,38 @@ const NAMES_MAX: usize = 1024;
 /// any time: who is left before the answer comes, and asked for again, waits for it.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
-    /// For each name the life of the socket whose CONNECT awaits its answer, if one does.
-    names: BTreeMap<Arc<str>, Option<u64>>,
+    names: BTreeSet<Arc<str>>,
     forgot: bool,
+    /// For each name whose CONNECT awaits its answer the life of the socket that sent it.
+    awaited: BTreeMap<Arc<str>, u64>,
 }
 
 impl Asked {
     /// Remembers a name; whether it may have been asked for before.
     pub(super) fn note(&mut self, name: &Arc<str>) -> bool {
-        if self.names.contains_key(name) {
+        if !self.names.insert(name.clone()) {
             return true;
         }
-        if self.names.len() >= NAMES_MAX {
+        let forgot = self.forgot;
+        if self.names.len() > NAMES_MAX {
             self.forgot = true;
             self.names.pop_first();
         }
-        self.names.insert(name.clone(), None);
-        self.forgot
+        forgot
     }
 
-    /// Whether CONNECT is to be sent now for a name that is remembered. Otherwise an earlier one awaits its answer.
+    /// Whether CONNECT is to be sent now. Otherwise an earlier one awaits its answer.
     pub(super) fn ask(&mut self, name: &Arc<str>, life: u64) -> bool {
-        let awaited = self.names.entry(name.clone()).or_default();
-        let free = awaited.is_none();
-        awaited.get_or_insert(life);
+        let free = !self.awaited.contains_key(name);
+        if free {
+            self.awaited.insert(name.clone(), life);
+        }
         free
     }
 
-    /// An answer is there: for which life.
+    /// An answer is there: for which life, if for any.
     pub(super) fn answered(&mut self, name: &str) -> Option<u64> {
-        self.names.get_mut(name)?.take()
+        self.awaited.remove(name)
     }
 
     pub(super) fn clear(&mut self) {
@@ -67,8 +69,14 @@ mod tests {
     fn m05_names_without_end_are_forgotten() {
         let mut asked = Asked::default();
         for nth in 0..2 * NAMES_MAX {
-            assert_eq!(asked.note(&alloc::format!("/{nth}").into()), nth >= NAMES_MAX);
+            let name = alloc::format!("/{nth}").into();
+            assert_eq!(asked.note(&name), nth > NAMES_MAX);
+            assert!(asked.ask(&name, 1));
         }
         assert_eq!(asked.names.len(), NAMES_MAX);
+        for nth in 0..2 * NAMES_MAX {
+            assert_eq!(asked.answered(&alloc::format!("/{nth}")), Some(1), "who waits is not forgotten");
+        }
+        assert!(asked.awaited.is_empty());
     }
 }

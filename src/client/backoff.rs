@@ -19,12 +19,14 @@ impl Backoff {
         }
         let grown = config.factor.checked_pow(self.attempts).unwrap_or(u32::MAX);
         self.attempts = self.attempts.saturating_add(1);
-        // Beyond this no variation brings it below the longest.
-        let delay = config.delay.saturating_mul(grown).min(config.delay_max.saturating_mul(4));
+        let delay = config.delay.saturating_mul(grown).min(config.delay_max);
         let chance = f64::from(u32::from_le_bytes(entropy.bytes())) / f64::from(u32::MAX);
         let varied = delay.as_secs_f64() * (1.0 + f64::from(config.randomization) * (2.0 * chance - 1.0));
         let varied = Duration::try_from_secs_f64(varied).unwrap_or(config.delay_max);
-        Some((varied.min(config.delay_max).max(Duration::from_millis(1)), self.attempts))
+        // What chance adds beyond the longest is taken away: otherwise all would wait that long, and come together.
+        let beyond = varied.saturating_sub(config.delay_max);
+        let delay = varied.min(config.delay_max).saturating_sub(beyond);
+        Some((delay.max(Duration::from_millis(1)), self.attempts))
     }
 
     /// A session opened: the next attempt is the first again.
@@ -64,5 +66,12 @@ mod tests {
         assert!(*most <= Duration::from_millis(1500) && *most > Duration::from_millis(1480), "{most:?}");
         let capped: Vec<Duration> = self::delays(&Reconnection::default(), 1000);
         assert!(capped.iter().all(|delay| *delay <= Duration::from_secs(5)));
+        // The longest are varied too: who was sent away together does not come again together.
+        let longest = capped.get(10..).unwrap();
+        let (least, most) = (longest.iter().min().unwrap(), longest.iter().max().unwrap());
+        assert!(*least >= Duration::from_millis(2500) && *least < Duration::from_millis(2520), "{least:?}");
+        assert!(*most > Duration::from_millis(4980), "{most:?}");
+        let together = longest.iter().filter(|delay| **delay > Duration::from_millis(4900)).count();
+        assert!(together < 100, "{together}");
     }
 }

@@ -28,9 +28,10 @@ pub struct Limits {
     pub outbox_bytes_max: usize,
     /// Bytes on their way above which volatile events are dropped. Default 65,536.
     pub congested_bytes: usize,
-    /// Events that wait for their namespace to be connected. Default 1,000 (the official client has no limit).
+    /// Events that wait for their namespace to be connected, and with [`Config::retries`] all that are not acknowledged yet.
+    /// Default 1,000 (the official client has no limit).
     pub offline_events_max: usize,
-    /// Bytes of the events that wait for their namespace to be connected. Default 1 MiB.
+    /// Bytes of these events. Default 1 MiB.
     pub offline_bytes_max: usize,
     /// Binary attachments of one event or acknowledgement. Default 10, the official parser's.
     pub attachments_max: usize,
@@ -81,7 +82,7 @@ impl Default for Limits {
 pub struct Reconnection {
     /// Before the first attempt. Default 1 s.
     pub delay: Duration,
-    /// The longest. Default 5 s.
+    /// The longest, whatever chance adds. Default 5 s.
     pub delay_max: Duration,
     /// How much the delay grows with each attempt. Default 2.
     pub factor: u32,

@@ -47,8 +47,8 @@ pub(super) struct Engine {
     /// A WebSocket in its closing handshake.
     pub(super) leaving: Option<Wire>,
     pub(super) heartbeat: Option<Heartbeat>,
-    /// Whether a ping on long polling has no answer yet: however many came, one will do.
-    pub(super) pong_owed: bool,
+    /// What the heartbeat owes on long polling, before all that is queued. However many pings came, one answer will do.
+    pub(super) beat: Option<&'static str>,
     pub(super) queue: Queue,
     pub(super) post_bytes_max: usize,
     /// The end of the present phase's patience.
@@ -114,7 +114,7 @@ impl Engine {
             upgrade: None,
             leaving: None,
             heartbeat: None,
-            pong_owed: false,
+            beat: None,
             queue: Queue::default(),
             post_bytes_max: shared.config.limits.post_bytes_max,
             deadline: shared.now.saturating_add(shared.config.connect_timeout),
@@ -179,6 +179,13 @@ impl Engine {
         self.settle(shared, slot, event);
     }
 
+    /// The stream is open.
+    pub(super) fn opened(&mut self, shared: &mut Shared, slot: Slot) {
+        if let Some(Err(error)) = self.wire_mut(slot).as_mut().map(|wire| wire.opened(shared)) {
+            self.end(shared, Some(error));
+        }
+    }
+
     /// The stream broke, or could not be opened.
     pub(super) fn lost(&mut self, shared: &mut Shared, slot: Slot) {
         // The driver knows.
@@ -217,6 +224,8 @@ impl Engine {
 
     /// Ends the session in order: what is queued still goes out.
     pub(super) fn close(&mut self, shared: &mut Shared) {
+        // It is nobody's any more, be it over or not.
+        self.happenings.clear();
         match (self.phase, self.transport) {
             (Phase::Open, Transport::Polling) => {
                 if let Some(wire) = self.socket.take() {
@@ -234,8 +243,14 @@ impl Engine {
         }
         self.phase = Phase::Closing;
         self.heartbeat = None;
-        self.happenings.clear();
         self.deadline = shared.now.saturating_add(shared.config.close_timeout);
+    }
+
+    /// The session ends for what it told last: what came behind that says nothing, its own end included.
+    pub(super) fn fail(&mut self, shared: &mut Shared, error: Error) {
+        self.end(shared, Some(error));
+        self.happenings.clear();
+        self.happenings.push_back(Happening::Closed(Some(error)));
     }
 
     /// The session is over. What a WebSocket still has to say is said.
@@ -268,7 +283,7 @@ impl Engine {
         }
         while let Some(due) = self.heartbeat.as_mut().and_then(|heartbeat| heartbeat.handle_timeout(shared.now)) {
             match due {
-                Due::Ping => self.send(shared, Outgoing::Text("2".into())),
+                Due::Ping => self.beat(shared, "2"),
                 Due::Dead => self.end(shared, Some(Error::PingTimeout)),
             }
         }
@@ -388,10 +403,15 @@ impl Engine {
         if let Some(heartbeat) = &mut self.heartbeat {
             heartbeat.ping(shared.now);
         }
+        self.beat(shared, "3");
+    }
+
+    /// Sends a packet of the heartbeat.
+    fn beat(&mut self, shared: &Shared, packet: &'static str) {
         match self.transport {
-            Transport::Polling => self.pong_owed = true,
+            Transport::Polling => self.beat = Some(packet),
             // Who does not read its answers is not read from, before these are many.
-            Transport::WebSocket => self.send(shared, Outgoing::Text("3".into())),
+            Transport::WebSocket => self.send(shared, Outgoing::Text(packet.into())),
         }
     }
 

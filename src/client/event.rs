@@ -29,8 +29,8 @@ pub enum Event<'a> {
         /// this event.
         recovered: bool,
     },
-    /// The server refuses a namespace, or did not answer in time. It is not asked again until the application calls
-    /// [`Client::connect`](super::Client::connect).
+    /// The server refuses a namespace, disconnects it before it was connected, or did not answer in time. It is not asked
+    /// again until the application calls [`Client::connect`](super::Client::connect).
     Refused {
         /// Which.
         socket: SocketId,
@@ -63,7 +63,7 @@ pub enum Event<'a> {
         /// The namespace.
         socket: SocketId,
     },
-    /// A namespace is not connected any more; or it was not yet, and the server will not connect it.
+    /// A namespace that was connected is so no more.
     Disconnected {
         /// Which.
         socket: SocketId,

@@ -101,10 +101,11 @@ impl Client {
     /// A byte stream that was asked for is open.
     pub fn opened(&mut self, now: Instant, stream: StreamId) {
         self.clock(now);
-        if let Some((engine, slot)) = self.find(stream)
-            && let Some(wire) = engine.wire_mut(slot)
-        {
-            wire.opened();
+        let Self { shared, engine, leaving, .. } = self;
+        for engine in engine.iter_mut().chain(leaving) {
+            if let Some(slot) = engine.slot(stream) {
+                engine.opened(shared, slot);
+            }
         }
     }
 
@@ -344,8 +345,7 @@ impl Client {
     pub(super) fn fail(&mut self, error: Error) {
         let Self { shared, engine, .. } = self;
         if let Some(engine) = engine {
-            engine.happenings.clear();
-            engine.end(shared, Some(error));
+            engine.fail(shared, error);
         }
     }
 

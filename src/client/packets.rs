@@ -144,15 +144,13 @@ impl Client {
     }
 
     /// Whether an answer to CONNECT is for the socket that has the name. What nobody waits for any more is undone, and then it
-    /// is the turn of who waits behind it.
+    /// is the turn of who waits behind it. What nobody asked for says nothing, and above all gets no answer.
     fn is_awaited(&mut self, name: &str, kind: PacketType) -> bool {
-        let life = self.asked.answered(name);
+        let Some(life) = self.asked.answered(name) else { return false };
         let owner = self.names.get(name).and_then(|id| Some((*id, self.sockets.get(id)?)));
-        let owner = owner.map(|(id, socket)| (id, socket.phase, life == Some(socket.life)));
-        match owner {
-            Some((_, Phase::Connected, _)) => return false,
-            Some((_, Phase::Connecting { .. }, true)) => return true,
-            _ => {}
+        let owner = owner.map(|(id, socket)| (id, socket.phase, life == socket.life));
+        if let Some((_, Phase::Connecting { .. }, true)) = owner {
+            return true;
         }
         if kind == PacketType::Connect {
             self.say_disconnect(name);
@@ -258,7 +256,10 @@ impl Client {
         if socket.phase != Phase::Connected && !early {
             return Ok(None);
         }
-        socket.note_offset(args.as_str(), self.shared.config.limits.offset_bytes_max);
+        // What is to be acknowledged is not kept for recovery: its last string is the application's.
+        if packet.id.is_none() {
+            socket.note_offset(args.as_str(), self.shared.config.limits.offset_bytes_max);
+        }
         let reply = packet.id.map(|number| Reply { socket: id, life: socket.life, id: number });
         Ok(Some(Event::Emit { socket: id, name, args: args.with_attachments(attachments), reply }))
     }

@@ -20,10 +20,7 @@ impl Engine {
             return;
         }
         if self.phase != Phase::Opening && !self.posting {
-            if core::mem::take(&mut self.pong_owed) {
-                self.queue.push(Outgoing::Text("3".into()));
-            }
-            if !self.queue.is_empty() {
+            if self.beat.is_some() || !self.queue.is_empty() {
                 self.post(shared);
             } else if self.phase == Phase::Closing {
                 return self.end(shared, None);
@@ -38,16 +35,16 @@ impl Engine {
         let target = target(&shared.config, self.eio(), "polling", &self.sid);
         let patience = self.heartbeat.map_or(shared.config.connect_timeout, |heartbeat| heartbeat.patience());
         let sent = shared.request("GET", &target).map_err(|_| Error::Http(http::Error::MalformedHead));
-        match sent.and_then(|request| self.request(shared, Slot::Poll, &request, patience)) {
+        match sent.and_then(|request| self.request(shared, Slot::Poll, request, patience)) {
             Ok(()) => self.polling = true,
             Err(error) => self.end(shared, Some(error)),
         }
     }
 
-    /// Sends as much of the queue as one body may hold; a packet that is longer goes alone.
+    /// Sends what the heartbeat owes, and as much of the queue as one body may hold; a packet that is longer goes alone.
     fn post(&mut self, shared: &mut Shared) {
-        let mut packets = Vec::new();
-        let mut size = 0_usize;
+        let mut packets: Vec<_> = self.beat.take().map(|packet| Outgoing::Text(packet.into())).into_iter().collect();
+        let mut size = packets.iter().map(Outgoing::payload_len).sum::<usize>();
         while let Some(next) = self.queue.front() {
             size = size.saturating_add(next.payload_len());
             let full = packets.len() >= shared.config.limits.post_packets_max;
@@ -68,7 +65,7 @@ impl Engine {
         let request = shared.request("POST", &target).and_then(|request| request.header("content-type", kind));
         let sent = request.map_err(|_| Error::Http(http::Error::MalformedHead));
         let patience = shared.config.request_timeout;
-        match sent.and_then(|request| self.request(shared, Slot::Post, &request.body(body), patience)) {
+        match sent.and_then(|request| self.request(shared, Slot::Post, request.body(body), patience)) {
             Ok(()) => self.posting = true,
             Err(error) => self.end(shared, Some(error)),
         }
@@ -79,7 +76,7 @@ impl Engine {
         &mut self,
         shared: &mut Shared,
         slot: Slot,
-        request: &OutgoingRequest,
+        request: OutgoingRequest,
         patience: Duration,
     ) -> Result<(), Error> {
         if let Some(spent) = self.wire_mut(slot).take_if(|wire| !wire.is_idle()) {

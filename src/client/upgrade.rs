@@ -104,8 +104,8 @@ impl Engine {
             wire.give_up(shared);
         }
         self.say(shared, "5");
-        if core::mem::take(&mut self.pong_owed) {
-            self.say(shared, "3");
+        if let Some(packet) = self.beat.take() {
+            self.say(shared, packet);
         }
         self.happenings.push_back(Happening::Upgraded);
     }

@@ -5,6 +5,7 @@ use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::sync::Arc;
+use core::fmt;
 use core::time::Duration;
 
 use super::config::Config;
@@ -101,16 +102,32 @@ pub(super) struct Wire {
     kind: Kind,
     /// Whether the driver was asked to open it.
     asked: bool,
-    /// Until when it has to be open; `NEVER` once it is.
-    open_by: Instant,
     /// What the driver knows of: how much there is to write, and what is to be done then.
     told: (usize, Stream),
 }
 
 #[derive(Debug)]
 enum Kind {
+    /// Not open yet. No time runs against the server but that to open it.
+    Waiting {
+        until: Instant,
+        first: Option<First>,
+    },
     Http(ClientConnection),
     WebSocket(Box<ws::Connection>),
+}
+
+/// What is said first on a stream, when it is open.
+enum First {
+    Request(Box<OutgoingRequest>, Duration),
+    Opening(Box<Opening>),
+}
+
+impl fmt::Debug for First {
+    /// Shows nothing: there may be credentials in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("First")
+    }
 }
 
 /// What happened on a [`Wire`].
@@ -125,8 +142,7 @@ pub(super) enum WireEvent<'a> {
 impl Wire {
     /// A stream for requests.
     pub(super) fn http(shared: &mut Shared) -> Self {
-        let kind = Kind::Http(ClientConnection::new(shared.http_config.clone(), shared.now));
-        Self::new(shared, kind)
+        Self::new(shared, None)
     }
 
     /// A stream for a WebSocket.
@@ -139,14 +155,13 @@ impl Wire {
         for (name, value) in shared.headers() {
             opening = opening.header(name, &value).map_err(|_| malformed)?;
         }
-        let seed = shared.entropy.bytes();
-        let conn = ws::Connection::client(shared.ws_config.clone(), opening, seed, shared.now);
-        Ok(Self::new(shared, Kind::WebSocket(Box::new(conn))))
+        Ok(Self::new(shared, Some(First::Opening(Box::new(opening)))))
     }
 
-    fn new(shared: &mut Shared, kind: Kind) -> Self {
-        let open_by = shared.now.saturating_add(shared.config.connect_timeout);
-        Self { id: shared.stream_id(), kind, asked: false, open_by, told: (0, Stream::Open) }
+    fn new(shared: &mut Shared, first: Option<First>) -> Self {
+        let until = shared.now.saturating_add(shared.config.connect_timeout);
+        let kind = Kind::Waiting { until, first };
+        Self { id: shared.stream_id(), kind, asked: false, told: (0, Stream::Open) }
     }
 
     /// Its id, if the driver is to open it and was not told yet.
@@ -154,8 +169,24 @@ impl Wire {
         (!core::mem::replace(&mut self.asked, true)).then_some(self.id)
     }
 
-    pub(super) const fn opened(&mut self) {
-        self.open_by = Instant::NEVER;
+    /// The stream is open.
+    ///
+    /// # Errors
+    /// If what is said first cannot be.
+    pub(super) fn opened(&mut self, shared: &mut Shared) -> Result<(), Error> {
+        let Kind::Waiting { first, .. } = &mut self.kind else { return Ok(()) };
+        let first = first.take();
+        if let Some(First::Opening(opening)) = first {
+            let seed = shared.entropy.bytes();
+            let conn = ws::Connection::client(shared.ws_config.clone(), *opening, seed, shared.now);
+            self.kind = Kind::WebSocket(Box::new(conn));
+            return Ok(());
+        }
+        self.kind = Kind::Http(ClientConnection::new(shared.http_config.clone(), shared.now));
+        match first {
+            Some(First::Request(request, timeout)) => self.request(shared.now, *request, timeout),
+            _ => Ok(()),
+        }
     }
 
     /// Ends it without another word; the driver is told, unless it never heard of it or knows already.
@@ -168,6 +199,10 @@ impl Wire {
 
     pub(super) fn receive<'a>(&mut self, now: Instant, input: &mut &'a mut [u8]) -> Option<WireEvent<'a>> {
         match &mut self.kind {
+            Kind::Waiting { .. } => {
+                *input = &mut [];
+                None
+            }
             Kind::Http(conn) => read_shared(input, |input| conn.receive(now, input)).map(WireEvent::Http),
             Kind::WebSocket(conn) => conn.receive(now, input).map(WireEvent::WebSocket),
         }
@@ -175,6 +210,7 @@ impl Wire {
 
     pub(super) fn receive_eof(&mut self, now: Instant) -> Option<WireEvent<'static>> {
         match &mut self.kind {
+            Kind::Waiting { .. } => Some(WireEvent::Unreachable),
             Kind::Http(conn) => conn.receive_eof(now).map(WireEvent::Http),
             Kind::WebSocket(conn) => conn.receive_eof(now).map(WireEvent::WebSocket),
         }
@@ -182,17 +218,15 @@ impl Wire {
 
     pub(super) fn poll_event(&mut self) -> Option<WireEvent<'static>> {
         match &mut self.kind {
+            Kind::Waiting { .. } => None,
             Kind::Http(conn) => conn.poll_event().map(WireEvent::Http),
             Kind::WebSocket(conn) => conn.poll_event().map(WireEvent::WebSocket),
         }
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Option<WireEvent<'static>> {
-        if self.open_by <= now {
-            self.open_by = Instant::NEVER;
-            return Some(WireEvent::Unreachable);
-        }
         match &mut self.kind {
+            Kind::Waiting { until, .. } => (*until <= now).then_some(WireEvent::Unreachable),
             Kind::Http(conn) => conn.handle_timeout(now).map(WireEvent::Http),
             Kind::WebSocket(conn) => conn.handle_timeout(now).map(WireEvent::WebSocket),
         }
@@ -200,14 +234,16 @@ impl Wire {
 
     pub(super) fn poll_timeout(&self) -> Instant {
         let own = match &self.kind {
+            Kind::Waiting { until, .. } => return *until,
             Kind::Http(conn) => conn.poll_timeout(),
             Kind::WebSocket(conn) => conn.poll_timeout(),
         };
-        self.open_by.min(own.unwrap_or(Instant::NEVER))
+        own.unwrap_or(Instant::NEVER)
     }
 
     pub(super) fn outgoing(&self) -> impl Iterator<Item = &[u8]> {
         let (http, websocket) = match &self.kind {
+            Kind::Waiting { .. } => (None, None),
             Kind::Http(conn) => (Some(conn), None),
             Kind::WebSocket(conn) => (None, Some(conn)),
         };
@@ -217,6 +253,7 @@ impl Wire {
 
     pub(super) fn outgoing_len(&self) -> usize {
         match &self.kind {
+            Kind::Waiting { .. } => 0,
             Kind::Http(conn) => conn.outgoing_len(),
             Kind::WebSocket(conn) => conn.outgoing_len(),
         }
@@ -225,6 +262,7 @@ impl Wire {
     pub(super) fn sent(&mut self, now: Instant, count: usize) {
         self.told.0 = self.told.0.saturating_sub(count);
         match &mut self.kind {
+            Kind::Waiting { .. } => {}
             Kind::Http(conn) => conn.sent(now, count),
             Kind::WebSocket(conn) => conn.sent(now, count),
         }
@@ -232,13 +270,14 @@ impl Wire {
 
     pub(super) fn wants_read(&self) -> bool {
         match &self.kind {
-            Kind::Http(_) => true,
+            Kind::Waiting { .. } | Kind::Http(_) => true,
             Kind::WebSocket(conn) => conn.wants_read(),
         }
     }
 
     pub(super) fn stream(&self) -> Stream {
         match &self.kind {
+            Kind::Waiting { .. } => Stream::Open,
             Kind::Http(conn) => conn.stream(),
             Kind::WebSocket(conn) => conn.stream(),
         }
@@ -246,7 +285,7 @@ impl Wire {
 
     /// Whether the driver has something to do that it does not know of yet.
     pub(super) fn wants_transmit(&mut self) -> bool {
-        if self.open_by != Instant::NEVER {
+        if matches!(self.kind, Kind::Waiting { .. }) {
             return false;
         }
         let (size, stream) = (self.outgoing_len(), self.stream());
@@ -261,21 +300,29 @@ impl Wire {
     }
 
     /// Sends a request on a stream for requests.
-    pub(super) fn request(&mut self, now: Instant, request: &OutgoingRequest, timeout: Duration) -> Result<(), Error> {
+    pub(super) fn request(&mut self, now: Instant, request: OutgoingRequest, timeout: Duration) -> Result<(), Error> {
         match &mut self.kind {
-            Kind::Http(conn) => conn.request(now, request, timeout).map_err(|_| Error::Unreachable),
-            Kind::WebSocket(_) => Err(Error::Unreachable),
+            Kind::Waiting { first: first @ None, .. } => {
+                *first = Some(First::Request(Box::new(request), timeout));
+                Ok(())
+            }
+            Kind::Http(conn) => conn.request(now, &request, timeout).map_err(|_| Error::Unreachable),
+            Kind::Waiting { .. } | Kind::WebSocket(_) => Err(Error::Unreachable),
         }
     }
 
     /// Whether it can carry another request.
     pub(super) fn is_idle(&self) -> bool {
-        matches!(&self.kind, Kind::Http(conn) if conn.is_idle())
+        match &self.kind {
+            Kind::Waiting { first, .. } => first.is_none(),
+            Kind::Http(conn) => conn.is_idle(),
+            Kind::WebSocket(_) => false,
+        }
     }
 
     pub(super) fn websocket_mut(&mut self) -> Option<&mut ws::Connection> {
         match &mut self.kind {
-            Kind::Http(_) => None,
+            Kind::Waiting { .. } | Kind::Http(_) => None,
             Kind::WebSocket(conn) => Some(conn),
         }
     }

@@ -1,14 +1,15 @@
 //! Binary attachments: their places in the JSON, and their reassembly behind it.
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use bytes::Bytes;
-use serde::de::{self, Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
-use super::{Args, Arguments, ArgumentsError, Error, EventData, Packet, PacketType};
+use super::{Args, Arguments, ArgumentsError, Error, EventData, Packet, PacketType, check_placeholders};
 
 /// The place of a binary attachment in JSON arguments, at any depth: `{"_placeholder":true,"num":0}` is where the first one
 /// belongs.
@@ -41,10 +42,31 @@ impl Serialize for Placeholder {
 
 impl<'de> Deserialize<'de> for Placeholder {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match (Value { count: u64::MAX }).deserialize(deserializer)? {
-            Kind::Placeholder(num) => {
-                u32::try_from(num).map(Self).map_err(|_| de::Error::custom("placeholder out of range"))
+        deserializer.deserialize_map(Members)
+    }
+}
+
+/// The members of a placeholder; others may stand beside them.
+struct Members;
+
+impl<'de> Visitor<'de> for Members {
+    type Value = Placeholder;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a binary attachment")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Placeholder, A::Error> {
+        let (mut marked, mut num) = (false, None);
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            match &*key {
+                "_placeholder" => marked = map.next_value()?,
+                "num" => num = Some(map.next_value()?),
+                _ => drop(map.next_value::<IgnoredAny>()?),
             }
+        }
+        match num {
+            Some(num) if marked => Ok(Placeholder(num)),
             _ => Err(de::Error::custom("expected a binary attachment")),
         }
     }
@@ -143,153 +165,11 @@ impl Assembly {
     }
 }
 
-/// Whether every placeholder in a text that is valid JSON names one of `count` attachments.
-pub(crate) fn check_placeholders(text: &str, count: usize) -> Result<(), Error> {
-    let mut parser = serde_json::Deserializer::from_str(text);
-    let value = Value { count: u64::try_from(count).unwrap_or(u64::MAX) };
-    value.deserialize(&mut parser).map(drop).map_err(|_| Error::Placeholder)
-}
-
-/// Walks through a value. It recurses as deep as the value is nested, which the parser bounds.
-#[derive(Clone, Copy)]
-struct Value {
-    /// How many attachments there are.
-    count: u64,
-}
-
-/// What a value is, as far as it matters here.
-#[derive(Clone, Copy)]
-enum Kind {
-    True,
-    Number(u64),
-    Placeholder(u64),
-    Other,
-}
-
-impl<'de> DeserializeSeed<'de> for Value {
-    type Value = Kind;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Kind, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Value {
-    type Value = Kind;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON whose placeholders name attachments")
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Kind, E> {
-        Ok(if value { Kind::True } else { Kind::Other })
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Kind, E> {
-        Ok(Kind::Number(value))
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Kind, E> {
-        Ok(Kind::Other)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Kind, E> {
-        Ok(Kind::Other)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Kind, E> {
-        Ok(Kind::Other)
-    }
-
-    fn visit_unit<E>(self) -> Result<Kind, E> {
-        Ok(Kind::Other)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Kind, A::Error> {
-        while sequence.next_element_seed(self)?.is_some() {}
-        Ok(Kind::Other)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Kind, A::Error> {
-        let (mut marked, mut num) = (false, None);
-        while let Some(key) = map.next_key::<Key>()? {
-            let value = map.next_value_seed(self)?;
-            // Of a key that stands there twice the last one counts, as in JavaScript.
-            match (key, value) {
-                (Key::Mark, value) => marked = matches!(value, Kind::True),
-                (Key::Num, Kind::Number(number)) => num = Some(number),
-                (Key::Num, _) => num = None,
-                (Key::Other, _) => {}
-            }
-        }
-        match num {
-            _ if !marked => Ok(Kind::Other),
-            Some(num) if num < self.count => Ok(Kind::Placeholder(num)),
-            _ => Err(de::Error::custom("placeholder names no attachment")),
-        }
-    }
-}
-
-/// The keys that make a placeholder.
-#[derive(Clone, Copy)]
-enum Key {
-    Mark,
-    Num,
-    Other,
-}
-
-impl<'de> Deserialize<'de> for Key {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Name;
-        impl Visitor<'_> for Name {
-            type Value = Key;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a key")
-            }
-
-            fn visit_str<E>(self, name: &str) -> Result<Key, E> {
-                Ok(match name {
-                    "_placeholder" => Key::Mark,
-                    "num" => Key::Num,
-                    _ => Key::Other,
-                })
-            }
-        }
-        deserializer.deserialize_str(Name)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::socketio::Args;
     use alloc::vec;
-
-    #[test]
-    fn s01_placeholders_name_what_is_there() {
-        let check = |text: &str| check_placeholders(text, 2);
-        for text in [
-            "[]",
-            r#"["e",{"_placeholder":true,"num":0},[{"a":{"num":1,"_placeholder":true}}]]"#,
-            r#"["e",{"_placeholder":true,"num":1},{"_placeholder":true,"num":1}]"#,
-            r#"["e",{"_placeholder":false,"num":7},{"num":7},{"_placeholder":1,"num":7}]"#,
-            r#"["e",{"_placeholder":true,"num":9,"num":1}]"#,
-        ] {
-            assert_eq!(check(text), Ok(()), "{text}");
-        }
-        for num in ["2", "-1", "1.5", "\"splice\"", "null", "[0]", "{}", "18446744073709551616", "true"] {
-            let text = alloc::format!(r#"["e",{{"x":[{{"_placeholder":true,"num":{num}}}]}}]"#);
-            assert_eq!(check(&text), Err(Error::Placeholder), "{text}");
-        }
-        assert_eq!(check(r#"["e",{"_placeholder":true}]"#), Err(Error::Placeholder));
-        assert_eq!(
-            check(r#"["e",{"\u005fplaceholder":true,"num":2}]"#),
-            Err(Error::Placeholder),
-            "escapes do not hide it"
-        );
-        assert_eq!(check_placeholders(r#"[{"_placeholder":true,"num":0}]"#, 0), Err(Error::Placeholder));
-    }
 
     #[test]
     fn a_packet_is_whole_with_its_last_attachment() {

@@ -25,10 +25,11 @@ mod json;
 pub mod msgpack;
 mod packet;
 mod parser;
+mod placeholders;
 
 pub(crate) use acks::Acks;
 pub use args::{Args, Arguments, ArgumentsError};
-pub(crate) use binary::{Assembly, check_placeholders};
+pub(crate) use binary::Assembly;
 pub use binary::{Attached, Attachment, Placeholder, attach};
 pub use error::Error;
 pub use event::{EventData, is_reserved};
@@ -36,6 +37,7 @@ pub(crate) use event::{ack_array, event_array, write_name};
 pub(crate) use json::check_object;
 pub use packet::{Packet, PacketType};
 pub use parser::Parser;
+pub(crate) use placeholders::check_placeholders;
 
 /// The version of the protocol; it follows from the revision of Engine.IO below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

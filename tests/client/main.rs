@@ -16,6 +16,7 @@ mod namespaces;
 mod polling;
 mod reconnect;
 mod recovery;
+mod stories;
 mod threats;
 mod time;
 mod upgrade;

@@ -248,3 +248,24 @@ fn nothing_of_an_earlier_life_is_told() {
         assert!(world.client.is_connected(main) && !world.client.is_connected(again));
     }
 }
+
+/// More than a session remembers: each is connected once all the same.
+#[test]
+fn very_many_namespaces() {
+    let mut config = config(WEBSOCKET);
+    config.limits.namespaces_max = 1100;
+    let mut world = World::new(config);
+    for nth in 0..1100 {
+        world.client.connect(world.now, &format!("/{nth}"), "").unwrap();
+    }
+    world.turn();
+    world.said();
+    world.say(OPEN);
+    let asked = world.said();
+    assert_eq!(asked.len(), 1100);
+    for connect in asked {
+        world.say(&format!("{connect}{{\"sid\":\"x\"}}"));
+    }
+    assert!(world.said().is_empty());
+    assert_eq!(world.told().len(), 1101);
+}

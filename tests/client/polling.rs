@@ -214,3 +214,49 @@ fn the_close_packet() {
     assert_eq!(world.told(), ["1 last()", "disconnected 1: TransportClosed", "closed, try 1 in 1s"]);
     assert_eq!(world.streams(), 0);
 }
+
+/// What the server says last stands in the same answer as its farewell.
+#[test]
+fn an_answer_that_ends_the_session() {
+    // Nobody wants the session any more before its end is told.
+    let (mut world, _, get) = World::polling(config(POLLING), OPEN);
+    world.answer(&get, "41\u{1e}1");
+    assert_eq!(world.told(), ["disconnected 1: Server", "closed"]);
+    assert!(world.client.is_finished() && world.client.poll_timeout().is_none());
+    // It breaks the protocol before: that is told, once, and the session is opened again.
+    let (mut world, _, get) = World::polling(config(POLLING), OPEN);
+    world.answer(&get, "42[\u{1e}1");
+    assert_eq!(world.told(), ["disconnected 1: ProtocolError", "closed: SocketIo(Payload), try 1 in 1s"]);
+    world.pass_seconds(1);
+    assert_eq!(world.get().line, "GET /socket.io/?EIO=4&transport=polling");
+}
+
+/// A sign of life does not wait behind what there is to say, however much that is.
+#[test]
+fn heartbeats_go_before_what_is_queued() {
+    let (mut world, socket, get) = World::polling(config(POLLING), OPEN);
+    for _ in 0..100 {
+        world.client.emit(world.now, socket, "e", ()).unwrap();
+    }
+    world.turn();
+    let post = world.post();
+    world.answer(&get, "2");
+    world.answer(&post, "ok");
+    assert_eq!(world.post().body().split('\u{1e}').next(), Some("3"));
+
+    let mut world = World::new(config_4(POLLING));
+    let socket = world.connect("/");
+    let get = world.get();
+    world.answer(&get, &format!("{}:{OPEN_3}2:40", OPEN_3.len()));
+    for _ in 0..100 {
+        world.client.emit(world.now, socket, "e", ()).unwrap();
+    }
+    world.turn();
+    let post = world.post();
+    world.pass_seconds(15);
+    world.answer(&post, "ok");
+    let post = world.post();
+    world.pass_seconds(10);
+    world.answer(&post, "ok");
+    assert!(world.post().body().starts_with("1:27:42[\"e\"]"));
+}

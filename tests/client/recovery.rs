@@ -80,3 +80,13 @@ fn a_refusal_ends_it() {
     world.say(OPEN);
     assert_eq!(world.said().last().unwrap(), "40");
 }
+
+/// What is to be acknowledged is not sent again, and has no offset.
+#[test]
+fn a_question_has_no_offset() {
+    let (mut world, _) = connected();
+    world.say(r#"42["e","offset-1"]"#);
+    world.say(r#"427["ask","why"]"#);
+    world.told();
+    assert_eq!(again(&mut world), r#"40{"pid":"secret","offset":"offset-1","token":"t"}"#);
+}

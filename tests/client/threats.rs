@@ -322,3 +322,23 @@ fn e11_secrets_are_not_shown() {
     world.client.emit(world.now, socket, "e", ("secret",)).unwrap();
     assert!(!format!("{:?}", world.client).contains("secret"), "{:?}", world.client);
 }
+
+/// What nobody asked for is not answered: by long polling the server could have any number of answers queued.
+#[test]
+fn answers_that_nobody_asked_for() {
+    let flood = (0..1000).map(|nth| format!("40/{}{nth},{{\"sid\":\"x\"}}", "x".repeat(1000))).collect::<Vec<_>>();
+    let flood = flood.join("\u{1e}");
+    let (mut world, socket, mut get) = World::polling(config(POLLING), OPEN);
+    world.emit(socket, "e", ());
+    let usage = crate::memory::measure(|| {
+        for _ in 0..5 {
+            world.answer(&get, &flood);
+            get = world.get();
+        }
+    })
+    .1;
+    assert!(usage.live < 200_000, "{usage:?}");
+    let post = world.post();
+    world.answer(&post, "ok");
+    assert_eq!(world.any_request().map(|asked| asked.line), None);
+}

@@ -149,3 +149,27 @@ fn clocks_that_go_back() {
     world.now = later;
     ends_after(&mut world, 45, &["disconnected 1: PingTimeout", "closed: PingTimeout, try 1 in 1s"]);
 }
+
+/// A server cannot leave unread, or unanswered, what has no stream yet.
+#[test]
+fn a_stream_that_opens_slowly() {
+    for transports in [POLLING, WEBSOCKET] {
+        let mut config = config(transports);
+        config.write_timeout = Duration::from_secs(5);
+        let mut world = World::new(config);
+        world.opens = false;
+        world.connect("/");
+        world.pass_seconds(19);
+        assert_eq!(world.told(), [""; 0]);
+        let stream = world.opening.pop_front().unwrap();
+        world.client.opened(world.now, stream);
+        world.turn();
+        if transports == POLLING {
+            let get = world.get();
+            world.answer(&get, OPEN);
+        } else {
+            world.say(OPEN);
+        }
+        assert_eq!(world.told(), ["opened"]);
+    }
+}
