@@ -87,7 +87,7 @@ pub(super) const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
 /// The first reserved bit, by which RFC 7692 marks a compressed message.
 pub(super) const RSV1: u8 = 0x40;
-const MASKED: u8 = 0x80;
+pub(super) const MASKED: u8 = 0x80;
 
 impl Header {
     /// Reads a header that the other end than `role` sent: it and its length in bytes, or `None` if it is not

@@ -41,7 +41,8 @@
 //!
 //! # Memory for what is sent
 //! It is gathered in memory that goes when it is written. A driver with many connections spares them that with
-//! [`lend`](Connection::lend): one buffer for all, given to each in its turn.
+//! [`lend`](Connection::lend): one buffer for all, given to each in its turn. A large message that is lent, and not owned or shared,
+//! goes from where it stands to the stream with [`send_directly`](Connection::send_directly).
 //!
 //! # Large messages
 //! A message is told whole as long as the connection may hold it ([`Limits::message_bytes_max`]). With [`Config::pieces`] a

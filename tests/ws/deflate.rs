@@ -155,6 +155,11 @@ fn d08_thresholds_and_plain_messages() {
     }
     conn.send_shared(START, "hello hello hello he".to_owned()).unwrap();
     assert_eq!(take(&mut conn)[0], 0xC1);
+    let never = |_: [&[u8]; 2]| -> usize { panic!("it is compressed") };
+    conn.send_directly(START, "hello hello hello he", never).unwrap();
+    assert_eq!(take(&mut conn)[0], 0xC1);
+    conn.send_directly(START, "hello hello hello h", |pieces| pieces.concat().len()).unwrap();
+    assert_eq!(conn.outgoing_len(), 0);
     conn.send_plain(START, "a secret beside what somebody else chose").unwrap();
     assert_eq!(take(&mut conn)[0], 0x81);
     conn.send(START, "").unwrap();

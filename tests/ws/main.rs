@@ -12,6 +12,7 @@ mod corpus;
 mod deflate;
 #[cfg(feature = "deflate")]
 mod deflate_pieces;
+mod direct;
 mod in_place;
 mod lent;
 mod misuse;

@@ -3,11 +3,11 @@
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
-use super::{Connection, Encoding, Outgoing, PONG_BYTES_MAX, Pong, SendError, State};
+use super::{Connection, Encoding, Extras, Outgoing, PONG_BYTES_MAX, Pong, SendError, State};
 use crate::time::Instant;
 use crate::ws::close::CONTROL_BYTES_MAX;
-use crate::ws::frame::{FIN, HEADER_BYTES_MAX, Header, RSV1};
-use crate::ws::mask::append_masked;
+use crate::ws::frame::{FIN, HEADER_BYTES_MAX, Header, MASKED, RSV1};
+use crate::ws::mask::{append_masked, append_short_masked};
 use crate::ws::{Message, Opcode, Piece, Prepared, Role, Shared};
 
 /// The length of such a payload stands in the second byte of the header.
@@ -55,9 +55,7 @@ impl Connection {
         self.clock(now);
         let message = message.into();
         self.require_turn(message.as_bytes().len())?;
-        if message.as_bytes().len() <= SHORT_BYTES_MAX && self.role == Role::Server && self.extras.is_none() {
-            self.write_short(&message);
-        } else if !self.write_compressed(message.opcode(), message.as_bytes()) {
+        if !self.write_short(&message) && !self.write_compressed(message.opcode(), message.as_bytes()) {
             self.write_message(message.opcode(), true, message);
         }
         Ok(())
@@ -83,6 +81,53 @@ impl Connection {
                 self.watch_writes();
             }
         }
+        Ok(())
+    }
+
+    /// Sends a message that is neither owned nor shared without a copy of it: `write` is given the frame's header and the
+    /// payload, as for a vectored write, and says how many bytes of both the stream has taken, 0 if none or if it failed. A copy of the
+    /// rest is queued. It is called only where this can be: by a server, where nothing else waits to be written before and
+    /// the message is not compressed. Otherwise this is [`send`](Self::send). It pays from some KiB on; small messages are better
+    /// gathered.
+    ///
+    /// ```
+    /// use std::io::{IoSlice, Write};
+    /// use std::sync::Arc;
+    /// use roomwire::{Instant, ws::Connection};
+    ///
+    /// let (now, mut stream) = (Instant::ORIGIN, Vec::new());
+    /// let mut conn = Connection::server_after_upgrade(Arc::default(), now);
+    /// let snapshot = vec![7; 100_000];
+    /// conn.send_directly(now, &snapshot[..], |pieces| stream.write_vectored(&pieces.map(IoSlice::new)).unwrap_or(0))?;
+    /// assert_eq!((stream.len(), conn.outgoing_len()), (10 + 100_000, 0));
+    /// # Ok::<(), roomwire::ws::SendError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`send`](Self::send); `write` is not called then.
+    pub fn send_directly<'m>(
+        &mut self,
+        now: Instant,
+        message: impl Into<Message<'m>>,
+        write: impl FnOnce([&[u8]; 2]) -> usize,
+    ) -> Result<(), SendError> {
+        let message = message.into();
+        let payload = message.as_bytes();
+        let deflate = self.extras.as_ref().and_then(|extras| extras.deflate.as_ref());
+        let is_compressed = deflate.is_some_and(|deflate| deflate.is_worth(payload.len()));
+        if self.role == Role::Client || !self.outbox.is_empty() || is_compressed {
+            return self.send(now, message);
+        }
+        self.clock(now);
+        self.require_turn(payload.len())?;
+        let header = Header { fin: true, opcode: message.opcode(), mask: None, payload_len: payload.len() as u64 };
+        let (header, size) = header.encode();
+        let header = header.get(..size).unwrap_or(&header);
+        let taken = write([header, payload]);
+        for piece in [header.get(taken..), payload.get(taken.saturating_sub(size)..)].into_iter().flatten() {
+            self.outbox.push(piece);
+        }
+        self.watch_writes();
         Ok(())
     }
 
@@ -247,16 +292,30 @@ impl Connection {
         true
     }
 
-    /// The way of most messages of a server: a header of two bytes, and nothing else to be done.
+    /// The way of most messages: short, and nothing to be compressed. Whether this was one.
     #[inline]
-    fn write_short(&mut self, message: &Message<'_>) {
+    fn write_short(&mut self, message: &Message<'_>) -> bool {
         let payload = message.as_bytes();
-        let header = [FIN | message.opcode().bits(), payload.len() as u8];
-        self.outbox.push_sized(header.len().saturating_add(payload.len()), |out| {
-            out.extend_from_slice(&header);
-            out.extend_from_slice(payload);
-        });
+        if payload.len() > SHORT_BYTES_MAX {
+            return false;
+        }
+        let (first, second) = (FIN | message.opcode().bits(), payload.len() as u8);
+        match self.extras.as_deref_mut() {
+            None => self.outbox.push_sized(payload.len().saturating_add(2), |out| {
+                out.extend_from_slice(&[first, second]);
+                out.extend_from_slice(payload);
+            }),
+            Some(Extras { masks: Some(entropy), deflate: None, .. }) => {
+                let key @ [a, b, c, d] = entropy.bytes();
+                self.outbox.push_sized(payload.len().saturating_add(6), |out| {
+                    out.extend_from_slice(&[first, MASKED | second, a, b, c, d]);
+                    append_short_masked(out, payload, key);
+                });
+            }
+            _ => return false,
+        }
         self.watch_writes();
+        true
     }
 
     /// Queues a message, or a fragment of it, as it is.
