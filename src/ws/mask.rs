@@ -78,7 +78,7 @@ pub(super) fn append_masked(out: &mut Vec<u8>, mut bytes: &[u8], key: [u8; 4]) {
 #[inline]
 pub(super) fn append_short_masked(out: &mut Vec<u8>, bytes: &[u8], key: [u8; 4]) {
     let wide = widen(key);
-    let (blocks, rest) = bytes.as_chunks::<16>();
+    let (blocks, rest) = bytes.as_chunks::<32>();
     for block in blocks {
         out.extend_from_slice(&masked(*block, wide));
     }

@@ -4,7 +4,7 @@ use super::{Connection, Event, State};
 use crate::cursor::read_shared;
 use crate::time::Instant;
 use crate::utf8;
-use crate::ws::reader::{Context, Inbound};
+use crate::ws::reader::{Context, Inbound, Lone};
 use crate::ws::{Error, close};
 
 impl Connection {
@@ -113,11 +113,10 @@ impl Connection {
         if let State::Open(reader, waiting) = &mut self.state
             && !input.is_empty()
         {
-            if let Some((is_text, payload)) = reader.read_waiting(self.role, &self.config.limits, input, waiting) {
-                return self.lent(is_text, payload);
-            }
-            if room > 0 && reader.is_to_wait(self.role, &self.config.limits, input, room) {
-                return self.wait(input);
+            match reader.read_waiting(self.role, &self.config.limits, room, input, waiting) {
+                Some(Lone::Whole(is_text, payload)) => return self.lent(is_text, payload),
+                Some(Lone::Begun) => return self.wait(input),
+                None => {}
             }
         }
         self.receive_any(input)

@@ -55,8 +55,10 @@ impl Connection {
         self.clock(now);
         let message = message.into();
         self.require_turn(message.as_bytes().len())?;
-        if !self.write_short(&message) && !self.write_compressed(message.opcode(), message.as_bytes()) {
-            self.write_message(message.opcode(), true, message);
+        if message.as_bytes().len() <= SHORT_BYTES_MAX && self.extras.is_none() {
+            self.write_short(&message);
+        } else {
+            self.write_any(message);
         }
         Ok(())
     }
@@ -292,30 +294,44 @@ impl Connection {
         true
     }
 
-    /// The way of most messages: short, and nothing to be compressed. Whether this was one.
+    /// The way of most messages of a server: a header of two bytes, and nothing else to be done.
     #[inline]
-    fn write_short(&mut self, message: &Message<'_>) -> bool {
+    fn write_short(&mut self, message: &Message<'_>) {
         let payload = message.as_bytes();
-        if payload.len() > SHORT_BYTES_MAX {
-            return false;
-        }
-        let (first, second) = (FIN | message.opcode().bits(), payload.len() as u8);
-        match self.extras.as_deref_mut() {
-            None => self.outbox.push_sized(payload.len().saturating_add(2), |out| {
-                out.extend_from_slice(&[first, second]);
-                out.extend_from_slice(payload);
-            }),
-            Some(Extras { masks: Some(entropy), deflate: None, .. }) => {
-                let key @ [a, b, c, d] = entropy.bytes();
-                self.outbox.push_sized(payload.len().saturating_add(6), |out| {
-                    out.extend_from_slice(&[first, MASKED | second, a, b, c, d]);
-                    append_short_masked(out, payload, key);
-                });
-            }
-            _ => return false,
-        }
+        let header = [FIN | message.opcode().bits(), payload.len() as u8];
+        self.outbox.push_sized(header.len().saturating_add(payload.len()), |out| {
+            out.extend_from_slice(&header);
+            out.extend_from_slice(payload);
+        });
         self.watch_writes();
-        true
+    }
+
+    /// The same for all other messages; apart, so that it does not burden the way of most.
+    #[inline(never)]
+    fn write_any(&mut self, message: Message<'_>) {
+        let payload = message.as_bytes();
+        match self.extras.as_deref_mut() {
+            Some(Extras { masks: Some(entropy), deflate: None, .. }) if payload.len() <= SHORT_BYTES_MAX => {
+                let key = entropy.bytes();
+                self.write_short_masked(message.opcode(), payload, key);
+            }
+            _ => {
+                if !self.write_compressed(message.opcode(), payload) {
+                    self.write_message(message.opcode(), true, message);
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn write_short_masked(&mut self, opcode: Opcode, payload: &[u8], key: [u8; 4]) {
+        let [a, b, c, d] = key;
+        let header = [FIN | opcode.bits(), MASKED | payload.len() as u8, a, b, c, d];
+        self.outbox.push_sized(header.len().saturating_add(payload.len()), |out| {
+            out.extend_from_slice(&header);
+            append_short_masked(out, payload, key);
+        });
+        self.watch_writes();
     }
 
     /// Queues a message, or a fragment of it, as it is.

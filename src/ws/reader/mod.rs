@@ -10,6 +10,7 @@ use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Range;
 
 use self::assembly::Assembly;
 pub(super) use self::credit::Credit;
@@ -79,6 +80,14 @@ const BINARY: u8 = Opcode::Binary.bits();
 
 /// Of a whole message: whether it is to be text, its masking key, and its payload as it came.
 type Whole<'a> = (bool, Option<[u8; 4]>, &'a mut [u8]);
+
+/// A message in one frame, which waits in the caller's buffer.
+pub(super) enum Lone<'a> {
+    /// Its end has not come.
+    Begun,
+    /// Whether it is to be text, and its payload.
+    Whole(bool, &'a [u8]),
+}
 
 /// What is the same for all frames of a connection.
 #[derive(Debug)]
@@ -166,33 +175,47 @@ impl MessageReader {
         Some((is_text, payload))
     }
 
-    /// The same for one of which some is unmasked.
+    /// The same for one of which some is unmasked, in a buffer of `room` bytes. While its end has not come it is
+    /// [`Lone::Begun`].
     pub(super) fn read_waiting<'a>(
         &self,
         role: Role,
         limits: &Limits,
+        room: usize,
         input: &mut &'a mut [u8],
         waiting: &mut Waiting,
-    ) -> Option<(bool, &'a [u8])> {
-        let (is_text, mask, payload) = self.split_whole(role, limits, input)?;
+    ) -> Option<Lone<'a>> {
+        let (is_text, mask, place) = self.parse_lone(role, limits, input)?;
+        if input.len() < place.end {
+            return if place.end <= room { Some(Lone::Begun) } else { None };
+        }
+        let payload = split(input, place.end)?.get_mut(place.start..)?;
         if let Some(key) = mask {
             waiting.end(payload, key);
         }
-        Some((is_text, payload))
+        Some(Lone::Whole(is_text, payload))
     }
 
     #[inline(always)]
     fn split_whole<'a>(&self, role: Role, limits: &Limits, input: &mut &'a mut [u8]) -> Option<Whole<'a>> {
+        let (is_text, mask, place) = self.parse_lone(role, limits, input)?;
+        let payload = split(input, place.end)?.get_mut(place.start..)?;
+        Some((is_text, mask, payload))
+    }
+
+    /// The header of a message in one frame, if one may come: whether it is to be text, its masking key, and where its
+    /// payload stands when all of it is there.
+    #[inline(always)]
+    fn parse_lone(&self, role: Role, limits: &Limits, input: &[u8]) -> Option<(bool, Option<[u8; 4]>, Range<usize>)> {
         let (&first, rest) = input.split_first()?;
         let is_text = first == FIN | TEXT;
         if self.partial.is_some() || !(is_text || first == FIN | BINARY) {
             return None;
         }
         let (size, mask, rest) = Header::parse_sizes(rest, role, false).ok()??;
-        let size = usize::try_from(size).ok().filter(|size| *size <= rest.len().min(limits.message_bytes_max))?;
+        let size = usize::try_from(size).ok().filter(|size| *size <= limits.message_bytes_max)?;
         let start = input.len().saturating_sub(rest.len());
-        let payload = split(input, start.saturating_add(size))?.get_mut(start..)?;
-        Some((is_text, mask, payload))
+        Some((is_text, mask, start..start.saturating_add(size)))
     }
 
     /// Whether `input` begins with a frame that may come as far as it is there, is not whole, and is in so many bytes. It
