@@ -1,5 +1,6 @@
-//! What the clients of this measurement cost at least: an event, a read, a write. It knows only their handshake and their
-//! three frames; there is no state of a protocol, no limit, no time-out, and nothing that goes wrong is dealt with.
+//! What the clients of this measurement cost at least: an event, a read, a write. It knows only their handshake, their
+//! three frames, and their requests of long polling, each of which is taken to come whole; there is no state of a protocol, no limit, no
+//! time-out, and nothing that goes wrong is dealt with.
 
 use std::io::{self, ErrorKind, Read, Write};
 
@@ -14,12 +15,20 @@ const OPEN: &str =
 const CONNECTED: &str = r#"40{"sid":"abcdefghijklmnopqrstuvwx"}"#;
 /// What stands before the argument of an event that is to be acknowledged.
 const ECHO: &[u8] = b"420[\"echo\",";
+/// A request of long polling behind its method; what follows names a session, or asks for one.
+const POLLING: &[u8] = b" /socket.io/?EIO=4&transport=polling";
+const NAMED: &[u8] = b"&sid=";
+const NAME_BYTES: usize = 24;
 
 struct Peer {
     stream: TcpStream,
     is_open: bool,
     /// The beginning of a frame whose end was not read yet.
     left: Vec<u8>,
+    /// A session of long polling is the connection that opened it, whose GETs it answers.
+    has_get: bool,
+    /// What has come for it since the last GET.
+    waiting: Vec<u8>,
 }
 
 /// What is the same for all.
@@ -49,7 +58,7 @@ fn main() -> io::Result<()> {
             let Token(key) = event.token();
             if event.token() == LISTENER {
                 accept(&poll, &listener, &mut peers)?;
-            } else if peers.get_mut(key).is_none_or(|peer| turn(peer, &mut input, &mut answers).is_err()) {
+            } else if turn(&mut peers, key, &mut input, &mut answers).is_err() {
                 peers.try_remove(key);
             }
         }
@@ -69,7 +78,7 @@ fn accept(poll: &Poll, listener: &TcpListener, peers: &mut Slab<Peer>) -> io::Re
                 stream.set_nodelay(true)?;
                 let place = peers.vacant_entry();
                 poll.registry().register(&mut stream, Token(place.key()), Interest::READABLE)?;
-                place.insert(Peer { stream, is_open: false, left: Vec::new() });
+                place.insert(Peer { stream, is_open: false, left: Vec::new(), has_get: false, waiting: Vec::new() });
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
             Err(error) => return Err(error),
@@ -78,7 +87,8 @@ fn accept(poll: &Poll, listener: &TcpListener, peers: &mut Slab<Peer>) -> io::Re
 }
 
 /// One read, and one write of all answers to it.
-fn turn(peer: &mut Peer, input: &mut [u8], answers: &mut Answers) -> io::Result<()> {
+fn turn(peers: &mut Slab<Peer>, key: usize, input: &mut [u8], answers: &mut Answers) -> io::Result<()> {
+    let peer = peers.get_mut(key).ok_or(ErrorKind::NotFound)?;
     let left = peer.left.len();
     input[..left].copy_from_slice(&peer.left);
     peer.left.clear();
@@ -88,6 +98,9 @@ fn turn(peer: &mut Peer, input: &mut [u8], answers: &mut Answers) -> io::Result<
     }
     let mut bytes = &mut input[..left + read];
     if !peer.is_open {
+        if let Some((is_post, query)) = polling(bytes) {
+            return if is_post { post(peers, key, query, answers) } else { get(peer, key, query, answers) };
+        }
         if bytes.ends_with(HEAD_END) {
             peer.is_open = true;
             return write(&mut peer.stream, &answers.opening);
@@ -115,12 +128,67 @@ fn answer(frame: &mut [u8], answers: &mut Answers) {
     } else if let Some(argument) = text.strip_prefix(ECHO) {
         let output = &mut answers.output;
         output.extend_from_slice(&[0x81, argument.len() as u8 + 4]);
-        output.extend_from_slice(b"430[");
-        output.extend_from_slice(argument);
+        acknowledge(argument, output);
     } else {
         answers.said.extend_from_slice(&[0x81, text.len() as u8]);
         answers.said.extend_from_slice(text);
     }
+}
+
+fn acknowledge(argument: &[u8], output: &mut Vec<u8>) {
+    output.extend_from_slice(b"430[");
+    output.extend_from_slice(argument);
+}
+
+/// Whether the request is a POST, and what stands behind that it is for long polling.
+fn polling(bytes: &[u8]) -> Option<(bool, &[u8])> {
+    let (is_post, target) = match bytes {
+        [b'P', b'O', b'S', b'T', target @ ..] => (true, target),
+        [b'G', b'E', b'T', target @ ..] => (false, target),
+        _ => return None,
+    };
+    Some((is_post, target.strip_prefix(POLLING)?))
+}
+
+fn get(peer: &mut Peer, key: usize, query: &[u8], answers: &mut Answers) -> io::Result<()> {
+    if !query.starts_with(NAMED) {
+        let name = OPEN.split('"').nth(3).ok_or(ErrorKind::InvalidData)?;
+        return respond(peer, OPEN.replace(name, &format!("{key:0NAME_BYTES$}")).as_bytes(), answers);
+    }
+    if peer.waiting.is_empty() {
+        peer.has_get = true;
+        return Ok(());
+    }
+    let waiting = std::mem::take(&mut peer.waiting);
+    respond(peer, &waiting, answers)
+}
+
+fn post(peers: &mut Slab<Peer>, key: usize, query: &[u8], answers: &mut Answers) -> io::Result<()> {
+    let name = query.get(NAMED.len()..NAMED.len() + NAME_BYTES).and_then(|name| std::str::from_utf8(name).ok());
+    let session = name.and_then(|name| name.parse().ok()).ok_or(ErrorKind::InvalidData)?;
+    let head = query.windows(HEAD_END.len()).rposition(|bytes| bytes == HEAD_END).ok_or(ErrorKind::InvalidData)?;
+    let body = &query[head + HEAD_END.len()..];
+    respond(peers.get_mut(key).ok_or(ErrorKind::NotFound)?, b"ok", answers)?;
+    let mut packet = Vec::with_capacity(body.len());
+    match body.strip_prefix(ECHO) {
+        Some(argument) => acknowledge(argument, &mut packet),
+        None => packet.extend_from_slice(CONNECTED.as_bytes()),
+    }
+    let peer = peers.get_mut(session).ok_or(ErrorKind::NotFound)?;
+    if std::mem::take(&mut peer.has_get) {
+        return respond(peer, &packet, answers);
+    }
+    peer.waiting = packet;
+    Ok(())
+}
+
+fn respond(peer: &mut Peer, body: &[u8], answers: &mut Answers) -> io::Result<()> {
+    let output = &mut answers.output;
+    output.clear();
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=UTF-8\r\nContent-Length: ";
+    write!(output, "{head}{}\r\n\r\n", body.len())?;
+    output.extend_from_slice(body);
+    write(&mut peer.stream, output)
 }
 
 fn write(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {

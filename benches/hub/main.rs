@@ -96,14 +96,14 @@ const ROWS: [Row; 7] = [
         name: |size| format!("long polling, POST and GET, {} sessions", size.pollers),
         unit: "s for a million",
         scale: 1.0,
-        has_floor: false,
+        has_floor: true,
         measure: |server, size| Ok(load::poll(server, size, load::BARE)?.into()),
     },
     Row {
         name: |size| format!("long polling, heads of a browser, {} sessions", size.pollers),
         unit: "s for a million",
         scale: 1.0,
-        has_floor: false,
+        has_floor: true,
         measure: |server, size| Ok(load::poll(server, size, load::BROWSER)?.into()),
     },
 ];
