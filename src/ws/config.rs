@@ -10,7 +10,7 @@ use crate::http::{self, LimitsError};
 /// What a peer may make a [`Connection`](super::Connection) hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Payload bytes of a message over all its fragments. Default 16 MiB, the size of a frame that most
+    /// Payload bytes of a message over all its fragments, after inflation. Default 16 MiB, the size of a frame that most
     /// servers take (tungstenite 16 MiB a frame, ws 100 MiB a message). More is answered by 1009, unless
     /// [`Config::pieces`] is set.
     pub message_bytes_max: usize,

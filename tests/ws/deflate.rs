@@ -7,12 +7,13 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use roomwire::Instant;
 use roomwire::ws::{
-    Accept, Config, Connection, DeflateConfig, Error, Event, HandshakeError, Limits, Message, Opening, Prepared,
+    Accept, Config, Connection, DeflateConfig, Error, Event, HandshakeError, Limits, Message, Opening, Piece, Prepared,
     Upgrade,
 };
 
 use crate::clock::{START, after};
 use crate::support::memory::measure;
+use crate::support::ws::frames;
 
 fn config(deflate: DeflateConfig) -> Arc<Config> {
     let limits = Limits { message_bytes_max: 100_000, ..Limits::default() };
@@ -67,13 +68,12 @@ fn server(deflate: DeflateConfig, offer: &str) -> (Connection, Option<String>) {
 
 /// A masked frame with a key of zeros.
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    assert!(payload.len() < 65_536);
-    let mut frame = vec![first, 0x80 | 126];
-    if payload.len() < 126 {
-        frame[1] = 0x80 | payload.len() as u8;
-    } else {
-        frame.extend((payload.len() as u16).to_be_bytes());
-    }
+    let size = payload.len();
+    let mut frame = match size {
+        ..126 => vec![first, 0x80 | size as u8],
+        ..65_536 => [&[first, 0x80 | 126][..], &(size as u16).to_be_bytes()].concat(),
+        _ => [&[first, 0x80 | 127][..], &(size as u64).to_be_bytes()].concat(),
+    };
     frame.extend([0; 4]);
     frame.extend(payload);
     frame
@@ -197,6 +197,46 @@ fn text_is_checked_after_inflation() {
     let (mut conn, _) = server(all(), "permessage-deflate");
     assert_eq!(receive(&mut conn, frame(0xC2, &stored(b"\xFF"))), [Ok(vec![0xFF])]);
     assert_eq!(receive(&mut conn, frame(0xC1, &stored(b"\xC3"))), [Err(Some(Error::InvalidUtf8))]);
+}
+
+/// A client and a server that holds messages of so many bytes.
+fn pair_within(deflate: DeflateConfig, message_bytes_max: usize) -> (Connection, Connection) {
+    let limits = Limits { message_bytes_max, ..Limits::default() };
+    pair_of(config(deflate), Arc::new(Config { deflate: Some(deflate), limits, ..Config::default() }))
+}
+
+/// The limit is on what comes out of inflation: not on what goes in, which is more where nothing can be compressed or the
+/// sender flushes often.
+#[test]
+fn d02_a_message_of_exactly_the_limit() {
+    let mut noise = 1_u32;
+    let mut byte = || {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (noise >> 24) as u8
+    };
+    for size in [1, 2, 63, 64, 65, 255, 257, 4095, 4096, 4097, 8191, 8192, 8193, 20_000] {
+        let noise = Vec::from_iter((0..size).map(|_| byte()));
+        for (bits, payload) in [(8, &noise), (9, &noise), (15, &noise), (8, &vec![7; size]), (15, &vec![7; size])] {
+            // Whole, by one byte at a time, and by many, each flushed, as if it was one frame.
+            for piece_bytes in [size, 1, 300] {
+                let deflate = DeflateConfig { client_max_window_bits: bits, ..all() };
+                for (limit, told) in [(size, Ok(payload.clone())), (size - 1, Err(Some(Error::MessageTooBig)))] {
+                    if limit == 0 {
+                        continue;
+                    }
+                    let (mut client, mut server) = pair_within(deflate, limit);
+                    let pieces = payload.chunks(piece_bytes).enumerate();
+                    for (nth, data) in pieces {
+                        let (first, last) = (nth == 0, (nth + 1) * piece_bytes >= size);
+                        client.send_piece(START, Piece { data: data.into(), first, last }).unwrap();
+                    }
+                    let deflated = frames(&take(&mut client)).into_iter().flat_map(|frame| frame.payload);
+                    let whole = frame(0xC2, &deflated.collect::<Vec<_>>());
+                    assert_eq!(receive(&mut server, whole), [told], "{size} of {bits} bits by {piece_bytes}");
+                }
+            }
+        }
+    }
 }
 
 /// A bomb ends in 1009, having had no more than the limit, a window and the codec's own tables.

@@ -86,14 +86,12 @@ impl Assembly {
     }
 
     fn check(&self, fragments_max: u64, message_bytes_max: u64, size: u64) -> Result<(), Error> {
-        let mut room = message_bytes_max.saturating_sub(self.bytes);
-        if self.inflating.is_some() {
-            // What counts is the size after inflation; what cannot be compressed comes with a little around it.
-            room = room.saturating_add(room / 64).saturating_add(64);
-        }
+        // Of a compressed message nothing is held but what comes out of inflation, so that its size before says nothing: it
+        // may be any number of times as much, where each byte was flushed.
+        let is_too_big = self.inflating.is_none() && size > message_bytes_max.saturating_sub(self.bytes);
         if self.fragments > fragments_max {
             Err(Error::TooManyFragments)
-        } else if size > room {
+        } else if is_too_big {
             Err(Error::MessageTooBig)
         } else {
             Ok(())
