@@ -239,6 +239,98 @@ fn d02_a_message_of_exactly_the_limit() {
     }
 }
 
+/// What is cut is no message, wherever it is cut (section 7.2.2): it is refused, and not told as far as it goes.
+#[test]
+fn a_message_that_is_cut_is_refused() {
+    let text = "one message of some length, one message of another, and 0123456789".repeat(3);
+    let noise = Vec::from_iter((0..150_u32).map(|nth| (nth.wrapping_mul(2_654_435_761) >> 13) as u8));
+    // With codes of its own, with fixed ones, and stored.
+    for (level, message) in [(9, text.as_bytes()), (1, &text.as_bytes()[..9]), (1, &noise)] {
+        let (mut client, _) = pair(DeflateConfig { level, ..all() }, all());
+        client.send(START, message).unwrap();
+        let whole = frames(&take(&mut client)).remove(0).payload;
+        for end in 0..=whole.len() {
+            let refused = Err(Some(Error::InvalidDeflate));
+            let told = if end == whole.len() { Ok(message.to_vec()) } else { refused };
+            let cut = frame(0xC2, &whole[..end]);
+            for bytes in [1, cut.len()] {
+                let (mut server, _) = server(all(), "permessage-deflate");
+                let found: Vec<_> = cut.chunks(bytes).flat_map(|piece| receive(&mut server, piece.to_vec())).collect();
+                assert_eq!(found, [told.clone()], "{end} of {}", whole.len());
+                assert!(told.is_ok() || take(&mut server)[2..4] == 1007_u16.to_be_bytes());
+            }
+        }
+    }
+}
+
+/// What an empty message has is a byte (section 7.2.3.6); where a final block has ended nothing is missing (section 7.2.3.4).
+#[test]
+fn what_a_message_may_end_with() {
+    let hello = [0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00];
+    let last = [0xF3, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00];
+    let stored = |bytes: &[u8]| [&[0, bytes.len() as u8, 0, !(bytes.len() as u8), 0xFF][..], bytes].concat();
+    let good: &[(&[u8], &str)] = &[
+        (&[0x00], ""),
+        (&[0x01], ""),
+        (&[0x02, 0x00], ""),
+        (&[0x03, 0x00], ""),
+        (&[0x03, 0x00, 0x00], ""),
+        (&[0x00, 0x00, 0x00, 0xFF, 0xFF, 0x00], ""),
+        (&hello, "Hello"),
+        (&last, "Hello"),
+        (&[&last[..], &[0]].concat(), "Hello"),
+        (&[&stored(b"Hello")[..], &[0]].concat(), "Hello"),
+        (&[&last[..], &hello].concat(), "HelloHello"),
+        (&[&hello[..], &[0, 0, 0xFF, 0xFF], &last].concat(), "HelloHello"),
+    ];
+    let bad: &[&[u8]] = &[
+        &[],
+        // A block of fixed codes without its end, with it and without another, and one that ends with its byte.
+        &hello[..5],
+        &hello[..6],
+        &[0x02],
+        // Its end is there, that of the message is not: the next block has begun.
+        &[0xF2, 0x48, 0x05, 0x00, 0x00, 0x00, 0xFF, 0xFF, 0xCA],
+        // What was left out is there, and nothing behind it.
+        &[&hello[..], &[0, 0, 0xFF, 0xFF]].concat(),
+        &[0x00, 0x00],
+        &[0x00, 0x00, 0x00],
+        &[0x00, 0x00, 0x00, 0xFF],
+        &[0x00, 0x00, 0x00, 0xFF, 0xFF],
+        // Stored blocks that want as much as the tail, a byte less, and a byte more; and whose length is in it.
+        &stored(b"Hello")[..6],
+        &[0, 4, 0, 0xFB, 0xFF],
+        &[0, 3, 0, 0xFC, 0xFF],
+        &[0, 5, 0, 0xFA, 0xFF],
+        &[0, 0xFF],
+        &[0, 0xFF, 0xFF],
+        &stored(b"Hello"),
+    ];
+    let context = || server(all(), "permessage-deflate").0;
+    let without = || server(all(), "permessage-deflate; client_no_context_takeover").0;
+    for (payload, text) in good {
+        // The next one begins where this one has ended.
+        for (mut conn, mut other) in [(context(), context()), (without(), without())] {
+            let next = [frame(0xC1, payload), frame(0xC1, &hello), frame(0xC1, &[0])].concat();
+            let told = [text, "Hello", ""].map(|text| Ok(text.as_bytes().to_vec()));
+            assert_eq!(receive(&mut conn, next.clone()), told, "{payload:x?}");
+            assert_eq!(next.iter().flat_map(|byte| receive(&mut other, vec![*byte])).collect::<Vec<_>>(), told);
+        }
+    }
+    for payload in bad {
+        for (mut conn, before) in [(context(), false), (context(), true), (without(), true)] {
+            if before {
+                assert_eq!(receive(&mut conn, frame(0xC1, &hello)), [Ok(b"Hello".to_vec())]);
+            }
+            assert_eq!(receive(&mut conn, frame(0xC1, payload)), [Err(Some(Error::InvalidDeflate))], "{payload:x?}");
+        }
+        // Nor does a final block of one message end another.
+        let mut conn = context();
+        assert_eq!(receive(&mut conn, frame(0xC1, &last)), [Ok(b"Hello".to_vec())]);
+        assert_eq!(receive(&mut conn, frame(0xC1, payload)), [Err(Some(Error::InvalidDeflate))], "{payload:x?}");
+    }
+}
+
 /// A bomb ends in 1009, having had no more than the limit, a window and the codec's own tables.
 #[test]
 fn d01_d02_bombs() {

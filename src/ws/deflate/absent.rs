@@ -72,11 +72,7 @@ impl Inflater {
         match *self {}
     }
 
-    pub(super) const fn inflate_tail(&mut self, _: &mut usize, _: &mut [u8]) -> Inflated {
-        match *self {}
-    }
-
-    pub(super) const fn end_message(&mut self) {
+    pub(super) const fn end_message(&mut self) -> Result<(), Error> {
         match *self {}
     }
 }

@@ -42,17 +42,17 @@ enum Way {
 }
 
 /// How far a compressed message is.
-#[derive(Debug, Default)]
-struct Inflating {
-    /// Whether there may be output without more input.
-    pending: bool,
-    /// Bytes taken of what the sender left out at the end (RFC 7692 section 7.2.2).
-    tail: usize,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Inflating {
+    /// More input is needed.
+    Drained,
+    /// There may be output without more input.
+    Pending,
 }
 
 impl Assembly {
     pub(super) fn new(opcode: Opcode, compressed: bool) -> Self {
-        let inflating = compressed.then(Inflating::default);
+        let inflating = compressed.then_some(Inflating::Drained);
         Self { content: Content::new(opcode), way: Way::Whole, inflating, fragments: 0, bytes: 0 }
     }
 
@@ -100,7 +100,7 @@ impl Assembly {
 
     /// Whether nothing more comes of this payload.
     pub(super) fn is_done_with(&self, payload: &Payload) -> bool {
-        let pending = self.inflating.as_ref().is_some_and(|inflating| inflating.pending);
+        let pending = self.inflating == Some(Inflating::Pending);
         // The last fragment is done with when the end of the message is told.
         payload.is_over() && !payload.fin && !pending && !matches!(self.way, Way::Failed(_))
     }
@@ -184,20 +184,13 @@ impl Assembly {
     ) -> Result<Option<Inbound<'static>>, Error> {
         let mut out = [0; BLOCK_BYTES];
         loop {
-            let ends = payload.is_over() && payload.fin;
-            let (Some(inflater), Some(inflating)) = (&mut context.inflater, &mut self.inflating) else {
-                return Err(Error::InvalidDeflate);
-            };
-            let inflated = if ends {
-                inflater.inflate_tail(&mut inflating.tail, &mut out)
-            } else {
-                payload.read(BLOCK_BYTES, input, |bytes| {
-                    let inflated = inflater.inflate(bytes, &mut out);
-                    (inflated.taken, inflated)
-                })
-            };
+            let Some(inflater) = &mut context.inflater else { return Err(Error::InvalidDeflate) };
+            let inflated = payload.read(BLOCK_BYTES, input, |bytes| {
+                let inflated = inflater.inflate(bytes, &mut out);
+                (inflated.taken, inflated)
+            });
             let pending = inflated.given == out.len();
-            inflating.pending = pending;
+            self.inflating = Some(if pending { Inflating::Pending } else { Inflating::Drained });
             let valid = self.push_inflated(context, out.get(..inflated.given).unwrap_or_default());
             let valid = valid.and(inflated.valid);
             if matches!(self.way, Way::Whole) {
@@ -209,10 +202,10 @@ impl Assembly {
             if pending {
                 continue;
             }
-            if ends {
+            if payload.is_over() && payload.fin {
                 return self.end_inflation(context);
             }
-            if payload.is_over() && !payload.fin || !payload.is_over() && input.is_empty() {
+            if payload.is_over() || input.is_empty() {
                 break;
             }
         }
@@ -249,14 +242,13 @@ impl Assembly {
     }
 
     fn end_inflation(&mut self, context: &mut Context<'_>) -> Result<Option<Inbound<'static>>, Error> {
-        if let Some(inflater) = &mut context.inflater {
-            inflater.end_message();
-        }
+        let valid = context.inflater.as_mut().map_or(Err(Error::InvalidDeflate), |inflater| inflater.end_message());
         if matches!(self.way, Way::Whole) {
+            valid?;
             return self.finish().map(Some);
         }
         let piece = self.content.take();
-        self.tell(piece, true, Ok(()))
+        self.tell(piece, true, valid)
     }
 
     /// The whole message.
