@@ -90,7 +90,8 @@ pub struct Config {
     /// After so long without a byte from the peer it gets a ping, and memory of compression is given back that need not be
     /// kept. Default 30 s; `None` for never: then nothing gives that memory back while the connection is idle either.
     pub ping_interval: Option<Duration>,
-    /// After a ping: how long to wait for any byte before the connection is given up. Default 20 s.
+    /// After a ping, from when it and everything that stands before it is written: how long to wait for any byte before the
+    /// connection is given up. Default 20 s.
     pub ping_timeout: Duration,
     /// How long to wait for the peer's close frame, and after that for its end of the stream, each from when everything that
     /// stands before is written. Default 5 s.

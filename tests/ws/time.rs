@@ -322,6 +322,39 @@ fn a_ping_behind_a_rest_may_wait() {
     assert!(pings > 1 && conn.outgoing_len() > 30_000, "{pings} {}", conn.outgoing_len());
 }
 
+/// The time for the answer begins when the ping is written, and not when it is queued behind what is not read.
+#[test]
+fn a_ping_that_waits_has_not_been_asked() {
+    let (interval, patience) = (millis(1000), millis(2000));
+    let config = Config { ping_interval: Some(interval), ping_timeout: patience, ..small() };
+    for mut conn in [server(config.clone()), client(config.clone())] {
+        conn.send(START, &[1; 1500][..]).unwrap();
+        assert!(conn.wants_read(), "it is no matter of not being read from");
+        assert!(fires_at(&mut conn, after(START, interval)).is_none());
+        let waiting = conn.outgoing_len();
+        assert!(waiting > 1500 + PING.len());
+        // It is read a little, then all of it but the ping, and that at last: just before nothing would be waited for.
+        for (at, count) in [(5000, 100), (8000, waiting - 101), (9000, 1)] {
+            let now = after(START, millis(at));
+            assert!(conn.handle_timeout(now).is_none(), "taken for dead, with {} bytes unread", conn.outgoing_len());
+            conn.sent(now, count);
+        }
+        let at = after(START, millis(9000) + patience);
+        assert_eq!(closed(fires_at(&mut conn, at)).error, Some(Error::PingTimeout));
+    }
+    // Who is heard meanwhile is asked anew.
+    let mut conn = server(config);
+    conn.send(START, &[1; 1500][..]).unwrap();
+    assert!(fires_at(&mut conn, after(START, interval)).is_none());
+    let heard = after(START, millis(1500));
+    receive(&mut conn, heard, &masked(Opcode::Pong, b""));
+    flush(&mut conn, after(START, millis(1600)));
+    assert!(fires_at(&mut conn, after(heard, interval)).is_none());
+    assert_eq!(flush(&mut conn, after(heard, interval)), PING);
+    let at = after(heard, interval + patience);
+    assert_eq!(closed(fires_at(&mut conn, at)).error, Some(Error::PingTimeout));
+}
+
 /// While a peer is behind with reading it is not read from: its pong cannot be seen, that it reads can.
 #[test]
 fn a_slow_reader_is_not_silent() {
