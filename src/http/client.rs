@@ -19,7 +19,8 @@ pub struct ClientConfig {
     /// How long a stream without a request is kept; less if the server says so in `Keep-Alive`. Default 4 s, since servers
     /// on Node close after 5 s, and a request that meets the end of its stream is lost.
     pub idle_timeout: Duration,
-    /// How long a server may take to read 16 KiB of what is sent to it, or all of it if that is less. Default 30 s.
+    /// How long a server may take to read 16 KiB of what is sent to it, or all that waited when the time
+    /// began if that is less. Default 30 s.
     pub write_timeout: Duration,
 }
 

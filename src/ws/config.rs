@@ -96,7 +96,8 @@ pub struct Config {
     /// How long to wait for the peer's close frame, and after that for its end of the stream, each from when everything that
     /// stands before is written. Default 5 s.
     pub close_timeout: Duration,
-    /// How long a peer may take to read 16 KiB of what is sent to it, or all of it if that is less. Default 30 s.
+    /// How long a peer may take to read 16 KiB of what is sent to it, or all that waited when the time
+    /// began if that is less. Default 30 s.
     pub write_timeout: Duration,
     /// Whether and how messages are compressed (RFC 7692). Default `None`: they are not, and without the feature
     /// `deflate` it is the only value.

@@ -172,6 +172,39 @@ fn c14_a_peer_that_stops_reading() {
     }
 }
 
+/// What is queued while the time runs is not asked for in it: who has taken all that waited when it began has done its part.
+#[test]
+fn what_is_queued_meanwhile_has_its_own_time() {
+    let config = Config { ping_interval: None, ..small() };
+    for mut conn in [server(config.clone()), client(config)] {
+        let write_timeout = small().write_timeout;
+        conn.send(START, &[1; 1000][..]).unwrap();
+        let waited = conn.outgoing_len();
+        let mut now = after(START, millis(4000));
+        conn.send(now, &[2; 50_000][..]).unwrap();
+        // Not all but a byte …
+        conn.sent(now, waited - 1);
+        assert_eq!(conn.poll_timeout(), Some(after(START, write_timeout)));
+        now = after(START, millis(8000));
+        conn.sent(now, 1);
+        assert_eq!(conn.poll_timeout(), Some(after(now, write_timeout)));
+        // … and of the rest 16 KiB, as long as there is so much.
+        let (begun, step) = (now, write_timeout - millis(1));
+        conn.sent(after(begun, step), 16 * 1024 - 1);
+        assert_eq!(conn.poll_timeout(), Some(after(begun, write_timeout)));
+        now = after(begun, step);
+        conn.sent(now, 1);
+        now = after(now, step);
+        conn.sent(now, 32 * 1024);
+        let rest = conn.outgoing_len();
+        assert!((1..16 * 1024).contains(&rest), "{rest}");
+        conn.send(now, &[3; 1000][..]).unwrap();
+        conn.sent(after(now, step), rest - 1);
+        let told = closed(fires_at(&mut conn, after(now, write_timeout)));
+        assert_eq!(told.error, Some(Error::WriteTimeout));
+    }
+}
+
 #[test]
 fn c14_the_write_timeout_holds_in_every_state() {
     let config = Config { close_timeout: millis(60_000), ..small() };

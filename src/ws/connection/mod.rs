@@ -440,7 +440,7 @@ impl Connection {
 
     fn watch_writes(&mut self) {
         if !self.outbox.is_empty() {
-            self.stall.queued(self.now, self.config.write_timeout);
+            self.stall.queued(self.now, self.config.write_timeout, self.outbox.len());
         }
     }
 
