@@ -7,8 +7,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use roomwire::Instant;
 use roomwire::ws::{
-    Accept, Config, Connection, DeflateConfig, Error, Event, HandshakeError, Limits, Message, Opening, Piece, Prepared,
-    Upgrade,
+    Accept, CloseCode, Config, Connection, DeflateConfig, Error, Event, HandshakeError, Limits, Message, Opening,
+    Piece, Prepared, Role, Upgrade,
 };
 
 use crate::clock::{START, after};
@@ -77,6 +77,14 @@ pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     frame.extend([0; 4]);
     frame.extend(payload);
     frame
+}
+
+/// A short frame as the peer of this end sends it.
+fn masked_or_not(reader: Role, first: u8, payload: &[u8]) -> Vec<u8> {
+    match reader {
+        Role::Server => frame(first, payload),
+        Role::Client => [&[first, payload.len() as u8][..], payload].concat(),
+    }
 }
 
 fn receive(conn: &mut Connection, mut bytes: Vec<u8>) -> Vec<Result<Vec<u8>, Option<Error>>> {
@@ -398,6 +406,56 @@ fn d09_memory_while_idle() {
             assert!(matches!(event, Some(Event::Message(Message::Text(got))) if got == text));
         }
     }
+}
+
+/// A connection that is over keeps no window, even if its stream has still to end; one that is closing keeps that of what
+/// may come.
+#[test]
+fn d09_memory_after_the_end() {
+    type End = fn(&mut Connection);
+    let ends: [End; 5] = [
+        |conn| conn.abort(START),
+        |conn| drop(conn.receive_eof(START)),
+        |conn| drop(receive(conn, vec![0xFF, 0xFF])),
+        |conn| {
+            conn.close(START, CloseCode::NORMAL, "").unwrap();
+            let close = masked_or_not(conn.role(), 0x88, &1000_u16.to_be_bytes());
+            drop(receive(conn, close));
+        },
+        |conn| drop(receive(conn, masked_or_not(conn.role(), 0x88, &1000_u16.to_be_bytes()))),
+    ];
+    let text = "all work and no play makes a dull boy ".repeat(10);
+    for (nth, end) in ends.into_iter().enumerate() {
+        for up in [true, false] {
+            let (mut client, mut server) = pair(all(), all());
+            let (conn, other) = if up { (&mut server, &mut client) } else { (&mut client, &mut server) };
+            other.send(START, text.as_str()).unwrap();
+            let message = take(other);
+            let ((), usage) = measure(|| {
+                assert_eq!(receive(conn, message).len(), 1);
+                conn.send(START, text.as_str()).unwrap();
+                end(conn);
+                take(conn);
+            });
+            assert!(!conn.is_open() && usage.live < 2048, "{nth}: {usage:?}");
+        }
+    }
+    // What comes before the peer's close frame refers to what came before ours.
+    let (mut client, mut server) = pair(all(), all());
+    let messages = [0; 2].map(|_| {
+        client.send(START, text.as_str()).unwrap();
+        take(&mut client)
+    });
+    assert!(messages[1].len() < messages[0].len() / 2);
+    let told = [Ok(text.clone().into_bytes())];
+    let ((), usage) = measure(|| {
+        server.send(START, text.as_str()).unwrap();
+        assert_eq!(receive(&mut server, messages[0].clone()), told);
+        server.close(START, CloseCode::NORMAL, "").unwrap();
+        take(&mut server);
+    });
+    assert!((20 << 10..100 << 10).contains(&usage.live), "a window, and no more: {usage:?}");
+    assert_eq!(receive(&mut server, messages[1].clone()), told);
 }
 
 #[test]

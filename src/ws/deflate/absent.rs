@@ -55,6 +55,10 @@ impl Deflate {
         match self.inflater {}
     }
 
+    pub(super) const fn end_sending(&mut self) {
+        match self.inflater {}
+    }
+
     pub(super) const fn release(&mut self) {
         match self.inflater {}
     }

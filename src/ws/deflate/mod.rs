@@ -101,6 +101,11 @@ impl Deflate {
         true
     }
 
+    /// Nothing more is sent: gives back the memory for that.
+    pub(super) fn end_sending(&mut self) {
+        self.deflater = None;
+    }
+
     /// Gives back the memory that the negotiation does not require to keep.
     pub(super) fn release(&mut self) {
         if self.own_no_context_takeover() {
