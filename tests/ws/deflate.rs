@@ -458,6 +458,62 @@ fn d09_memory_after_the_end() {
     assert_eq!(receive(&mut server, messages[1].clone()), told);
 }
 
+/// What a message under way does not need is given back within it; what it needs is not.
+#[test]
+fn d09_memory_while_idle_within_messages() {
+    let deflate = DeflateConfig { server_no_context_takeover: true, client_no_context_takeover: true, ..all() };
+    let text = "all work and no play makes a dull boy ".repeat(10);
+    let (start, rest) = text.split_at(200);
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Under {
+        Nothing,
+        Plain,
+        Compressed,
+    }
+    for incoming in [Under::Nothing, Under::Plain, Under::Compressed] {
+        for outgoing in [Under::Nothing, Under::Plain, Under::Compressed] {
+            for bits in [8, 9, 15] {
+                let deflate = DeflateConfig { server_max_window_bits: bits, client_max_window_bits: bits, ..deflate };
+                let (mut client, mut server) = pair(deflate, deflate);
+                let send = |conn: &mut Connection, under, piece| match under {
+                    Under::Nothing => {}
+                    Under::Plain => conn.send_piece_plain(START, piece).unwrap(),
+                    Under::Compressed => conn.send_piece(START, piece).unwrap(),
+                };
+                // Both directions have been used, and half of a message is there, or half of a frame.
+                client.send(START, text.as_str()).unwrap();
+                send(&mut client, incoming, Piece::begin(start));
+                let mut begun = take(&mut client);
+                send(&mut client, incoming, Piece::end(rest));
+                let mut ended = take(&mut client);
+                if incoming == Under::Nothing {
+                    client.send(START, text.as_str()).unwrap();
+                    ended = take(&mut client);
+                    begun.extend(ended.drain(..3));
+                }
+                let (mut sent, idle) = (Vec::new(), after(START, Duration::from_secs(30)));
+                let ((), usage) = measure(|| {
+                    assert_eq!(receive(&mut server, begun).len(), 1);
+                    server.send(START, text.as_str()).unwrap();
+                    send(&mut server, outgoing, Piece::begin(start));
+                    sent = take(&mut server);
+                    assert!(server.handle_timeout(idle).is_none());
+                    server.sent(idle, 2);
+                });
+                let most = if incoming == Under::Compressed { 60 << 10 } else { 4 << 10 };
+                assert!(usage.live < most, "{incoming:?}, {outgoing:?}: {usage:?}");
+                // And both go on as if nothing had been given back.
+                assert_eq!(receive(&mut server, ended), [Ok(text.clone().into_bytes())], "{incoming:?}");
+                send(&mut server, outgoing, Piece::end(rest));
+                server.send(START, text.as_str()).unwrap();
+                sent.extend(take(&mut server));
+                let told = if outgoing == Under::Nothing { 2 } else { 3 };
+                assert_eq!(receive(&mut client, sent), vec![Ok(text.clone().into_bytes()); told], "{outgoing:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn one_compressed_frame_for_all_who_keep_no_context() {
     let text = "to all of you, to all of you, to all of you";

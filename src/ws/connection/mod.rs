@@ -448,10 +448,9 @@ impl Connection {
     pub(crate) fn release(&mut self) {
         self.credit = Credit::NONE;
         if let State::Open(reader, _) = &self.state
-            && reader.is_between_messages()
             && let Some(deflate) = self.extras.as_mut().and_then(|extras| extras.deflate.as_mut())
         {
-            deflate.release();
+            deflate.release(reader.is_inflating());
         }
     }
 

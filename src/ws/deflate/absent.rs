@@ -59,7 +59,7 @@ impl Deflate {
         match self.inflater {}
     }
 
-    pub(super) const fn release(&mut self) {
+    pub(super) const fn release(&mut self, _: bool) {
         match self.inflater {}
     }
 }

@@ -64,6 +64,11 @@ impl Assembly {
         Ok(begun)
     }
 
+    /// Whether the message is compressed.
+    pub(super) const fn is_inflating(&self) -> bool {
+        self.inflating.is_some()
+    }
+
     /// Whether one more frame may come, with a payload of so many bytes. What is too much to be held is told in pieces from
     /// here on, where that is configured.
     pub(super) fn admit(&mut self, context: &Context<'_>, size: u64) -> Result<(), Error> {
@@ -79,7 +84,7 @@ impl Assembly {
         if let (Way::Pieces { .. }, Some(limits)) = (self.way, context.pieces) {
             self.check(limits.fragments_max, limits.message_bytes_max, size)?;
         }
-        if self.inflating.is_none() {
+        if !self.is_inflating() {
             self.bytes = self.bytes.saturating_add(size);
         }
         Ok(())
@@ -88,7 +93,7 @@ impl Assembly {
     fn check(&self, fragments_max: u64, message_bytes_max: u64, size: u64) -> Result<(), Error> {
         // Of a compressed message nothing is held but what comes out of inflation, so that its size before says nothing: it
         // may be any number of times as much, where each byte was flushed.
-        let is_too_big = self.inflating.is_none() && size > message_bytes_max.saturating_sub(self.bytes);
+        let is_too_big = !self.is_inflating() && size > message_bytes_max.saturating_sub(self.bytes);
         if self.fragments > fragments_max {
             Err(Error::TooManyFragments)
         } else if is_too_big {
@@ -114,7 +119,7 @@ impl Assembly {
     ) -> Result<Option<Inbound<'a>>, Error> {
         match self.way {
             Way::Failed(error) => Err(error),
-            _ if self.inflating.is_some() => self.inflate(context, payload, input),
+            _ if self.is_inflating() => self.inflate(context, payload, input),
             Way::Whole => self.gather(context.credit, payload, input),
             Way::Pieces { .. } if self.content.len() > 0 => {
                 // It was gathered when nobody knew how much it would become.
@@ -132,7 +137,7 @@ impl Assembly {
         payload: &mut Payload,
         input: &mut &mut [u8],
     ) -> Option<Result<(), Error>> {
-        let gathers = matches!(self.way, Way::Whole) && self.inflating.is_none();
+        let gathers = matches!(self.way, Way::Whole) && !self.is_inflating();
         gathers.then(|| self.gather(credit, payload, input).map(drop))
     }
 
