@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use super::exchange::{Exchange, ExchangeReader};
 use super::reader::{Limits, LimitsError};
+use super::token::decimal;
 use super::{Error, OutgoingRequest, ReceivedResponse};
 use crate::outflow::{Outflow, Patience};
 use crate::stream::Stream;
@@ -257,7 +258,7 @@ impl ClientConnection {
 /// How long a server keeps a stream, less a second in which a request may be on its way to it.
 fn keep_alive_timeout(value: &str) -> Option<Duration> {
     let seconds = value.split(',').find_map(|part| part.trim().strip_prefix("timeout="))?;
-    seconds.parse::<u32>().ok().map(|seconds| Duration::from_secs(u64::from(seconds.saturating_sub(1))))
+    decimal::<u32>(seconds).map(|seconds| Duration::from_secs(u64::from(seconds.saturating_sub(1))))
 }
 
 #[cfg(test)]
@@ -439,6 +440,11 @@ mod tests {
         let mut input = &b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=600\r\nContent-Length: 0\r\n\r\n"[..];
         assert!(matches!(conn.receive(at(1), &mut input), Some(ClientEvent::Response(_))));
         assert_eq!(conn.poll_timeout(), Some(at(5)), "no longer than our own");
+
+        let mut conn = asking();
+        let mut input = &b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=+3\r\nContent-Length: 0\r\n\r\n"[..];
+        assert!(matches!(conn.receive(at(1), &mut input), Some(ClientEvent::Response(_))));
+        assert_eq!(conn.poll_timeout(), Some(at(5)), "no number");
     }
 
     /// The server answers before it has read all: the rest is not sent behind the answer.

@@ -12,7 +12,7 @@ use super::deflate::{self, Deflate, DeflateConfig};
 use super::frame::Role;
 use super::handshake::{HandshakeError, accept_key};
 use crate::entropy::Entropy;
-use crate::http::{HeaderError, Names, ReceivedResponse, is_token, percent_encode, push_header};
+use crate::http::{HeaderError, Names, ReceivedResponse, decimal, is_token, percent_encode, push_header};
 
 /// What a client asks for: where, and with which subprotocols and headers.
 ///
@@ -92,7 +92,7 @@ impl Opening {
                     80
                 }
             }
-            Some(port) => port.parse().ok().filter(|port| *port > 0).ok_or(UrlError::Port)?,
+            Some(port) => decimal(port).filter(|port| *port > 0).ok_or(UrlError::Port)?,
         };
         let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
         let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
@@ -317,6 +317,10 @@ mod tests {
             ("ws://[::1/", UrlError::Host),
             ("ws://h:0/", UrlError::Port),
             ("ws://h:65536/", UrlError::Port),
+            ("ws://h:+80/", UrlError::Port),
+            ("ws://h:-1/", UrlError::Port),
+            ("ws://h:8 0/", UrlError::Port),
+            ("ws://h:\u{661}/", UrlError::Port),
             ("ws://u:p@h/", UrlError::UserInfo),
             ("ws://h/#x", UrlError::Fragment),
         ] {
