@@ -234,3 +234,22 @@ fn a_message_that_is_cut_has_no_last_piece() {
         }
     }
 }
+
+/// One that turns out to be too large to be held may have no more fragments than one in pieces.
+#[test]
+fn f17_fragments_that_came_while_it_was_held() {
+    for (count, told) in [(4, Ok(())), (5, Err(Some(Error::TooManyFragments)))] {
+        let mut receiver = Config::clone(&config(all(), 100, 1 << 30));
+        receiver.pieces = Some(PieceLimits { fragments_max: 4, ..PieceLimits::default() });
+        let (mut client, mut server) = pair_of(config(all(), 1, 1), receiver.into());
+        for nth in 1..count {
+            client.send_piece(START, Piece { data: "".into(), first: nth == 1, last: false }).unwrap();
+        }
+        client.send_piece(START, Piece::end("x".repeat(101))).unwrap();
+        let seen = joined(read(&mut server, &take(&mut client), &Cuts::Bytes)).0;
+        match told {
+            Ok(()) => assert_eq!(seen, [Seen::Text("x".repeat(101))]),
+            Err(error) => assert!(seen.len() == 1 && closed(&seen) == error, "{seen:?}"),
+        }
+    }
+}

@@ -18,6 +18,7 @@ mod misuse;
 mod mutation;
 mod opening;
 mod orders;
+mod pair;
 mod pieces;
 mod round_trip;
 mod script;

@@ -231,6 +231,8 @@ impl Assembly {
         }
         let limits = context.pieces.ok_or(Error::MessageTooBig)?;
         if matches!(self.way, Way::Whole) {
+            // More of them may have been admitted while it seemed that it could be held.
+            self.check(limits.fragments_max, limits.message_bytes_max, 0)?;
             self.way = Way::Pieces { begun: false };
         }
         let beyond = self.push_within(limits.message_bytes_max, bytes)?;
