@@ -91,7 +91,7 @@ pub struct Config {
     /// kept. Default 30 s; `None` for never: then nothing gives that memory back while the connection is idle either.
     pub ping_interval: Option<Duration>,
     /// After a ping, from when it and everything that stands before it is written: how long to wait for any byte before the
-    /// connection is given up. Default 20 s.
+    /// connection is given up. It runs only while [`wants_read`](super::Connection::wants_read) is true. Default 20 s.
     pub ping_timeout: Duration,
     /// How long to wait for the peer's close frame, and after that for its end of the stream, each from when everything that
     /// stands before is written. Default 5 s.

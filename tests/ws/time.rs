@@ -411,3 +411,34 @@ fn a_slow_reader_is_not_silent() {
         assert_eq!(told.error, Some(Error::PingTimeout));
     }
 }
+
+/// Nor is one silent whom we do not read from since it does not read: its pong may have come. That it reads is asked for.
+#[test]
+fn who_is_not_read_from_is_not_silent() {
+    let limits = Limits { read_pause_bytes: 1000, ..small().limits };
+    let (interval, patience) = (millis(1000), millis(2000));
+    let config = Config { limits, ping_interval: Some(interval), ping_timeout: patience, ..small() };
+    for reads in [true, false] {
+        for mut conn in [server(config.clone()), client(config.clone())] {
+            let asked = after(START, interval);
+            assert!(fires_at(&mut conn, asked).is_none());
+            flush(&mut conn, asked);
+            let queued = after(asked, millis(500));
+            conn.send(queued, &[1; 5000][..]).unwrap();
+            assert!(!conn.wants_read());
+            let (read, mut now) = (after(queued, millis(9000)), after(asked, patience));
+            while now < read {
+                assert!(fires_at(&mut conn, now).is_none(), "taken for dead while nothing is read from it");
+                now = conn.poll_timeout().unwrap();
+            }
+            if reads {
+                flush(&mut conn, read);
+                let told = closed(fires_at(&mut conn, after(read, patience)));
+                assert_eq!(told.error, Some(Error::PingTimeout));
+            } else {
+                let told = closed(fires_at(&mut conn, after(queued, config.write_timeout)));
+                assert_eq!(told.error, Some(Error::WriteTimeout));
+            }
+        }
+    }
+}

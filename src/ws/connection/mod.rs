@@ -408,11 +408,14 @@ impl Connection {
         if self.stall.deadline() <= self.now {
             self.abandon(Some(Error::WriteTimeout));
         } else if self.deadline <= self.now {
+            let paused = !self.wants_read();
             match &mut self.state {
                 State::Requested(requested) => match requested.reader.finish() {
                     Some(response) => return Some(self.answered(response)),
                     None => self.fail(Error::Http(http::Error::Timeout)),
                 },
+                // Its pong may lie among what we do not read: `stall` says how long it may take to read what keeps us from it.
+                State::Open(..) if self.own_ping == OwnPing::Awaited && paused => self.await_pong_anew(now),
                 State::Open(..) if self.own_ping == OwnPing::Awaited => self.fail(Error::PingTimeout),
                 State::Open(..) => {
                     self.release();
