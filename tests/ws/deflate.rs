@@ -70,8 +70,8 @@ fn server(deflate: DeflateConfig, offer: &str) -> (Connection, Option<String>) {
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let size = payload.len();
     let mut frame = match size {
-        ..126 => vec![first, 0x80 | size as u8],
-        ..65_536 => [&[first, 0x80 | 126][..], &(size as u16).to_be_bytes()].concat(),
+        0..126 => vec![first, 0x80 | size as u8],
+        126..65_536 => [&[first, 0x80 | 126][..], &(size as u16).to_be_bytes()].concat(),
         _ => [&[first, 0x80 | 127][..], &(size as u64).to_be_bytes()].concat(),
     };
     frame.extend([0; 4]);
@@ -264,7 +264,7 @@ fn a_message_that_is_cut_is_refused() {
             for bytes in [1, cut.len()] {
                 let (mut server, _) = server(all(), "permessage-deflate");
                 let found: Vec<_> = cut.chunks(bytes).flat_map(|piece| receive(&mut server, piece.to_vec())).collect();
-                assert_eq!(found, [told.clone()], "{end} of {}", whole.len());
+                assert_eq!(found, std::slice::from_ref(&told), "{end} of {}", whole.len());
                 assert!(told.is_ok() || take(&mut server)[2..4] == 1007_u16.to_be_bytes());
             }
         }
