@@ -45,7 +45,8 @@ pub struct Config {
     pub outbox_bytes_max: usize,
     /// Bytes that wait to be written above which no more is read. Default 65,536.
     pub read_pause_bytes: usize,
-    /// How long a peer may take to read 16 KiB of what is sent to it, or all of it if that is less. Default 30 s.
+    /// How long a peer may take to read 16 KiB of what is sent to it, or all that waited when the time
+    /// began if that is less. Default 30 s.
     pub write_timeout: Duration,
     /// After so long without anything to write an empty line is written: on a stream whose other end is gone that fails in
     /// the end. Default 25 s; `None` for never.

@@ -10,7 +10,7 @@ use crate::time::Instant;
 /// How long a peer is waited for. It is in the configuration that many connections share, and not in each of them again.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
-    /// Until it has read 16 KiB of what is written, or all of it if that is less.
+    /// Until it has read 16 KiB of what is written, or all that waited when the time began if that is less.
     pub(crate) write: Duration,
     /// Until it ends the stream, when nothing more will be written.
     pub(crate) linger: Duration,
@@ -73,7 +73,7 @@ impl<E> Outflow<E> {
     pub(crate) fn write(&mut self, now: Instant, patience: Patience, write: impl FnOnce(&mut Outbox)) {
         write(&mut self.outbox);
         if !self.outbox.is_empty() {
-            self.stall.queued(now, patience.write);
+            self.stall.queued(now, patience.write, self.outbox.len());
         }
     }
 
@@ -169,6 +169,25 @@ mod tests {
         assert_eq!((out.stream(), out.deadline()), (Stream::HalfClosed, at(8)));
         out.handle_timeout(at(8), STALLED);
         assert_eq!((out.stream(), out.deadline(), out.poll_ended()), (Stream::Closed, Instant::NEVER, None));
+    }
+
+    /// What is queued while the time runs is not asked for in it.
+    #[test]
+    fn who_takes_what_waited_has_time_for_the_rest() {
+        let mut out = outflow();
+        out.write(at(0), PATIENCE, |outbox| outbox.push(&[1; 100]));
+        out.write(at(10), PATIENCE, |outbox| outbox.push(&[2; 100]));
+        out.sent(at(20), PATIENCE, 99);
+        assert_eq!(out.deadline(), at(30));
+        out.sent(at(21), PATIENCE, 1);
+        assert_eq!(out.deadline(), at(51));
+        out.write(at(22), PATIENCE, |outbox| outbox.push(&[3; 100_000]));
+        out.sent(at(23), PATIENCE, 100);
+        assert_eq!(out.deadline(), at(53));
+        out.sent(at(24), PATIENCE, 16 * 1024 - 1);
+        assert_eq!(out.deadline(), at(53));
+        out.sent(at(25), PATIENCE, 1);
+        assert_eq!(out.deadline(), at(55));
     }
 
     #[test]

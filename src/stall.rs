@@ -4,16 +4,16 @@ use core::time::Duration;
 
 use crate::time::Instant;
 
-/// What a peer must have read within each write time-out, unless it is everything. Who takes a byte now and then would
-/// hold what waits for it for ever.
-const PROGRESS_BYTES: u32 = 16 * 1024;
+/// What a peer must have read within each write time-out, or all that waited when that began if it is less. Who takes a byte
+/// now and then would hold what waits for it for ever; but what is queued meanwhile it cannot be asked for.
+const PROGRESS_BYTES: usize = 16 * 1024;
 
 /// Watches that an outbox goes down.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stall {
     deadline: Instant,
     /// How much more must be written before the deadline moves.
-    left: u32,
+    left: usize,
 }
 
 impl Stall {
@@ -23,22 +23,25 @@ impl Stall {
         self.deadline
     }
 
-    /// Something was queued: if nothing was before, the time begins.
-    pub(crate) fn queued(&mut self, now: Instant, timeout: Duration) {
+    /// Something was queued, so that `waiting` bytes are: if nothing was before, the time begins.
+    pub(crate) fn queued(&mut self, now: Instant, timeout: Duration, waiting: usize) {
         if self.deadline == Instant::NEVER {
-            *self = Self { deadline: now.saturating_add(timeout), left: PROGRESS_BYTES };
+            *self = Self::begin(now, timeout, waiting);
         }
     }
 
     /// So much was written, and `rest` bytes remain.
     pub(crate) fn written(&mut self, now: Instant, timeout: Duration, count: usize, rest: usize) {
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
         if rest == 0 {
             *self = Self::NONE;
         } else if count >= self.left {
-            *self = Self { deadline: now.saturating_add(timeout), left: PROGRESS_BYTES };
+            *self = Self::begin(now, timeout, rest);
         } else {
             self.left = self.left.saturating_sub(count);
         }
+    }
+
+    fn begin(now: Instant, timeout: Duration, waiting: usize) -> Self {
+        Self { deadline: now.saturating_add(timeout), left: waiting.min(PROGRESS_BYTES) }
     }
 }

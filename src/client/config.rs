@@ -139,7 +139,8 @@ pub struct Config {
     pub attachments_timeout: Duration,
     /// How long an orderly end may take. Default 5 s.
     pub close_timeout: Duration,
-    /// How long the server may take to read 16 KiB of what is sent to it, or all of it if that is less. Default 30 s.
+    /// How long the server may take to read 16 KiB of what is sent to it, or all that waited when the time
+    /// began if that is less. Default 30 s.
     pub write_timeout: Duration,
     pub(super) origin: Origin,
     pub(super) headers: Private<Vec<(String, String)>>,

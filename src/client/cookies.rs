@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
-use crate::http::ReceivedResponse;
+use crate::http::{ReceivedResponse, decimal};
 use crate::time::Instant;
 
 /// Cookies of one origin (RFC 6265). All requests go there by one path, so `Domain`, `Path`, `Secure` and `HttpOnly` decide
@@ -118,17 +118,17 @@ fn age(value: &str) -> Option<Duration> {
 fn seconds(date: &str) -> Option<i64> {
     const MONTHS: [&str; 12] = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
     let mut words = date.split([' ', ',', '-']).filter(|word| !word.is_empty()).skip(1);
-    let day: u32 = words.next()?.parse().ok().filter(|day| (1..=31).contains(day))?;
+    let day: u32 = decimal(words.next()?).filter(|day| (1..=31).contains(day))?;
     let month = words.next()?;
     let month = MONTHS.iter().position(|name| name.eq_ignore_ascii_case(month))?;
-    let year: u32 = match words.next()?.parse().ok()? {
+    let year: u32 = match decimal(words.next()?)? {
         short @ 0..=69 => 2000_u32.saturating_add(short),
         short @ 70..=99 => 1900_u32.saturating_add(short),
         year @ 1601..=9999 => year,
         _ => return None,
     };
-    let mut clock = words.next()?.split(':').map(str::parse::<u32>);
-    let mut part = |most: u32| clock.next()?.ok().filter(|part| *part <= most).map(i64::from);
+    let mut clock = words.next()?.split(':').map(decimal::<u32>);
+    let mut part = |most: u32| clock.next()?.filter(|part| *part <= most).map(i64::from);
     let (hour, minute, second) = (part(23)?, part(59)?, part(60)?);
     // A year that begins in March has its odd day at its end.
     let month = u32::try_from(month).ok()?;
@@ -204,6 +204,9 @@ mod tests {
             ("Thu, 01 Jan 1500 00:00:00 GMT", None),
             ("Thu, 01 Jan 1970 24:00:00 GMT", None),
             ("Thu, 01 Jan 1970 00:00", None),
+            ("Thu, +1 Jan 1970 00:00:00 GMT", None),
+            ("Thu, 01 Jan +1970 00:00:00 GMT", None),
+            ("Thu, 01 Jan 1970 00:+1:00 GMT", None),
             ("0", None),
         ] {
             assert_eq!(seconds(date), expected, "{date}");

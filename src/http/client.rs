@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use super::exchange::{Exchange, ExchangeReader};
 use super::reader::{Limits, LimitsError};
+use super::token::decimal;
 use super::{Error, OutgoingRequest, ReceivedResponse};
 use crate::outflow::{Outflow, Patience};
 use crate::stream::Stream;
@@ -19,7 +20,8 @@ pub struct ClientConfig {
     /// How long a stream without a request is kept; less if the server says so in `Keep-Alive`. Default 4 s, since servers
     /// on Node close after 5 s, and a request that meets the end of its stream is lost.
     pub idle_timeout: Duration,
-    /// How long a server may take to read 16 KiB of what is sent to it, or all of it if that is less. Default 30 s.
+    /// How long a server may take to read 16 KiB of what is sent to it, or all that waited when the time
+    /// began if that is less. Default 30 s.
     pub write_timeout: Duration,
 }
 
@@ -256,7 +258,7 @@ impl ClientConnection {
 /// How long a server keeps a stream, less a second in which a request may be on its way to it.
 fn keep_alive_timeout(value: &str) -> Option<Duration> {
     let seconds = value.split(',').find_map(|part| part.trim().strip_prefix("timeout="))?;
-    seconds.parse::<u32>().ok().map(|seconds| Duration::from_secs(u64::from(seconds.saturating_sub(1))))
+    decimal::<u32>(seconds).map(|seconds| Duration::from_secs(u64::from(seconds.saturating_sub(1))))
 }
 
 #[cfg(test)]
@@ -438,6 +440,11 @@ mod tests {
         let mut input = &b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=600\r\nContent-Length: 0\r\n\r\n"[..];
         assert!(matches!(conn.receive(at(1), &mut input), Some(ClientEvent::Response(_))));
         assert_eq!(conn.poll_timeout(), Some(at(5)), "no longer than our own");
+
+        let mut conn = asking();
+        let mut input = &b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=+3\r\nContent-Length: 0\r\n\r\n"[..];
+        assert!(matches!(conn.receive(at(1), &mut input), Some(ClientEvent::Response(_))));
+        assert_eq!(conn.poll_timeout(), Some(at(5)), "no number");
     }
 
     /// The server answers before it has read all: the rest is not sent behind the answer.

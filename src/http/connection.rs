@@ -28,7 +28,8 @@ pub struct Config {
     pub idle_timeout: Duration,
     /// How long the application may take to answer; then the peer gets a 503. Default 60 s.
     pub answer_timeout: Duration,
-    /// How long a peer may take to read 16 KiB of what is sent to it, or all of it if that is less. Default 30 s.
+    /// How long a peer may take to read 16 KiB of what is sent to it, or all that waited when the time
+    /// began if that is less. Default 30 s.
     pub write_timeout: Duration,
     /// After the last byte of the last answer: how long to wait for the peer to end the stream. Default 2 s.
     pub linger_timeout: Duration,

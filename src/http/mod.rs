@@ -59,4 +59,4 @@ pub use response::{HeaderError, Response};
 pub(crate) use response::{Names, Text, push_header, write_decimal};
 #[cfg(feature = "deflate")]
 pub(crate) use token::split_unquoted;
-pub(crate) use token::{is_token, list, list_unquoted};
+pub(crate) use token::{decimal, is_token, list, list_unquoted};

@@ -7,6 +7,7 @@ use super::Error;
 use super::head::{Head, fault};
 use super::headers::{Headers, Span};
 use super::reader::Limits;
+use super::token::decimal;
 
 /// A response that a server sent: its head, checked, and its body or the beginning of it.
 #[derive(Clone, Default)]
@@ -124,7 +125,7 @@ impl ResponseReader {
                 100 | 102..=199 => continue,
                 101 | 204 | 304 => 0,
                 _ => {
-                    let length = response.header("content-length").and_then(|length| length.parse().ok());
+                    let length = response.header("content-length").and_then(decimal);
                     length.map_or(BODY_BYTES_MAX, |length: usize| length.min(BODY_BYTES_MAX))
                 }
             };

@@ -1,5 +1,7 @@
 //! The grammar that header names and lists share (RFC 9110 section 5.6).
 
+use core::str::FromStr;
+
 /// Whether `text` is a token (RFC 9110 section 5.6.2).
 pub(crate) fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_token_byte)
@@ -11,6 +13,11 @@ const fn is_token_byte(byte: u8) -> bool {
             byte,
             b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
         )
+}
+
+/// The number that a run of digits stands for, if it is in its range. What Rust reads as a number may have a sign.
+pub(crate) fn decimal<T: FromStr>(text: &str) -> Option<T> {
+    text.parse().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// The non-empty members of a comma-separated list, without the white space around them.

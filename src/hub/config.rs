@@ -171,7 +171,8 @@ pub struct Config {
     pub presence_events: PresenceEvents,
     /// How long to wait for the answer to a close frame. Default 5 s.
     pub close_timeout: Duration,
-    /// How long a peer may take to read 16 KiB of what is sent to it, or all of it if that is less. Default 30 s.
+    /// How long a peer may take to read 16 KiB of what is sent to it, or all that waited when the time
+    /// began if that is less. Default 30 s.
     pub write_timeout: Duration,
 }
 

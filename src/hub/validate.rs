@@ -3,7 +3,7 @@
 use super::config::{Config, Namespaces};
 use super::error::ConfigError;
 use super::origins::Origins;
-use crate::http::{LimitsError, is_token};
+use crate::http::{LimitsError, decimal, is_token};
 use crate::socketio::is_reserved;
 use crate::ws;
 
@@ -129,9 +129,8 @@ fn is_origin(origin: &str) -> bool {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (authority, None),
     };
-    let port_fits = port.is_none_or(|port| {
-        !port.starts_with(['0', '+']) && port.parse::<u16>().is_ok_and(|port| Some(port) != default)
-    });
+    let port_fits = port
+        .is_none_or(|port| !port.starts_with('0') && decimal::<u16>(port).is_some_and(|port| Some(port) != default));
     let inner = host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']'));
     let host_fits = match inner {
         Some(address) => address.parse::<core::net::Ipv6Addr>().is_ok(),

@@ -10,7 +10,7 @@ use crate::http::{self, LimitsError};
 /// What a peer may make a [`Connection`](super::Connection) hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Payload bytes of a message over all its fragments. Default 16 MiB, the size of a frame that most
+    /// Payload bytes of a message over all its fragments, after inflation. Default 16 MiB, the size of a frame that most
     /// servers take (tungstenite 16 MiB a frame, ws 100 MiB a message). More is answered by 1009, unless
     /// [`Config::pieces`] is set.
     pub message_bytes_max: usize,
@@ -90,12 +90,14 @@ pub struct Config {
     /// After so long without a byte from the peer it gets a ping, and memory of compression is given back that need not be
     /// kept. Default 30 s; `None` for never: then nothing gives that memory back while the connection is idle either.
     pub ping_interval: Option<Duration>,
-    /// After a ping: how long to wait for any byte before the connection is given up. Default 20 s.
+    /// After a ping, from when it and everything that stands before it is written: how long to wait for any byte before the
+    /// connection is given up. It runs only while [`wants_read`](super::Connection::wants_read) is true. Default 20 s.
     pub ping_timeout: Duration,
     /// How long to wait for the peer's close frame, and after that for its end of the stream, each from when everything that
     /// stands before is written. Default 5 s.
     pub close_timeout: Duration,
-    /// How long a peer may take to read 16 KiB of what is sent to it, or all of it if that is less. Default 30 s.
+    /// How long a peer may take to read 16 KiB of what is sent to it, or all that waited when the time
+    /// began if that is less. Default 30 s.
     pub write_timeout: Duration,
     /// Whether and how messages are compressed (RFC 7692). Default `None`: they are not, and without the feature
     /// `deflate` it is the only value.

@@ -52,7 +52,7 @@ pub enum Error {
     /// A message longer than [`Limits::message_bytes_max`](super::Limits::message_bytes_max).
     #[error("message too big")]
     MessageTooBig,
-    /// A compressed message that is not deflated data (RFC 7692 section 7.2.2).
+    /// A compressed message that is not deflated data, or whose end is missing (RFC 7692 section 7.2.2).
     #[error("invalid compressed data")]
     InvalidDeflate,
     /// More fragments than [`Limits::fragments_max`](super::Limits::fragments_max).

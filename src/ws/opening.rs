@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use core::net::Ipv6Addr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +13,7 @@ use super::deflate::{self, Deflate, DeflateConfig};
 use super::frame::Role;
 use super::handshake::{HandshakeError, accept_key};
 use crate::entropy::Entropy;
-use crate::http::{HeaderError, Names, ReceivedResponse, is_token, percent_encode, push_header};
+use crate::http::{HeaderError, Names, ReceivedResponse, decimal, is_token, percent_encode, push_header};
 
 /// What a client asks for: where, and with which subprotocols and headers.
 ///
@@ -92,14 +93,12 @@ impl Opening {
                     80
                 }
             }
-            Some(port) => port.parse().ok().filter(|port| *port > 0).ok_or(UrlError::Port)?,
+            Some(port) => decimal(port).filter(|port| *port > 0).ok_or(UrlError::Port)?,
         };
         let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
         let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
         let valid = match address {
-            Some(address) => {
-                !address.is_empty() && address.chars().all(|c| c.is_ascii_hexdigit() || matches!(c, ':' | '.'))
-            }
+            Some(address) => address.parse::<Ipv6Addr>().is_ok(),
             None => !host.is_empty() && host.chars().all(named),
         };
         if !valid {
@@ -302,6 +301,7 @@ mod tests {
             ("WSS://Example.org", "Example.org", 443, "/"),
             ("ws://[::1]:9001/", "[::1]", 9001, "/"),
             ("ws://[::1]", "[::1]", 80, "/"),
+            ("ws://[::ffff:127.0.0.1]:1", "[::ffff:127.0.0.1]", 1, "/"),
             ("ws://h?q=é", "h", 80, "/?q=%C3%A9"),
             ("ws://h/a%20b\r\nx: y", "h", 80, "/a%20b%0D%0Ax:%20y"),
         ] {
@@ -315,8 +315,15 @@ mod tests {
             ("ws://a b/", UrlError::Host),
             ("ws://h\r\nx/", UrlError::Host),
             ("ws://[::1/", UrlError::Host),
+            ("ws://[1234]/", UrlError::Host),
+            ("ws://[::1::2]/", UrlError::Host),
+            ("ws://[.]/", UrlError::Host),
             ("ws://h:0/", UrlError::Port),
             ("ws://h:65536/", UrlError::Port),
+            ("ws://h:+80/", UrlError::Port),
+            ("ws://h:-1/", UrlError::Port),
+            ("ws://h:8 0/", UrlError::Port),
+            ("ws://h:\u{661}/", UrlError::Port),
             ("ws://u:p@h/", UrlError::UserInfo),
             ("ws://h/#x", UrlError::Fragment),
         ] {

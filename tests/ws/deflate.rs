@@ -7,12 +7,13 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use roomwire::Instant;
 use roomwire::ws::{
-    Accept, Config, Connection, DeflateConfig, Error, Event, HandshakeError, Limits, Message, Opening, Prepared,
-    Upgrade,
+    Accept, CloseCode, Config, Connection, DeflateConfig, Error, Event, HandshakeError, Limits, Message, Opening,
+    Piece, Prepared, Role, Upgrade,
 };
 
 use crate::clock::{START, after};
 use crate::support::memory::measure;
+use crate::support::ws::frames;
 
 fn config(deflate: DeflateConfig) -> Arc<Config> {
     let limits = Limits { message_bytes_max: 100_000, ..Limits::default() };
@@ -67,16 +68,23 @@ fn server(deflate: DeflateConfig, offer: &str) -> (Connection, Option<String>) {
 
 /// A masked frame with a key of zeros.
 pub fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    assert!(payload.len() < 65_536);
-    let mut frame = vec![first, 0x80 | 126];
-    if payload.len() < 126 {
-        frame[1] = 0x80 | payload.len() as u8;
-    } else {
-        frame.extend((payload.len() as u16).to_be_bytes());
-    }
+    let size = payload.len();
+    let mut frame = match size {
+        0..126 => vec![first, 0x80 | size as u8],
+        126..65_536 => [&[first, 0x80 | 126][..], &(size as u16).to_be_bytes()].concat(),
+        _ => [&[first, 0x80 | 127][..], &(size as u64).to_be_bytes()].concat(),
+    };
     frame.extend([0; 4]);
     frame.extend(payload);
     frame
+}
+
+/// A short frame as the peer of this end sends it.
+fn masked_or_not(reader: Role, first: u8, payload: &[u8]) -> Vec<u8> {
+    match reader {
+        Role::Server => frame(first, payload),
+        Role::Client => [&[first, payload.len() as u8][..], payload].concat(),
+    }
 }
 
 fn receive(conn: &mut Connection, mut bytes: Vec<u8>) -> Vec<Result<Vec<u8>, Option<Error>>> {
@@ -204,6 +212,138 @@ fn text_is_checked_after_inflation() {
     assert_eq!(receive(&mut conn, frame(0xC1, &stored(b"\xC3"))), [Err(Some(Error::InvalidUtf8))]);
 }
 
+/// A client and a server that holds messages of so many bytes.
+fn pair_within(deflate: DeflateConfig, message_bytes_max: usize) -> (Connection, Connection) {
+    let limits = Limits { message_bytes_max, ..Limits::default() };
+    pair_of(config(deflate), Arc::new(Config { deflate: Some(deflate), limits, ..Config::default() }))
+}
+
+/// The limit is on what comes out of inflation: not on what goes in, which is more where nothing can be compressed or the
+/// sender flushes often.
+#[test]
+fn d02_a_message_of_exactly_the_limit() {
+    let mut noise = 1_u32;
+    let mut byte = || {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (noise >> 24) as u8
+    };
+    for size in [1, 2, 63, 64, 65, 255, 257, 4095, 4096, 4097, 8191, 8192, 8193, 20_000] {
+        let noise = Vec::from_iter((0..size).map(|_| byte()));
+        for (bits, payload) in [(8, &noise), (9, &noise), (15, &noise), (8, &vec![7; size]), (15, &vec![7; size])] {
+            // Whole, by one byte at a time, and by many, each flushed, as if it was one frame.
+            for piece_bytes in [size, 1, 300] {
+                let deflate = DeflateConfig { client_max_window_bits: bits, ..all() };
+                for (limit, told) in [(size, Ok(payload.clone())), (size - 1, Err(Some(Error::MessageTooBig)))] {
+                    if limit == 0 {
+                        continue;
+                    }
+                    let (mut client, mut server) = pair_within(deflate, limit);
+                    let pieces = payload.chunks(piece_bytes).enumerate();
+                    for (nth, data) in pieces {
+                        let (first, last) = (nth == 0, (nth + 1) * piece_bytes >= size);
+                        client.send_piece(START, Piece { data: data.into(), first, last }).unwrap();
+                    }
+                    let deflated = frames(&take(&mut client)).into_iter().flat_map(|frame| frame.payload);
+                    let whole = frame(0xC2, &deflated.collect::<Vec<_>>());
+                    assert_eq!(receive(&mut server, whole), [told], "{size} of {bits} bits by {piece_bytes}");
+                }
+            }
+        }
+    }
+}
+
+/// What is cut is no message, wherever it is cut (section 7.2.2): it is refused, and not told as far as it goes.
+#[test]
+fn a_message_that_is_cut_is_refused() {
+    let text = "one message of some length, one message of another, and 0123456789".repeat(3);
+    let noise = Vec::from_iter((0..150_u32).map(|nth| (nth.wrapping_mul(2_654_435_761) >> 13) as u8));
+    // With codes of its own, with fixed ones, and stored.
+    for (level, message) in [(9, text.as_bytes()), (1, &text.as_bytes()[..9]), (1, &noise)] {
+        let (mut client, _) = pair(DeflateConfig { level, ..all() }, all());
+        client.send(START, message).unwrap();
+        let whole = frames(&take(&mut client)).remove(0).payload;
+        for end in 0..=whole.len() {
+            let refused = Err(Some(Error::InvalidDeflate));
+            let told = if end == whole.len() { Ok(message.to_vec()) } else { refused };
+            let cut = frame(0xC2, &whole[..end]);
+            for bytes in [1, cut.len()] {
+                let (mut server, _) = server(all(), "permessage-deflate");
+                let found: Vec<_> = cut.chunks(bytes).flat_map(|piece| receive(&mut server, piece.to_vec())).collect();
+                assert_eq!(found, std::slice::from_ref(&told), "{end} of {}", whole.len());
+                assert!(told.is_ok() || take(&mut server)[2..4] == 1007_u16.to_be_bytes());
+            }
+        }
+    }
+}
+
+/// What an empty message has is a byte (section 7.2.3.6); where a final block has ended nothing is missing (section 7.2.3.4).
+#[test]
+fn what_a_message_may_end_with() {
+    let hello = [0xF2, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00];
+    let last = [0xF3, 0x48, 0xCD, 0xC9, 0xC9, 0x07, 0x00];
+    let stored = |bytes: &[u8]| [&[0, bytes.len() as u8, 0, !(bytes.len() as u8), 0xFF][..], bytes].concat();
+    let good: &[(&[u8], &str)] = &[
+        (&[0x00], ""),
+        (&[0x01], ""),
+        (&[0x02, 0x00], ""),
+        (&[0x03, 0x00], ""),
+        (&[0x03, 0x00, 0x00], ""),
+        (&[0x00, 0x00, 0x00, 0xFF, 0xFF, 0x00], ""),
+        (&hello, "Hello"),
+        (&last, "Hello"),
+        (&[&last[..], &[0]].concat(), "Hello"),
+        (&[&stored(b"Hello")[..], &[0]].concat(), "Hello"),
+        (&[&last[..], &hello].concat(), "HelloHello"),
+        (&[&hello[..], &[0, 0, 0xFF, 0xFF], &last].concat(), "HelloHello"),
+    ];
+    let bad: &[&[u8]] = &[
+        &[],
+        // A block of fixed codes without its end, with it and without another, and one that ends with its byte.
+        &hello[..5],
+        &hello[..6],
+        &[0x02],
+        // Its end is there, that of the message is not: the next block has begun.
+        &[0xF2, 0x48, 0x05, 0x00, 0x00, 0x00, 0xFF, 0xFF, 0xCA],
+        // What was left out is there, and nothing behind it.
+        &[&hello[..], &[0, 0, 0xFF, 0xFF]].concat(),
+        &[0x00, 0x00],
+        &[0x00, 0x00, 0x00],
+        &[0x00, 0x00, 0x00, 0xFF],
+        &[0x00, 0x00, 0x00, 0xFF, 0xFF],
+        // Stored blocks that want as much as the tail, a byte less, and a byte more; and whose length is in it.
+        &stored(b"Hello")[..6],
+        &[0, 4, 0, 0xFB, 0xFF],
+        &[0, 3, 0, 0xFC, 0xFF],
+        &[0, 5, 0, 0xFA, 0xFF],
+        &[0, 0xFF],
+        &[0, 0xFF, 0xFF],
+        &stored(b"Hello"),
+    ];
+    let context = || server(all(), "permessage-deflate").0;
+    let without = || server(all(), "permessage-deflate; client_no_context_takeover").0;
+    for (payload, text) in good {
+        // The next one begins where this one has ended.
+        for (mut conn, mut other) in [(context(), context()), (without(), without())] {
+            let next = [frame(0xC1, payload), frame(0xC1, &hello), frame(0xC1, &[0])].concat();
+            let told = [text, "Hello", ""].map(|text| Ok(text.as_bytes().to_vec()));
+            assert_eq!(receive(&mut conn, next.clone()), told, "{payload:x?}");
+            assert_eq!(next.iter().flat_map(|byte| receive(&mut other, vec![*byte])).collect::<Vec<_>>(), told);
+        }
+    }
+    for payload in bad {
+        for (mut conn, before) in [(context(), false), (context(), true), (without(), true)] {
+            if before {
+                assert_eq!(receive(&mut conn, frame(0xC1, &hello)), [Ok(b"Hello".to_vec())]);
+            }
+            assert_eq!(receive(&mut conn, frame(0xC1, payload)), [Err(Some(Error::InvalidDeflate))], "{payload:x?}");
+        }
+        // Nor does a final block of one message end another.
+        let mut conn = context();
+        assert_eq!(receive(&mut conn, frame(0xC1, &last)), [Ok(b"Hello".to_vec())]);
+        assert_eq!(receive(&mut conn, frame(0xC1, payload)), [Err(Some(Error::InvalidDeflate))], "{payload:x?}");
+    }
+}
+
 /// A bomb ends in 1009, having had no more than the limit, a window and the codec's own tables.
 #[test]
 fn d01_d02_bombs() {
@@ -269,6 +409,112 @@ fn d09_memory_while_idle() {
         if reset {
             let event = server.receive(Instant::from(Duration::from_secs(40)), &mut input);
             assert!(matches!(event, Some(Event::Message(Message::Text(got))) if got == text));
+        }
+    }
+}
+
+/// A connection that is over keeps no window, even if its stream has still to end; one that is closing keeps that of what
+/// may come.
+#[test]
+fn d09_memory_after_the_end() {
+    type End = fn(&mut Connection);
+    let ends: [End; 5] = [
+        |conn| conn.abort(START),
+        |conn| drop(conn.receive_eof(START)),
+        |conn| drop(receive(conn, vec![0xFF, 0xFF])),
+        |conn| {
+            conn.close(START, CloseCode::NORMAL, "").unwrap();
+            let close = masked_or_not(conn.role(), 0x88, &1000_u16.to_be_bytes());
+            drop(receive(conn, close));
+        },
+        |conn| drop(receive(conn, masked_or_not(conn.role(), 0x88, &1000_u16.to_be_bytes()))),
+    ];
+    let text = "all work and no play makes a dull boy ".repeat(10);
+    for (nth, end) in ends.into_iter().enumerate() {
+        for up in [true, false] {
+            let (mut client, mut server) = pair(all(), all());
+            let (conn, other) = if up { (&mut server, &mut client) } else { (&mut client, &mut server) };
+            other.send(START, text.as_str()).unwrap();
+            let message = take(other);
+            let ((), usage) = measure(|| {
+                assert_eq!(receive(conn, message).len(), 1);
+                conn.send(START, text.as_str()).unwrap();
+                end(conn);
+                take(conn);
+            });
+            assert!(!conn.is_open() && usage.live < 2048, "{nth}: {usage:?}");
+        }
+    }
+    // What comes before the peer's close frame refers to what came before ours.
+    let (mut client, mut server) = pair(all(), all());
+    let messages = [0; 2].map(|_| {
+        client.send(START, text.as_str()).unwrap();
+        take(&mut client)
+    });
+    assert!(messages[1].len() < messages[0].len() / 2);
+    let told = [Ok(text.clone().into_bytes())];
+    let ((), usage) = measure(|| {
+        server.send(START, text.as_str()).unwrap();
+        assert_eq!(receive(&mut server, messages[0].clone()), told);
+        server.close(START, CloseCode::NORMAL, "").unwrap();
+        take(&mut server);
+    });
+    assert!((20 << 10..100 << 10).contains(&usage.live), "a window, and no more: {usage:?}");
+    assert_eq!(receive(&mut server, messages[1].clone()), told);
+}
+
+/// What a message under way does not need is given back within it; what it needs is not.
+#[test]
+fn d09_memory_while_idle_within_messages() {
+    let deflate = DeflateConfig { server_no_context_takeover: true, client_no_context_takeover: true, ..all() };
+    let text = "all work and no play makes a dull boy ".repeat(10);
+    let (start, rest) = text.split_at(200);
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Under {
+        Nothing,
+        Plain,
+        Compressed,
+    }
+    for incoming in [Under::Nothing, Under::Plain, Under::Compressed] {
+        for outgoing in [Under::Nothing, Under::Plain, Under::Compressed] {
+            for bits in [8, 9, 15] {
+                let deflate = DeflateConfig { server_max_window_bits: bits, client_max_window_bits: bits, ..deflate };
+                let (mut client, mut server) = pair(deflate, deflate);
+                let send = |conn: &mut Connection, under, piece| match under {
+                    Under::Nothing => {}
+                    Under::Plain => conn.send_piece_plain(START, piece).unwrap(),
+                    Under::Compressed => conn.send_piece(START, piece).unwrap(),
+                };
+                // Both directions have been used, and half of a message is there, or half of a frame.
+                client.send(START, text.as_str()).unwrap();
+                send(&mut client, incoming, Piece::begin(start));
+                let mut begun = take(&mut client);
+                send(&mut client, incoming, Piece::end(rest));
+                let mut ended = take(&mut client);
+                if incoming == Under::Nothing {
+                    client.send(START, text.as_str()).unwrap();
+                    ended = take(&mut client);
+                    begun.extend(ended.drain(..3));
+                }
+                let (mut sent, idle) = (Vec::new(), after(START, Duration::from_secs(30)));
+                let ((), usage) = measure(|| {
+                    assert_eq!(receive(&mut server, begun).len(), 1);
+                    server.send(START, text.as_str()).unwrap();
+                    send(&mut server, outgoing, Piece::begin(start));
+                    sent = take(&mut server);
+                    assert!(server.handle_timeout(idle).is_none());
+                    server.sent(idle, 2);
+                });
+                let most = if incoming == Under::Compressed { 60 << 10 } else { 4 << 10 };
+                assert!(usage.live < most, "{incoming:?}, {outgoing:?}: {usage:?}");
+                // And both go on as if nothing had been given back.
+                assert_eq!(receive(&mut server, ended), [Ok(text.clone().into_bytes())], "{incoming:?}");
+                send(&mut server, outgoing, Piece::end(rest));
+                server.send(START, text.as_str()).unwrap();
+                sent.extend(take(&mut server));
+                let told = if outgoing == Under::Nothing { 2 } else { 3 };
+                assert_eq!(receive(&mut client, sent), vec![Ok(text.clone().into_bytes()); told], "{outgoing:?}");
+            }
         }
     }
 }

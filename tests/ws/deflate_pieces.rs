@@ -214,3 +214,42 @@ fn what_may_be_held_is_told_whole() {
         assert_eq!(joined(seen).0, [Seen::Text("x".repeat(size))]);
     }
 }
+
+/// Of one that is cut what came is told, but no end.
+#[test]
+fn a_message_that_is_cut_has_no_last_piece() {
+    let text = "a piece of what was said, and said, and said again".repeat(10);
+    let (mut client, _) = pair_of(config(all(), 1, 1 << 30), config(all(), 1, 1 << 30));
+    client.send(START, &*text).unwrap();
+    let whole = frames(&take(&mut client)).remove(0).payload;
+    for end in 1..whole.len() {
+        for cuts in [Cuts::Whole, Cuts::Bytes] {
+            let (_, mut server) = pair_of(config(all(), 1, 1 << 30), config(all(), 1, 1 << 30));
+            let seen = read(&mut server, &frame(0xC1, &whole[..end]), &cuts);
+            assert_eq!(closed(&seen), Some(Error::InvalidDeflate), "cut at {end}");
+            let (told, begun) = joined(seen);
+            assert!(matches!(told[..], [Seen::Closed(_)]), "cut at {end}: {told:?}");
+            let begun = begun.unwrap_or_else(|| "".into());
+            assert!(text.as_bytes().starts_with(begun.as_bytes()), "cut at {end}");
+        }
+    }
+}
+
+/// One that turns out to be too large to be held may have no more fragments than one in pieces.
+#[test]
+fn f17_fragments_that_came_while_it_was_held() {
+    for (count, told) in [(4, Ok(())), (5, Err(Some(Error::TooManyFragments)))] {
+        let mut receiver = Config::clone(&config(all(), 100, 1 << 30));
+        receiver.pieces = Some(PieceLimits { fragments_max: 4, ..PieceLimits::default() });
+        let (mut client, mut server) = pair_of(config(all(), 1, 1), receiver.into());
+        for nth in 1..count {
+            client.send_piece(START, Piece { data: "".into(), first: nth == 1, last: false }).unwrap();
+        }
+        client.send_piece(START, Piece::end("x".repeat(101))).unwrap();
+        let seen = joined(read(&mut server, &take(&mut client), &Cuts::Bytes)).0;
+        match told {
+            Ok(()) => assert_eq!(seen, [Seen::Text("x".repeat(101))]),
+            Err(error) => assert!(seen.len() == 1 && closed(&seen) == error, "{seen:?}"),
+        }
+    }
+}

@@ -19,6 +19,7 @@ mod misuse;
 mod mutation;
 mod opening;
 mod orders;
+mod pair;
 mod pieces;
 mod round_trip;
 mod script;

@@ -151,6 +151,10 @@ fn other_answers_are_shown_with_the_start_of_their_body() {
         let error = Error::Handshake(HandshakeError::Status(status));
         assert_eq!(told, [Told::Refused(status, body.into()), Told::Closed(Some(error))]);
     }
+    // What is no length says nothing: the body ends with the stream.
+    let (mut conn, _) = asks();
+    assert_eq!(reads(&mut conn, "HTTP/1.1 200 OK\r\nContent-Length: +2\r\n\r\nhello".into()), []);
+    assert_eq!(conn.receive_eof(START).map(tell), Some(Told::Refused(200, b"hello".to_vec())));
     // Without a length the body ends with the stream, with its 4,096th byte, or with the patience for it.
     let endless = "HTTP/1.1 200 OK\r\n\r\nhello";
     let (mut conn, _) = asks();

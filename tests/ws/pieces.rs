@@ -52,7 +52,7 @@ fn messages() -> impl Strategy<Value = Vec<(Message<'static>, Vec<Index>)>> {
 }
 
 /// The pieces of a message that is cut at about these places.
-fn pieces<'m>(message: &'m Message<'_>, cuts: &[Index]) -> Vec<Piece<'m>> {
+pub fn pieces<'m>(message: &'m Message<'_>, cuts: &[Index]) -> Vec<Piece<'m>> {
     let size = message.as_bytes().len();
     let mut ends: Vec<usize> = cuts.iter().map(|cut| cut.index(size + 1)).collect();
     if let Message::Text(text) = message {

@@ -172,6 +172,39 @@ fn c14_a_peer_that_stops_reading() {
     }
 }
 
+/// What is queued while the time runs is not asked for in it: who has taken all that waited when it began has done its part.
+#[test]
+fn what_is_queued_meanwhile_has_its_own_time() {
+    let config = Config { ping_interval: None, ..small() };
+    for mut conn in [server(config.clone()), client(config)] {
+        let write_timeout = small().write_timeout;
+        conn.send(START, &[1; 1000][..]).unwrap();
+        let waited = conn.outgoing_len();
+        let mut now = after(START, millis(4000));
+        conn.send(now, &[2; 50_000][..]).unwrap();
+        // Not all but a byte …
+        conn.sent(now, waited - 1);
+        assert_eq!(conn.poll_timeout(), Some(after(START, write_timeout)));
+        now = after(START, millis(8000));
+        conn.sent(now, 1);
+        assert_eq!(conn.poll_timeout(), Some(after(now, write_timeout)));
+        // … and of the rest 16 KiB, as long as there is so much.
+        let (begun, step) = (now, write_timeout - millis(1));
+        conn.sent(after(begun, step), 16 * 1024 - 1);
+        assert_eq!(conn.poll_timeout(), Some(after(begun, write_timeout)));
+        now = after(begun, step);
+        conn.sent(now, 1);
+        now = after(now, step);
+        conn.sent(now, 32 * 1024);
+        let rest = conn.outgoing_len();
+        assert!((1..16 * 1024).contains(&rest), "{rest}");
+        conn.send(now, &[3; 1000][..]).unwrap();
+        conn.sent(after(now, step), rest - 1);
+        let told = closed(fires_at(&mut conn, after(now, write_timeout)));
+        assert_eq!(told.error, Some(Error::WriteTimeout));
+    }
+}
+
 #[test]
 fn c14_the_write_timeout_holds_in_every_state() {
     let config = Config { close_timeout: millis(60_000), ..small() };
@@ -322,6 +355,39 @@ fn a_ping_behind_a_rest_may_wait() {
     assert!(pings > 1 && conn.outgoing_len() > 30_000, "{pings} {}", conn.outgoing_len());
 }
 
+/// The time for the answer begins when the ping is written, and not when it is queued behind what is not read.
+#[test]
+fn a_ping_that_waits_has_not_been_asked() {
+    let (interval, patience) = (millis(1000), millis(2000));
+    let config = Config { ping_interval: Some(interval), ping_timeout: patience, ..small() };
+    for mut conn in [server(config.clone()), client(config.clone())] {
+        conn.send(START, &[1; 1500][..]).unwrap();
+        assert!(conn.wants_read(), "it is no matter of not being read from");
+        assert!(fires_at(&mut conn, after(START, interval)).is_none());
+        let waiting = conn.outgoing_len();
+        assert!(waiting > 1500 + PING.len());
+        // It is read a little, then all of it but the ping, and that at last: just before nothing would be waited for.
+        for (at, count) in [(5000, 100), (8000, waiting - 101), (9000, 1)] {
+            let now = after(START, millis(at));
+            assert!(conn.handle_timeout(now).is_none(), "taken for dead, with {} bytes unread", conn.outgoing_len());
+            conn.sent(now, count);
+        }
+        let at = after(START, millis(9000) + patience);
+        assert_eq!(closed(fires_at(&mut conn, at)).error, Some(Error::PingTimeout));
+    }
+    // Who is heard meanwhile is asked anew.
+    let mut conn = server(config);
+    conn.send(START, &[1; 1500][..]).unwrap();
+    assert!(fires_at(&mut conn, after(START, interval)).is_none());
+    let heard = after(START, millis(1500));
+    receive(&mut conn, heard, &masked(Opcode::Pong, b""));
+    flush(&mut conn, after(START, millis(1600)));
+    assert!(fires_at(&mut conn, after(heard, interval)).is_none());
+    assert_eq!(flush(&mut conn, after(heard, interval)), PING);
+    let at = after(heard, interval + patience);
+    assert_eq!(closed(fires_at(&mut conn, at)).error, Some(Error::PingTimeout));
+}
+
 /// While a peer is behind with reading it is not read from: its pong cannot be seen, that it reads can.
 #[test]
 fn a_slow_reader_is_not_silent() {
@@ -343,5 +409,36 @@ fn a_slow_reader_is_not_silent() {
         flush(&mut conn, now);
         let told = closed(fires_at(&mut conn, after(now, config.ping_timeout)));
         assert_eq!(told.error, Some(Error::PingTimeout));
+    }
+}
+
+/// Nor is one silent whom we do not read from since it does not read: its pong may have come. That it reads is asked for.
+#[test]
+fn who_is_not_read_from_is_not_silent() {
+    let limits = Limits { read_pause_bytes: 1000, ..small().limits };
+    let (interval, patience) = (millis(1000), millis(2000));
+    let config = Config { limits, ping_interval: Some(interval), ping_timeout: patience, ..small() };
+    for reads in [true, false] {
+        for mut conn in [server(config.clone()), client(config.clone())] {
+            let asked = after(START, interval);
+            assert!(fires_at(&mut conn, asked).is_none());
+            flush(&mut conn, asked);
+            let queued = after(asked, millis(500));
+            conn.send(queued, &[1; 5000][..]).unwrap();
+            assert!(!conn.wants_read());
+            let (read, mut now) = (after(queued, millis(9000)), after(asked, patience));
+            while now < read {
+                assert!(fires_at(&mut conn, now).is_none(), "taken for dead while nothing is read from it");
+                now = conn.poll_timeout().unwrap();
+            }
+            if reads {
+                flush(&mut conn, read);
+                let told = closed(fires_at(&mut conn, after(read, patience)));
+                assert_eq!(told.error, Some(Error::PingTimeout));
+            } else {
+                let told = closed(fires_at(&mut conn, after(queued, config.write_timeout)));
+                assert_eq!(told.error, Some(Error::WriteTimeout));
+            }
+        }
     }
 }

@@ -90,12 +90,23 @@ impl Connection {
         }
     }
 
+    /// Goes on in one of the states in which it ends.
     pub(super) fn enter(&mut self, state: State) {
         self.state = state;
         // While something is unwritten, it is for `stall` to say how long the peer may take to read it.
         let runs = self.is_ending() && self.outbox.is_empty();
         self.deadline = if runs { self.now.saturating_add(self.config.close_timeout) } else { Instant::NEVER };
         self.watch_writes();
+        self.drop_extras();
+    }
+
+    /// Gives back what serves no purpose in a connection that ends: no frame will be sent, nor will one be read once it is over.
+    fn drop_extras(&mut self) {
+        if !matches!(self.state, State::Closing(..)) {
+            self.extras = None;
+        } else if let Some(deflate) = self.extras.as_mut().and_then(|extras| extras.deflate.as_mut()) {
+            deflate.end_sending();
+        }
     }
 
     /// Whether the peer has something to do yet before the end.

@@ -96,6 +96,24 @@ enum Encoding {
     },
 }
 
+/// Our ping, which asks for a sign of life.
+///
+/// ```text
+///        silence            everything is written            ping_timeout
+///  Unsent ──────▶ Unwritten ─────────────────────▶ Awaited ──────────────▶ the end
+///    ▲               │            any byte            │
+///    └───────────────┴────────────────────────────────┘
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OwnPing {
+    /// None is due yet.
+    Unsent,
+    /// It is queued: how long the peer may take to read what stands before it is for `stall` to say.
+    Unwritten,
+    /// The peer has its time to answer.
+    Awaited,
+}
+
 /// Pongs queued, in bytes beyond what was written meanwhile. Beyond that only the newest ping is owed an answer (section
 /// 5.5.3), so that pings of who reads nothing cost nothing.
 const PONG_BYTES_MAX: u16 = 1024;
@@ -128,7 +146,7 @@ pub struct Connection {
     /// What most connections do without.
     extras: Option<Box<Extras>>,
     pong_bytes: u16,
-    awaits_pong: bool,
+    own_ping: OwnPing,
     outgoing: Option<Outgoing>,
     /// What room is made at once for what the peer announces.
     credit: Credit,
@@ -232,7 +250,7 @@ impl Connection {
             closed: None,
             extras: None,
             pong_bytes: 0,
-            awaits_pong: false,
+            own_ping: OwnPing::Unsent,
             outgoing: None,
             credit: Credit::NONE,
             peer_ended: false,
@@ -322,7 +340,7 @@ impl Connection {
         self.outbox.advance(count);
         self.stall.written(self.now, self.config.write_timeout, count, self.outbox.len());
         if paused || !self.outbox.is_empty() {
-            // The peer reads, a sign of life: our ping may stand behind the rest, or its pong behind what we did not read.
+            // The peer reads, a sign of life: its pong may stand behind what we did not read.
             self.await_pong_anew(now);
         }
         let written = u16::try_from(count).unwrap_or(u16::MAX);
@@ -330,11 +348,20 @@ impl Connection {
         if self.pong_bytes == 0 {
             self.write_owed_pong();
         }
-        if self.outbox.is_empty() && self.is_ending() {
-            // Only now can the peer have read our close frame.
-            self.deadline = self.now.saturating_add(self.config.close_timeout);
+        if self.outbox.is_empty() {
+            self.all_written();
         }
         self.watch_writes();
+    }
+
+    /// Only now can the peer have read our close frame, or our ping.
+    fn all_written(&mut self) {
+        if self.is_ending() {
+            self.deadline = self.now.saturating_add(self.config.close_timeout);
+        } else if self.own_ping == OwnPing::Unwritten {
+            self.own_ping = OwnPing::Awaited;
+            self.deadline = self.now.saturating_add(self.config.ping_timeout);
+        }
     }
 
     /// Whether it is worth while to read: false while too much that the peer should read is unwritten.
@@ -381,16 +408,19 @@ impl Connection {
         if self.stall.deadline() <= self.now {
             self.abandon(Some(Error::WriteTimeout));
         } else if self.deadline <= self.now {
+            let paused = !self.wants_read();
             match &mut self.state {
                 State::Requested(requested) => match requested.reader.finish() {
                     Some(response) => return Some(self.answered(response)),
                     None => self.fail(Error::Http(http::Error::Timeout)),
                 },
-                State::Open(..) if self.awaits_pong => self.fail(Error::PingTimeout),
+                // Its pong may lie among what we do not read: `stall` says how long it may take to read what keeps us from it.
+                State::Open(..) if self.own_ping == OwnPing::Awaited && paused => self.await_pong_anew(now),
+                State::Open(..) if self.own_ping == OwnPing::Awaited => self.fail(Error::PingTimeout),
                 State::Open(..) => {
                     self.release();
-                    self.awaits_pong = true;
-                    self.deadline = self.now.saturating_add(self.config.ping_timeout);
+                    self.own_ping = OwnPing::Unwritten;
+                    self.deadline = Instant::NEVER;
                     self.write_frame(Opcode::Ping, &[]);
                 }
                 State::Closing(..) => {
@@ -413,7 +443,7 @@ impl Connection {
 
     fn watch_writes(&mut self) {
         if !self.outbox.is_empty() {
-            self.stall.queued(self.now, self.config.write_timeout);
+            self.stall.queued(self.now, self.config.write_timeout, self.outbox.len());
         }
     }
 
@@ -421,10 +451,9 @@ impl Connection {
     pub(crate) fn release(&mut self) {
         self.credit = Credit::NONE;
         if let State::Open(reader, _) = &self.state
-            && reader.is_between_messages()
             && let Some(deflate) = self.extras.as_mut().and_then(|extras| extras.deflate.as_mut())
         {
-            deflate.release();
+            deflate.release(reader.is_inflating());
         }
     }
 
@@ -432,7 +461,7 @@ impl Connection {
     #[inline]
     fn heard(&mut self) {
         if self.is_open() {
-            self.awaits_pong = false;
+            self.own_ping = OwnPing::Unsent;
             let interval = self.config.ping_interval;
             self.deadline = interval.map_or(Instant::NEVER, |interval| self.now.saturating_add(interval));
         }
@@ -441,7 +470,7 @@ impl Connection {
     /// The pong may stand behind what is not read: the peer has its time for it anew.
     pub(crate) fn await_pong_anew(&mut self, now: Instant) {
         self.clock(now);
-        if self.awaits_pong && self.is_open() {
+        if self.own_ping == OwnPing::Awaited && self.is_open() {
             self.deadline = self.now.saturating_add(self.config.ping_timeout);
         }
     }

@@ -55,7 +55,11 @@ impl Deflate {
         match self.inflater {}
     }
 
-    pub(super) const fn release(&mut self) {
+    pub(super) const fn end_sending(&mut self) {
+        match self.inflater {}
+    }
+
+    pub(super) const fn release(&mut self, _: bool) {
         match self.inflater {}
     }
 }
@@ -72,11 +76,7 @@ impl Inflater {
         match *self {}
     }
 
-    pub(super) const fn inflate_tail(&mut self, _: &mut usize, _: &mut [u8]) -> Inflated {
-        match *self {}
-    }
-
-    pub(super) const fn end_message(&mut self) {
+    pub(super) const fn end_message(&mut self) -> Result<(), Error> {
         match *self {}
     }
 }

@@ -11,6 +11,9 @@ use crate::ws::Error;
 /// (sections 7.2.1 and 7.2.2).
 pub(super) const TAIL: [u8; 4] = [0, 0, 0xFF, 0xFF];
 
+/// The same and a byte that is not of the message.
+const TAIL_AND_MORE: [u8; 5] = [0, 0, 0xFF, 0xFF, 0];
+
 /// What became of a piece of deflated data.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::ws) struct Inflated {
@@ -28,11 +31,13 @@ pub(in crate::ws) struct Inflater {
     no_context_takeover: bool,
     /// Made when the first byte comes.
     state: Option<Decompress>,
+    /// Whether what was taken last of the message ends with a final block.
+    finished: bool,
 }
 
 impl Inflater {
     pub(super) const fn new(window_bits: u8, no_context_takeover: bool) -> Self {
-        Self { window_bits, no_context_takeover, state: None }
+        Self { window_bits, no_context_takeover, state: None, finished: false }
     }
 
     /// Inflates the next piece of a message, until it is all taken or `out` is full.
@@ -47,6 +52,7 @@ impl Inflater {
             let progress = (state.total_in().saturating_sub(before.0), state.total_out().saturating_sub(before.1));
             taken = taken.saturating_add(usize::try_from(progress.0).unwrap_or(usize::MAX));
             given = given.saturating_add(usize::try_from(progress.1).unwrap_or(usize::MAX));
+            self.finished = status == Ok(Status::StreamEnd) || self.finished && progress.0 == 0;
             let valid = match status {
                 Ok(Status::StreamEnd) => {
                     // A final block ends the stream, not the message (section 7.2.3.4): what follows is another stream.
@@ -62,20 +68,31 @@ impl Inflater {
         }
     }
 
-    /// Inflates what the sender left out at the end of a message, of which `tail` bytes are taken.
-    pub(in crate::ws) fn inflate_tail(&mut self, tail: &mut usize, out: &mut [u8]) -> Inflated {
-        let inflated = self.inflate(TAIL.get(*tail..).unwrap_or_default(), out);
-        *tail = tail.saturating_add(inflated.taken);
-        inflated
-    }
-
-    /// The message is complete.
-    pub(in crate::ws) fn end_message(&mut self) {
+    /// Ends a message of which everything is taken and given.
+    ///
+    /// What the sender left out must be the length of an empty block (section 7.2.1), so that it is all taken, nothing comes of
+    /// it, and nothing is wanted behind it. Elsewhere in a block it is data, or part of a longer length: the message was cut.
+    /// Behind a final block nothing is missing.
+    ///
+    /// # Errors
+    /// If the message may not end here.
+    pub(in crate::ws) fn end_message(&mut self) -> Result<(), Error> {
+        if !core::mem::take(&mut self.finished) {
+            let Some(state) = &mut self.state else { return Err(Error::InvalidDeflate) };
+            let before = (state.total_in(), state.total_out());
+            // Stops at the end of a block, before what stands behind it.
+            let status = state.decompress(&TAIL_AND_MORE, &mut [0], InflateFlush::Block);
+            let progress = (state.total_in().saturating_sub(before.0), state.total_out().saturating_sub(before.1));
+            if (status, progress) != (Ok(Status::Ok), (TAIL.len() as u64, 0)) {
+                return Err(Error::InvalidDeflate);
+            }
+        }
         if self.no_context_takeover
             && let Some(state) = &mut self.state
         {
             state.reset(false);
         }
+        Ok(())
     }
 
     /// Gives back what the negotiation does not require to keep; only between messages.
@@ -168,26 +185,21 @@ mod tests {
 
     fn inflate(inflater: &mut Inflater, deflated: &[u8], limit: usize) -> Result<Vec<u8>, Error> {
         let (mut inflated, mut out) = (Vec::new(), [0; 1000]);
-        let (mut at, mut tail) = (0, 0);
+        let mut at = 0;
         loop {
-            let ends = at == deflated.len();
-            let piece = if ends {
-                inflater.inflate_tail(&mut tail, &mut out)
-            } else {
-                inflater.inflate(&deflated[at..], &mut out)
-            };
-            at += if ends { 0 } else { piece.taken };
+            let piece = inflater.inflate(&deflated[at..], &mut out);
+            at += piece.taken;
             inflated.extend_from_slice(&out[..piece.given]);
             if inflated.len() > limit {
                 return Err(Error::MessageTooBig);
             }
             piece.valid?;
-            if ends && piece.given < out.len() {
+            if piece.given < out.len() {
                 break;
             }
         }
-        assert_eq!(tail, TAIL.len());
-        inflater.end_message();
+        assert_eq!(at, deflated.len());
+        inflater.end_message()?;
         Ok(inflated)
     }
 
@@ -250,7 +262,8 @@ mod tests {
 
     #[test]
     fn d04_empty_blocks_and_streams() {
-        let stored = [0x00, 0x00, 0x00, 0xFF, 0xFF].repeat(100_000);
+        let mut stored = [0x00, 0x00, 0x00, 0xFF, 0xFF].repeat(100_000);
+        stored.push(0);
         assert_eq!(inflate(&mut Inflater::new(15, false), &stored, 100), Ok(Vec::new()));
         let finals = [0x03, 0x00].repeat(100_000);
         assert_eq!(inflate(&mut Inflater::new(15, false), &finals, 100), Ok(Vec::new()));
@@ -259,7 +272,8 @@ mod tests {
     /// Four empty blocks with fixed codes in five bytes: work without output is work for each byte of input, no more.
     #[test]
     fn d05_blocks_without_output() {
-        let blocks = [0x02, 0x08, 0x20, 0x80, 0x00].repeat(200_000);
+        let mut blocks = [0x02, 0x08, 0x20, 0x80, 0x00].repeat(200_000);
+        blocks.push(0);
         assert_eq!(inflate(&mut Inflater::new(15, false), &blocks, 0), Ok(Vec::new()));
     }
 }

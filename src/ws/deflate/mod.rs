@@ -101,11 +101,19 @@ impl Deflate {
         true
     }
 
-    /// Gives back the memory that the negotiation does not require to keep.
-    pub(super) fn release(&mut self) {
+    /// Nothing more is sent: gives back the memory for that.
+    pub(super) fn end_sending(&mut self) {
+        self.deflater = None;
+    }
+
+    /// Gives back the memory that the negotiation does not require to keep, nor a message that is being inflated. One that is
+    /// sent in pieces goes on without it: each piece ends with its byte, and the next one then refers to nothing before it.
+    pub(super) fn release(&mut self, is_inflating: bool) {
         if self.own_no_context_takeover() {
             self.deflater = None;
         }
-        self.inflater.release();
+        if !is_inflating {
+            self.inflater.release();
+        }
     }
 }

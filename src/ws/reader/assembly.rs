@@ -42,17 +42,17 @@ enum Way {
 }
 
 /// How far a compressed message is.
-#[derive(Debug, Default)]
-struct Inflating {
-    /// Whether there may be output without more input.
-    pending: bool,
-    /// Bytes taken of what the sender left out at the end (RFC 7692 section 7.2.2).
-    tail: usize,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Inflating {
+    /// More input is needed.
+    Drained,
+    /// There may be output without more input.
+    Pending,
 }
 
 impl Assembly {
     pub(super) fn new(opcode: Opcode, compressed: bool) -> Self {
-        let inflating = compressed.then(Inflating::default);
+        let inflating = compressed.then_some(Inflating::Drained);
         Self { content: Content::new(opcode), way: Way::Whole, inflating, fragments: 0, bytes: 0 }
     }
 
@@ -62,6 +62,11 @@ impl Assembly {
         (begun.fragments, begun.bytes) = (fragments.into(), payload.len() as u64);
         begun.content.push(payload)?;
         Ok(begun)
+    }
+
+    /// Whether the message is compressed.
+    pub(super) const fn is_inflating(&self) -> bool {
+        self.inflating.is_some()
     }
 
     /// Whether one more frame may come, with a payload of so many bytes. What is too much to be held is told in pieces from
@@ -79,21 +84,19 @@ impl Assembly {
         if let (Way::Pieces { .. }, Some(limits)) = (self.way, context.pieces) {
             self.check(limits.fragments_max, limits.message_bytes_max, size)?;
         }
-        if self.inflating.is_none() {
+        if !self.is_inflating() {
             self.bytes = self.bytes.saturating_add(size);
         }
         Ok(())
     }
 
     fn check(&self, fragments_max: u64, message_bytes_max: u64, size: u64) -> Result<(), Error> {
-        let mut room = message_bytes_max.saturating_sub(self.bytes);
-        if self.inflating.is_some() {
-            // What counts is the size after inflation; what cannot be compressed comes with a little around it.
-            room = room.saturating_add(room / 64).saturating_add(64);
-        }
+        // Of a compressed message nothing is held but what comes out of inflation, so that its size before says nothing: it
+        // may be any number of times as much, where each byte was flushed.
+        let is_too_big = !self.is_inflating() && size > message_bytes_max.saturating_sub(self.bytes);
         if self.fragments > fragments_max {
             Err(Error::TooManyFragments)
-        } else if size > room {
+        } else if is_too_big {
             Err(Error::MessageTooBig)
         } else {
             Ok(())
@@ -102,7 +105,7 @@ impl Assembly {
 
     /// Whether nothing more comes of this payload.
     pub(super) fn is_done_with(&self, payload: &Payload) -> bool {
-        let pending = self.inflating.as_ref().is_some_and(|inflating| inflating.pending);
+        let pending = self.inflating == Some(Inflating::Pending);
         // The last fragment is done with when the end of the message is told.
         payload.is_over() && !payload.fin && !pending && !matches!(self.way, Way::Failed(_))
     }
@@ -116,7 +119,7 @@ impl Assembly {
     ) -> Result<Option<Inbound<'a>>, Error> {
         match self.way {
             Way::Failed(error) => Err(error),
-            _ if self.inflating.is_some() => self.inflate(context, payload, input),
+            _ if self.is_inflating() => self.inflate(context, payload, input),
             Way::Whole => self.gather(context.credit, payload, input),
             Way::Pieces { .. } if self.content.len() > 0 => {
                 // It was gathered when nobody knew how much it would become.
@@ -134,7 +137,7 @@ impl Assembly {
         payload: &mut Payload,
         input: &mut &mut [u8],
     ) -> Option<Result<(), Error>> {
-        let gathers = matches!(self.way, Way::Whole) && self.inflating.is_none();
+        let gathers = matches!(self.way, Way::Whole) && !self.is_inflating();
         gathers.then(|| self.gather(credit, payload, input).map(drop))
     }
 
@@ -186,20 +189,13 @@ impl Assembly {
     ) -> Result<Option<Inbound<'static>>, Error> {
         let mut out = [0; BLOCK_BYTES];
         loop {
-            let ends = payload.is_over() && payload.fin;
-            let (Some(inflater), Some(inflating)) = (&mut context.inflater, &mut self.inflating) else {
-                return Err(Error::InvalidDeflate);
-            };
-            let inflated = if ends {
-                inflater.inflate_tail(&mut inflating.tail, &mut out)
-            } else {
-                payload.read(BLOCK_BYTES, input, |bytes| {
-                    let inflated = inflater.inflate(bytes, &mut out);
-                    (inflated.taken, inflated)
-                })
-            };
+            let Some(inflater) = &mut context.inflater else { return Err(Error::InvalidDeflate) };
+            let inflated = payload.read(BLOCK_BYTES, input, |bytes| {
+                let inflated = inflater.inflate(bytes, &mut out);
+                (inflated.taken, inflated)
+            });
             let pending = inflated.given == out.len();
-            inflating.pending = pending;
+            self.inflating = Some(if pending { Inflating::Pending } else { Inflating::Drained });
             let valid = self.push_inflated(context, out.get(..inflated.given).unwrap_or_default());
             let valid = valid.and(inflated.valid);
             if matches!(self.way, Way::Whole) {
@@ -211,10 +207,10 @@ impl Assembly {
             if pending {
                 continue;
             }
-            if ends {
+            if payload.is_over() && payload.fin {
                 return self.end_inflation(context);
             }
-            if payload.is_over() && !payload.fin || !payload.is_over() && input.is_empty() {
+            if payload.is_over() || input.is_empty() {
                 break;
             }
         }
@@ -235,6 +231,8 @@ impl Assembly {
         }
         let limits = context.pieces.ok_or(Error::MessageTooBig)?;
         if matches!(self.way, Way::Whole) {
+            // More of them may have been admitted while it seemed that it could be held.
+            self.check(limits.fragments_max, limits.message_bytes_max, 0)?;
             self.way = Way::Pieces { begun: false };
         }
         let beyond = self.push_within(limits.message_bytes_max, bytes)?;
@@ -251,14 +249,13 @@ impl Assembly {
     }
 
     fn end_inflation(&mut self, context: &mut Context<'_>) -> Result<Option<Inbound<'static>>, Error> {
-        if let Some(inflater) = &mut context.inflater {
-            inflater.end_message();
-        }
+        let valid = context.inflater.as_mut().map_or(Err(Error::InvalidDeflate), |inflater| inflater.end_message());
         if matches!(self.way, Way::Whole) {
+            valid?;
             return self.finish().map(Some);
         }
         let piece = self.content.take();
-        self.tell(piece, true, Ok(()))
+        self.tell(piece, true, valid)
     }
 
     /// The whole message.

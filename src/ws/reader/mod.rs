@@ -121,6 +121,12 @@ impl MessageReader {
         self.partial.is_none()
     }
 
+    /// Whether a compressed message has begun.
+    pub(super) fn is_inflating(&self) -> bool {
+        let assembly = self.partial.as_ref().and_then(|partial| partial.assembly.as_ref());
+        assembly.is_some_and(Assembly::is_inflating)
+    }
+
     /// Whether there are bytes that came before anybody could take them.
     #[inline]
     pub(super) fn has_early(&self) -> bool {
