@@ -2,7 +2,7 @@
 //!
 //! They are those that `cargo test` has built beside the tests.
 
-
-
+mod client;
+mod options;
 mod program;
 mod server;

@@ -1,0 +1,145 @@
+//! The client for the command line: what is piped into it, and what it ends with.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant as Clock};
+
+use roomwire::hub::{Config, Event, Hub, Origins};
+use roomwire::{Instant, Stream};
+
+use crate::program::{PATIENCE, Program};
+
+/// Serves one connection: echoes every event, reads little and seldom, and does not read while its answers are not. The events
+/// that came.
+fn slow_server(pause: Duration) -> (SocketAddr, JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let serving = thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        // Much is piped in before there is a session.
+        thread::sleep(300 * pause);
+        serve(stream, pause).unwrap()
+    });
+    (address, serving)
+}
+
+fn serve(mut stream: TcpStream, pause: Duration) -> std::io::Result<Vec<String>> {
+    let origin = Clock::now();
+    let now = || Instant::from(origin.elapsed());
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut hub = Hub::new(Config::new(Origins::Any), [7; 32], now()).unwrap();
+    let conn = hub.connect(now()).unwrap();
+    let (mut came, mut buffer) = (Vec::new(), vec![0; 16 * 1024]);
+    loop {
+        let count = stream.read(&mut buffer)?;
+        let mut input = &mut buffer[..count];
+        if count == 0 {
+            hub.receive_eof(now(), conn);
+        }
+        while let Some(event) = hub.receive(now(), conn, &mut input) {
+            match event {
+                Event::Connecting { socket, .. } => hub.accept(now(), socket).unwrap(),
+                Event::Emit { socket, name, args, .. } => {
+                    came.push(args.as_str().chars().take_while(char::is_ascii_digit).collect());
+                    hub.emit(now(), socket, &name, args).unwrap();
+                }
+                _ => {}
+            }
+        }
+        while hub.poll_event().is_some() {}
+        while hub.poll_transmit().is_some() {}
+        let bytes = hub.outgoing(conn).collect::<Vec<_>>().concat();
+        stream.write_all(&bytes)?;
+        hub.sent(now(), conn, bytes.len());
+        if hub.stream(conn) == Stream::Closed || count == 0 {
+            return Ok(came);
+        }
+        thread::sleep(pause);
+    }
+}
+
+/// Pipes lines into a client; what it printed and ended with.
+fn pipe(args: &[&str], lines: impl Iterator<Item = String>) -> (String, Option<i32>) {
+    let mut client = Program::start("client", args);
+    let mut input = client.input.take().unwrap();
+    let output = thread::spawn(move || client.end());
+    for line in lines {
+        // It may have ended before it has read all.
+        if writeln!(input, "{line}").is_err() {
+            break;
+        }
+    }
+    drop(input);
+    output.join().unwrap()
+}
+
+/// More than may wait in the client, faster than the server takes it.
+#[test]
+fn all_that_is_piped_arrives_in_its_order() {
+    const LINES: usize = 30_000;
+    let (address, serving) = slow_server(Duration::from_millis(1));
+    let url = format!("http://{address}");
+    let padding = "x".repeat(400);
+    let (printed, code) = pipe(&["--websocket", &url], (0..LINES).map(|nth| format!(r#"note {nth},"{padding}""#)));
+    let came = serving.join().unwrap();
+    let told: Vec<&str> = printed.lines().filter(|line| line.starts_with('#')).collect();
+    assert_eq!(code, Some(0), "{told:?}");
+    assert!(came.iter().enumerate().all(|(nth, came)| *came == nth.to_string()), "{told:?}");
+    assert_eq!(came.len(), LINES, "{told:?}");
+}
+
+/// More acknowledgements than can be awaited at once.
+#[test]
+fn all_that_is_asked_is_answered() {
+    const LINES: usize = 3000;
+    let mut server = Program::start("server", &["--listen", "127.0.0.1:0", "--lines", "127.0.0.1:0"]);
+    let url = format!("http://{}", server.address("listening on http://"));
+    for args in [&["--polling", &url][..], &["--websocket", &url], &[&url], &["--retries", "1", &url]] {
+        let (printed, code) = pipe(args, (0..LINES).map(|nth| format!("?echo {nth}")));
+        let answers: Vec<&str> = printed.lines().filter_map(|line| line.strip_prefix("# acknowledged ")).collect();
+        assert_eq!(code, Some(0), "{args:?}: {printed}");
+        assert_eq!(answers.len(), LINES, "{args:?}");
+        let own = answers.iter().enumerate().all(|(nth, answer)| *answer == nth.to_string());
+        assert!(own, "{args:?}: {answers:?}");
+    }
+}
+
+#[test]
+fn what_it_ends_with() {
+    let mut server = Program::start("server", &["--listen", "127.0.0.1:0", "--lines", "127.0.0.1:0"]);
+    let url = format!("http://{}", server.address("listening on http://"));
+    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = format!("http://{gone}");
+    let many = "echo 1\n".repeat(5000);
+    for (args, lines, code) in [
+        (&[&*url][..], "", 0),
+        (&[&url], "echo 1", 0),
+        // The server says goodbye to who has said everything.
+        (&[&url], "bye", 0),
+        (&[&url], "?echo 1\nno \"end", 1),
+        (&[&nobody], "", 1),
+        (&[&nobody], "echo 1", 1),
+        (&[&nobody], &many, 1),
+        (&[&url, "--namespace", "/nope"], "", 1),
+        (&[&url, "--namespace", "/nope"], "echo 1", 1),
+        (&[&url, "--namespace", "/nope"], &many, 1),
+    ] {
+        let (printed, ended) = pipe(args, lines.lines().map(str::to_owned));
+        assert_eq!(ended, Some(code), "{args:?}, {} bytes: {printed}", lines.len());
+    }
+}
+
+/// The other side ends it while there may be more to say.
+#[test]
+fn who_is_sent_away_has_failed() {
+    let mut server = Program::start("server", &["--listen", "127.0.0.1:0", "--lines", "127.0.0.1:0"]);
+    let url = format!("http://{}", server.address("listening on http://"));
+    let mut client = Program::start("client", &[&url]);
+    let mut input = client.input.take().unwrap();
+    input.write_all(b"bye\n").unwrap();
+    let (printed, code) = client.end();
+    assert_eq!(code, Some(1), "{printed}");
+    drop(input);
+}
