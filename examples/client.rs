@@ -13,22 +13,28 @@
 //! A line is an event: `say "hello",7`. A question mark before it asks for an acknowledgement: `?say "hello"`. Attachments stand
 //! behind a bar in hexadecimal digits: `photo {"_placeholder":true,"num":0} | 89504e47`. Events are printed in the same form;
 //! what the server wants acknowledged is acknowledged with its own arguments. Lines that begin with `#` tell how the
-//! connection fares; `help` shows one of them again. At the end of the input the client says goodbye, once everything is sent and acknowledged that is to be;
-//! where it cannot be, that is told and the program ends with 1.
+//! connection fares; `help` shows one of them again. A line is read when there is room for the one before, so that as much
+//! may be piped in as one likes.
 //!
-//! Each byte stream has a thread that opens and reads it; everything else happens in the main thread.
+//! At the end of the input the client says goodbye, once everything is sent and acknowledged that is to be, and ends with 0. It
+//! ends with 1 where that cannot be, or the server refuses it, sends it away or is not there; with 2 if the command line was not
+//! understood.
+//!
+//! What waits has threads: each byte stream one that opens and reads it and one that writes, the standard input one. Everything
+//! else happens in the main thread.
 
 use std::collections::HashMap;
 use std::error::Error;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, BufRead, Read, Write};
+use std::mem::{replace, take};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::process::ExitCode;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant as Clock};
 
-use roomwire::client::{Client, Config, Event, SocketId, StreamId};
+use roomwire::client::{Client, Config, DisconnectReason, EmitError, Event, SocketId, StreamId};
 use roomwire::engineio::Transports;
 use roomwire::socketio::{Args, Protocol, attach};
 use roomwire::{Instant, Stream};
@@ -37,8 +43,8 @@ use roomwire::{Instant, Stream};
 /// the namespace by the time they come to it.
 const LINGER: Duration = Duration::from_millis(300);
 
-/// So much of what is read, 64 KiB each, waits at the most: who sends more is not read from until it is looked at.
-const NEWS_MAX: usize = 64;
+/// Above so many bytes that are unwritten no line is said.
+const UNWRITTEN_BYTES_MAX: usize = 64 * 1024;
 
 const USAGE: &str = "usage: client [--polling | --websocket] [--protocol 4 | 5] [--namespace /NAME]... [--auth JSON] \
     [--retries N] [URL]";
@@ -47,14 +53,26 @@ const USAGE: &str = "usage: client [--polling | --websocket] [--protocol 4 | 5] 
 const HELP: &str =
     r#"# an event a line: enter {"name":"ann","room":"lobby"} and then say "hello"; ?say "hello" asks for an answer"#;
 
-/// What the threads tell the main one.
+/// What the threads tell the main one. Those that read go on when they are told to.
 enum News {
-    Opened(StreamId, io::Result<TcpStream>),
+    Opened(StreamId, io::Result<Wire>),
     Read(StreamId, Vec<u8>),
+    Written(StreamId, usize),
     Ended(StreamId),
     Broke(StreamId),
     Line(String),
-    EndOfInput,
+    EndOfInput(io::Result<()>),
+}
+
+/// A byte stream, and what its threads are told.
+struct Wire {
+    tcp: TcpStream,
+    bytes: Sender<Vec<u8>>,
+    /// Whether bytes are being written.
+    writing: bool,
+    read_on: Sender<()>,
+    /// Whether what was read last has been dealt with, and no more is being read.
+    paused: bool,
 }
 
 fn main() -> ExitCode {
@@ -71,11 +89,11 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether something could not be sent, or was not acknowledged.
+/// Whether something failed.
 fn run() -> Result<bool, Box<dyn Error>> {
     let (config, namespaces, auth) = options()?;
     let origin = Clock::now();
-    let (sender, news) = mpsc::sync_channel(NEWS_MAX);
+    let (sender, news) = mpsc::channel();
     let mut client = Client::new(config, seed(), Instant::ORIGIN)?;
     let mut socket = None;
     for namespace in &namespaces {
@@ -83,13 +101,40 @@ fn run() -> Result<bool, Box<dyn Error>> {
     }
     let socket = socket.ok_or("no namespace")?;
     println!("{HELP}");
+    let (next_line, go_on) = mpsc::channel();
     let lines = sender.clone();
-    thread::spawn(move || read_lines(&lines));
+    thread::spawn(move || read_lines(&lines, &go_on));
     let streams = HashMap::new();
-    let (ending, end_at, hopeless, failed) = (false, None, false, false);
-    let mut driver = Driver { client, socket, origin, sender, streams, ending, end_at, hopeless, failed };
+    let (line, input_ended, end_at, was_connected, stage, failed) = (None, false, None, false, Stage::Open, false);
+    let mut driver = Driver {
+        client,
+        socket,
+        origin,
+        sender,
+        streams,
+        line,
+        next_line,
+        input_ended,
+        end_at,
+        was_connected,
+        stage,
+        failed,
+    };
     driver.run(&news);
     Ok(driver.failed)
+}
+
+/// How far the conversation is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// There is a connection, or there is going to be.
+    Open,
+    /// The server said goodbye.
+    Dismissed,
+    /// The namespace is not going to be connected.
+    Hopeless,
+    /// The client is closed.
+    Over,
 }
 
 struct Driver {
@@ -97,24 +142,33 @@ struct Driver {
     /// The namespace that is spoken to.
     socket: SocketId,
     origin: Clock,
-    sender: SyncSender<News>,
-    streams: HashMap<StreamId, TcpStream>,
-    /// Whether the input has ended, and not the client yet.
-    ending: bool,
+    sender: Sender<News>,
+    streams: HashMap<StreamId, Wire>,
+    /// A line that is still to be said.
+    line: Option<String>,
+    /// Has another read.
+    next_line: Sender<()>,
+    input_ended: bool,
     /// When it is to end, once all is settled.
     end_at: Option<Instant>,
-    /// Whether the namespace is not going to be connected.
-    hopeless: bool,
-    /// Whether something could not be sent, or was not acknowledged.
+    /// Whether the namespace was connected in this session.
+    was_connected: bool,
+    stage: Stage,
+    /// Whether something could not be sent, was not acknowledged, or the conversation did not end as it should.
     failed: bool,
 }
 
 impl Driver {
     fn run(&mut self, news: &Receiver<News>) {
         loop {
+            self.talk();
             self.drive();
+            if self.stage != Stage::Over && (self.client.is_finished() || self.left().is_zero()) {
+                self.end();
+                continue;
+            }
             if self.client.is_finished() {
-                return self.end();
+                return;
             }
             let due = self.client.poll_timeout();
             if due.is_some_and(|at| at <= self.now()) {
@@ -122,21 +176,36 @@ impl Driver {
                 self.client.handle_timeout(self.now());
                 continue;
             }
-            let mut patience = due.map_or(Duration::from_secs(60), |at| at.saturating_since(self.now()));
-            if self.ending {
-                let left = self.left();
-                if left.is_zero() {
-                    self.end();
-                    continue;
-                }
-                patience = patience.min(left);
-            }
-            match news.recv_timeout(patience) {
+            let patience = due.map_or(Duration::from_secs(60), |at| at.saturating_since(self.now()));
+            match news.recv_timeout(patience.min(self.left())) {
                 Ok(news) => self.hear(news),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
+    }
+
+    /// Says the line that waits, if there is room, and has the next one read.
+    fn talk(&mut self) {
+        let unwritten: usize = self.streams.keys().map(|stream| self.client.outgoing_len(*stream)).sum();
+        if unwritten > UNWRITTEN_BYTES_MAX {
+            return;
+        }
+        let Some(line) = self.line.take() else { return };
+        let now = self.now();
+        match say(&mut self.client, now, self.socket, &line) {
+            Ok(()) => {}
+            Err(error) if is_full(&*error) => {
+                self.line = Some(line);
+                return;
+            }
+            Err(error) => {
+                println!("# {error}");
+                self.failed = true;
+            }
+        }
+        // There is none when the input has ended.
+        let _ = self.next_line.send(());
     }
 
     /// Everything that the client wants done.
@@ -160,8 +229,8 @@ impl Driver {
     fn hear(&mut self, news: News) {
         let now = self.now();
         match news {
-            News::Opened(stream, Ok(tcp)) => {
-                self.streams.insert(stream, tcp);
+            News::Opened(stream, Ok(wire)) => {
+                self.streams.insert(stream, wire);
                 self.client.opened(now, stream);
                 self.write(stream);
             }
@@ -174,16 +243,28 @@ impl Driver {
                 while let Some(event) = self.client.receive(now, stream, &mut input) {
                     self.show(event);
                 }
+                if let Some(wire) = self.streams.get_mut(&stream) {
+                    wire.paused = true;
+                }
+                self.write(stream);
+            }
+            News::Written(stream, count) => {
+                if let Some(wire) = self.streams.get_mut(&stream) {
+                    wire.writing = false;
+                }
+                self.client.sent(now, stream, count);
+                self.write(stream);
             }
             News::Ended(stream) => self.client.receive_eof(now, stream),
             News::Broke(stream) => self.client.abort(now, stream),
-            News::Line(line) if line.trim() == "help" => println!("{HELP}"),
-            News::Line(line) => {
-                if let Err(error) = say(&mut self.client, now, self.socket, &line) {
+            News::Line(line) => self.line = Some(line),
+            News::EndOfInput(result) => {
+                if let Err(error) = result {
                     println!("# {error}");
+                    self.failed = true;
                 }
+                self.input_ended = true;
             }
-            News::EndOfInput => self.ending = true,
         }
     }
 
@@ -206,6 +287,7 @@ impl Driver {
                     && let Err(error) = self.client.ack(now, reply, attach(args.clone(), args.attachments().to_vec()))
                 {
                     println!("# {error}");
+                    self.failed = true;
                 }
             }
             Event::Ack { answer: Ok(args), .. } => print_args("# acknowledged", &args),
@@ -222,61 +304,82 @@ impl Driver {
         }
     }
 
-    /// Whether the namespace is going to be connected, and everything arrives. Who has nothing more to say makes no further
-    /// attempt.
+    /// Whether the namespace is going to be connected, and everything arrives.
     fn follow(&mut self, event: &Event<'_>) {
         match event {
-            Event::Connected { socket, .. } if *socket == self.socket => self.hopeless = false,
-            Event::Refused { socket, .. } if *socket == self.socket => self.hopeless = true,
-            Event::Disconnected { socket, reason } if *socket == self.socket => self.hopeless = !reason.reconnects(),
+            Event::Connected { socket, .. } if *socket == self.socket => self.was_connected = true,
+            Event::Refused { socket, .. } if *socket == self.socket => self.give_up(Stage::Hopeless),
+            Event::Disconnected { socket, reason: DisconnectReason::Server } if *socket == self.socket => {
+                self.give_up(Stage::Dismissed);
+            }
             Event::Ack { answer: Err(_), .. } | Event::Undelivered { .. } => self.failed = true,
-            Event::Closed { retry, .. } => self.hopeless |= self.ending || retry.is_none(),
+            Event::Closed { retry, .. } => {
+                let lost = take(&mut self.was_connected);
+                // Who has everything to say that there is tries it once; who has nothing more to say does not come back.
+                let all_said = self.input_ended && self.client.pending(self.socket) == 0;
+                let again = if lost { !all_said } else { !self.input_ended && self.line.is_none() };
+                if retry.is_none() || !again {
+                    self.give_up(Stage::Hopeless);
+                }
+            }
             _ => {}
         }
     }
 
-    /// How long to go on after the end of the input.
-    fn left(&mut self) -> Duration {
-        if self.hopeless {
-            return Duration::ZERO;
+    fn give_up(&mut self, stage: Stage) {
+        if self.stage == Stage::Open {
+            self.stage = stage;
         }
-        if self.client.pending(self.socket) > 0 {
-            return Duration::MAX;
-        }
-        let (now, idle) = (self.now(), !self.client.is_connected(self.socket));
-        let end = *self.end_at.get_or_insert(now.saturating_add(if idle { Duration::ZERO } else { LINGER }));
-        end.saturating_since(now)
     }
 
+    /// How long to go on.
+    fn left(&mut self) -> Duration {
+        let unsettled = || self.streams.keys().any(|stream| self.client.outgoing_len(*stream) > 0);
+        match self.stage {
+            Stage::Dismissed | Stage::Hopeless => Duration::ZERO,
+            Stage::Open
+                if self.input_ended
+                    && self.client.is_connected(self.socket)
+                    && self.client.pending(self.socket) == 0
+                    && (self.end_at.is_some() || !unsettled()) =>
+            {
+                let now = self.now();
+                self.end_at.get_or_insert(now.saturating_add(LINGER)).saturating_since(now)
+            }
+            Stage::Open | Stage::Over => Duration::MAX,
+        }
+    }
+
+    /// Says goodbye, as it should be only when everything was said.
     fn end(&mut self) {
-        let pending = self.client.pending(self.socket);
+        let pending = self.client.pending(self.socket) + usize::from(self.line.is_some());
         if pending > 0 {
             println!("# given up: {pending} not sent or not acknowledged");
-            self.failed = true;
         }
-        self.ending = false;
+        let stage = replace(&mut self.stage, Stage::Over);
+        self.failed |= pending > 0 || !self.input_ended || stage == Stage::Hopeless;
         self.client.close(self.now());
     }
 
-    /// Writes what there is to write, and does to the stream what is to be done then.
+    /// Has written what there is to write, does to the stream what is to be done then, and reads on where there is room.
     fn write(&mut self, stream: StreamId) {
-        let bytes = self.client.outgoing(stream).collect::<Vec<_>>().concat();
-        if let Some(mut tcp) = self.streams.get(&stream) {
-            if tcp.write_all(&bytes).is_err() {
-                self.streams.remove(&stream);
-                return self.client.abort(self.now(), stream);
-            }
-            self.client.sent(self.now(), stream, bytes.len());
+        let Some(wire) = self.streams.get_mut(&stream) else { return };
+        let owed = self.client.outgoing_len(stream);
+        if owed > 0 && !wire.writing {
+            let bytes = self.client.outgoing(stream).collect::<Vec<_>>().concat();
+            wire.writing = wire.bytes.send(bytes).is_ok();
+        }
+        if wire.paused && self.client.wants_read(stream) {
+            wire.paused = wire.read_on.send(()).is_err();
         }
         let direction = match self.client.stream(stream) {
+            _ if owed > 0 => return,
             Stream::Open => return,
             Stream::HalfClosed => Shutdown::Write,
             Stream::Closed => Shutdown::Both,
         };
-        if let Some(tcp) = self.streams.get(&stream) {
-            // It may be closed already.
-            let _ = tcp.shutdown(direction);
-        }
+        // It may be closed already.
+        let _ = wire.tcp.shutdown(direction);
         if direction == Shutdown::Both {
             self.streams.remove(&stream);
         }
@@ -288,11 +391,21 @@ impl Driver {
 }
 
 /// Opens a stream and reads from it until its end.
-fn serve(stream: StreamId, address: &str, sender: &SyncSender<News>) {
-    let opened = open(address);
-    let reader = opened.as_ref().ok().and_then(|tcp| tcp.try_clone().ok());
+fn serve(stream: StreamId, address: &str, sender: &Sender<News>) {
+    let (bytes, unwritten) = mpsc::channel();
+    let (read_on, go_on) = mpsc::channel();
+    let opened = open(address).and_then(|tcp| {
+        let (reader, writer) = (tcp.try_clone()?, tcp.try_clone()?);
+        let written = sender.clone();
+        thread::Builder::new().spawn(move || write(stream, writer, &unwritten, &written))?;
+        Ok((Wire { tcp, bytes, writing: false, read_on, paused: false }, reader))
+    });
+    let (wire, reader) = match opened {
+        Ok((wire, reader)) => (Ok(wire), Some(reader)),
+        Err(error) => (Err(error), None),
+    };
     // Nobody listens any more when the program is about to end.
-    let _ = sender.send(News::Opened(stream, opened));
+    let _ = sender.send(News::Opened(stream, wire));
     let Some(mut reader) = reader else { return };
     let mut buffer = vec![0; 64 * 1024];
     loop {
@@ -303,7 +416,7 @@ fn serve(stream: StreamId, address: &str, sender: &SyncSender<News>) {
             Err(_) => News::Broke(stream),
         };
         let over = !matches!(news, News::Read(..));
-        if sender.send(news).is_err() || over {
+        if sender.send(news).is_err() || over || go_on.recv().is_err() {
             return;
         }
     }
@@ -315,7 +428,6 @@ fn open(address: &str) -> io::Result<TcpStream> {
         match TcpStream::connect_timeout(&address, Duration::from_secs(20)) {
             Ok(tcp) => {
                 tcp.set_nodelay(true)?;
-                tcp.set_write_timeout(Some(Duration::from_secs(10)))?;
                 return Ok(tcp);
             }
             Err(error) => last = error,
@@ -324,21 +436,45 @@ fn open(address: &str) -> io::Result<TcpStream> {
     Err(last)
 }
 
-fn read_lines(sender: &SyncSender<News>) {
-    for line in io::stdin().lock().lines().map_while(Result::ok) {
-        if sender.send(News::Line(line)).is_err() {
+fn write(stream: StreamId, mut tcp: TcpStream, unwritten: &Receiver<Vec<u8>>, sender: &Sender<News>) {
+    for bytes in unwritten {
+        let written = tcp.write_all(&bytes).is_ok();
+        let news = if written { News::Written(stream, bytes.len()) } else { News::Broke(stream) };
+        if sender.send(news).is_err() || !written {
             return;
         }
     }
-    let _ = sender.send(News::EndOfInput);
+}
+
+fn read_lines(sender: &Sender<News>, go_on: &Receiver<()>) {
+    for line in io::stdin().lock().lines() {
+        let line = match line {
+            Ok(line) => News::Line(line),
+            Err(error) => News::EndOfInput(Err(error)),
+        };
+        if sender.send(line).is_err() || go_on.recv().is_err() {
+            return;
+        }
+    }
+    let _ = sender.send(News::EndOfInput(Ok(())));
+}
+
+/// Whether an event has no room now, and will have later.
+fn is_full(error: &(dyn Error + 'static)) -> bool {
+    matches!(error.downcast_ref(), Some(EmitError::Full | EmitError::TooManyAcks))
 }
 
 /// Emits what a line says.
 fn say(client: &mut Client, now: Instant, socket: SocketId, line: &str) -> Result<(), Box<dyn Error>> {
     let (asks, line) = line.strip_prefix('?').map_or((false, line), |line| (true, line));
     let (name, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
-    if name.is_empty() {
-        return Ok(());
+    match name {
+        "" => return Ok(()),
+        "help" if rest.is_empty() && !asks => {
+            println!("{HELP}");
+            return Ok(());
+        }
+        _ => {}
     }
     let (args, attachments) = rest.rsplit_once(" | ").unwrap_or((rest, ""));
     let attachments: Vec<Vec<u8>> = attachments.split_whitespace().map(bytes).collect::<Result<_, _>>()?;
@@ -367,7 +503,7 @@ fn bytes(hex: &str) -> Result<Vec<u8>, Box<dyn Error>> {
 
 fn options() -> Result<(Config, Vec<String>, String), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
-    let (mut url, mut namespaces, mut auth) = ("http://127.0.0.1:8888".to_owned(), Vec::new(), String::new());
+    let (mut url, mut namespaces, mut auth) = (None, Vec::new(), String::new());
     let (mut transports, mut protocol, mut retries) = (Transports::ALL, Protocol::V5, 0);
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
@@ -384,14 +520,15 @@ fn options() -> Result<(Config, Vec<String>, String), Box<dyn Error>> {
             "--namespace" => namespaces.push(value()?),
             "--auth" => auth = value()?,
             "--retries" => retries = value()?.parse().map_err(|_| "--retries is a number")?,
-            _ if arg.starts_with("--") => return Err(format!("unknown option {arg}\n{USAGE}").into()),
-            _ => url = arg,
+            _ if arg.starts_with('-') => return Err(format!("unknown option {arg}\n{USAGE}").into()),
+            _ if url.is_some() => return Err(format!("a second URL: {arg}\n{USAGE}").into()),
+            _ => url = Some(arg),
         }
     }
     if namespaces.is_empty() {
         namespaces.push("/".into());
     }
-    let mut config = Config::new(&url)?;
+    let mut config = Config::new(url.as_deref().unwrap_or("http://127.0.0.1:8888"))?;
     if config.is_secure() {
         return Err("this example has no TLS".into());
     }
