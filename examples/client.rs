@@ -26,7 +26,7 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, Read, Write};
 use std::mem::{replace, take};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
 use std::process::ExitCode;
@@ -55,24 +55,13 @@ const HELP: &str =
 
 /// What the threads tell the main one. Those that read go on when they are told to.
 enum News {
-    Opened(StreamId, io::Result<Wire>),
+    Opened(StreamId, io::Result<TcpStream>),
     Read(StreamId, Vec<u8>),
     Written(StreamId, usize),
     Ended(StreamId),
     Broke(StreamId),
     Line(String),
     EndOfInput(io::Result<()>),
-}
-
-/// A byte stream, and what its threads are told.
-struct Wire {
-    tcp: TcpStream,
-    bytes: Sender<Vec<u8>>,
-    /// Whether bytes are being written.
-    writing: bool,
-    read_on: Sender<()>,
-    /// Whether what was read last has been dealt with, and no more is being read.
-    paused: bool,
 }
 
 fn main() -> ExitCode {
@@ -104,21 +93,19 @@ fn run() -> Result<bool, Box<dyn Error>> {
     let (next_line, go_on) = mpsc::channel();
     let lines = sender.clone();
     thread::spawn(move || read_lines(&lines, &go_on));
-    let streams = HashMap::new();
-    let (line, input_ended, end_at, was_connected, stage, failed) = (None, false, None, false, Stage::Open, false);
     let mut driver = Driver {
         client,
         socket,
         origin,
         sender,
-        streams,
-        line,
+        streams: HashMap::new(),
+        line: None,
         next_line,
-        input_ended,
-        end_at,
-        was_connected,
-        stage,
-        failed,
+        input_ended: false,
+        end_at: None,
+        was_connected: false,
+        stage: Stage::Open,
+        failed: false,
     };
     driver.run(&news);
     Ok(driver.failed)
@@ -149,7 +136,7 @@ struct Driver {
     /// Has another read.
     next_line: Sender<()>,
     input_ended: bool,
-    /// When it is to end, once all is settled.
+    /// When to say goodbye, once all is said.
     end_at: Option<Instant>,
     /// Whether the namespace was connected in this session.
     was_connected: bool,
@@ -163,12 +150,15 @@ impl Driver {
         loop {
             self.talk();
             self.drive();
-            if self.stage != Stage::Over && (self.client.is_finished() || self.left().is_zero()) {
-                self.end();
-                continue;
-            }
-            if self.client.is_finished() {
-                return;
+            let left = self.left();
+            match self.stage {
+                Stage::Over if self.client.is_finished() => return,
+                Stage::Over => {}
+                _ if left.is_zero() || self.client.is_finished() => {
+                    self.end();
+                    continue;
+                }
+                _ => {}
             }
             let due = self.client.poll_timeout();
             if due.is_some_and(|at| at <= self.now()) {
@@ -177,7 +167,7 @@ impl Driver {
                 continue;
             }
             let patience = due.map_or(Duration::from_secs(60), |at| at.saturating_since(self.now()));
-            match news.recv_timeout(patience.min(self.left())) {
+            match news.recv_timeout(patience.min(left)) {
                 Ok(news) => self.hear(news),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -187,25 +177,25 @@ impl Driver {
 
     /// Says the line that waits, if there is room, and has the next one read.
     fn talk(&mut self) {
-        let unwritten: usize = self.streams.keys().map(|stream| self.client.outgoing_len(*stream)).sum();
-        if unwritten > UNWRITTEN_BYTES_MAX {
+        if self.unwritten() > UNWRITTEN_BYTES_MAX {
             return;
         }
         let Some(line) = self.line.take() else { return };
         let now = self.now();
         match say(&mut self.client, now, self.socket, &line) {
             Ok(()) => {}
-            Err(error) if is_full(&*error) => {
+            Err(error) if matches!(error.downcast_ref(), Some(EmitError::Full | EmitError::TooManyAcks)) => {
                 self.line = Some(line);
                 return;
             }
-            Err(error) => {
-                println!("# {error}");
-                self.failed = true;
-            }
+            Err(error) => self.fail(&*error),
         }
-        // There is none when the input has ended.
+        // Nobody waits for it when the input could not be read.
         let _ = self.next_line.send(());
+    }
+
+    fn unwritten(&self) -> usize {
+        self.streams.keys().map(|&stream| self.client.outgoing_len(stream)).sum()
     }
 
     /// Everything that the client wants done.
@@ -217,27 +207,29 @@ impl Driver {
             if let Some(stream) = self.client.poll_open() {
                 let sender = self.sender.clone();
                 let address = format!("{}:{}", self.client.config().host(), self.client.config().port());
-                thread::spawn(move || serve(stream, &address, &sender));
-            } else if let Some(stream) = self.client.poll_transmit() {
-                self.write(stream);
-            } else {
-                return;
+                // Nobody listens any more when the program is about to end.
+                thread::spawn(move || drop(sender.send(News::Opened(stream, open(&address)))));
+            } else if self.client.poll_transmit().is_none() {
+                break;
             }
         }
+        // They are few: all of them are looked at.
+        self.streams.retain(|&stream, wire| wire.serve(&self.client, stream));
     }
 
     fn hear(&mut self, news: News) {
         let now = self.now();
         match news {
-            News::Opened(stream, Ok(wire)) => {
-                self.streams.insert(stream, wire);
-                self.client.opened(now, stream);
-                self.write(stream);
-            }
-            News::Opened(stream, Err(error)) => {
-                println!("# {error}");
-                self.client.open_failed(now, stream);
-            }
+            News::Opened(stream, opened) => match opened.and_then(|tcp| Wire::start(stream, tcp, &self.sender)) {
+                Ok(wire) => {
+                    self.streams.insert(stream, wire);
+                    self.client.opened(now, stream);
+                }
+                Err(error) => {
+                    println!("# {error}");
+                    self.client.open_failed(now, stream);
+                }
+            },
             News::Read(stream, mut bytes) => {
                 let mut input = &mut bytes[..];
                 while let Some(event) = self.client.receive(now, stream, &mut input) {
@@ -246,22 +238,19 @@ impl Driver {
                 if let Some(wire) = self.streams.get_mut(&stream) {
                     wire.paused = true;
                 }
-                self.write(stream);
             }
             News::Written(stream, count) => {
                 if let Some(wire) = self.streams.get_mut(&stream) {
                     wire.writing = false;
                 }
                 self.client.sent(now, stream, count);
-                self.write(stream);
             }
             News::Ended(stream) => self.client.receive_eof(now, stream),
             News::Broke(stream) => self.client.abort(now, stream),
             News::Line(line) => self.line = Some(line),
             News::EndOfInput(result) => {
                 if let Err(error) = result {
-                    println!("# {error}");
-                    self.failed = true;
+                    self.fail(&error);
                 }
                 self.input_ended = true;
             }
@@ -286,8 +275,7 @@ impl Driver {
                 if let Some(reply) = reply
                     && let Err(error) = self.client.ack(now, reply, attach(args.clone(), args.attachments().to_vec()))
                 {
-                    println!("# {error}");
-                    self.failed = true;
+                    self.fail(&error);
                 }
             }
             Event::Ack { answer: Ok(args), .. } => print_args("# acknowledged", &args),
@@ -304,53 +292,59 @@ impl Driver {
         }
     }
 
-    /// Whether the namespace is going to be connected, and everything arrives.
-    fn follow(&mut self, event: &Event<'_>) {
-        match event {
-            Event::Connected { socket, .. } if *socket == self.socket => self.was_connected = true,
-            Event::Refused { socket, .. } if *socket == self.socket => self.give_up(Stage::Hopeless),
-            Event::Disconnected { socket, reason: DisconnectReason::Server } if *socket == self.socket => {
-                self.give_up(Stage::Dismissed);
-            }
-            Event::Ack { answer: Err(_), .. } | Event::Undelivered { .. } => self.failed = true,
-            Event::Closed { retry, .. } => {
-                let lost = take(&mut self.was_connected);
-                // Who has everything to say that there is tries it once; who has nothing more to say does not come back.
-                let all_said = self.input_ended && self.client.pending(self.socket) == 0;
-                let again = if lost { !all_said } else { !self.input_ended && self.line.is_none() };
-                if retry.is_none() || !again {
-                    self.give_up(Stage::Hopeless);
-                }
-            }
-            _ => {}
-        }
+    fn fail(&mut self, error: &dyn Error) {
+        println!("# {error}");
+        self.failed = true;
     }
 
-    fn give_up(&mut self, stage: Stage) {
+    /// Whether the namespace is going to be connected, and everything arrives.
+    fn follow(&mut self, event: &Event<'_>) {
+        let stage = match event {
+            Event::Connected { socket, .. } if *socket == self.socket => {
+                self.was_connected = true;
+                return;
+            }
+            Event::Ack { answer: Err(_), .. } | Event::Undelivered { .. } => {
+                self.failed = true;
+                return;
+            }
+            Event::Refused { socket, .. } if *socket == self.socket => Stage::Hopeless,
+            Event::Disconnected { socket, reason: DisconnectReason::Server } if *socket == self.socket => {
+                Stage::Dismissed
+            }
+            Event::Closed { retry: None, .. } => Stage::Hopeless,
+            // Who was connected comes back for what is still to be said; who was not, to be ready for what will be.
+            Event::Closed { .. } => match take(&mut self.was_connected) {
+                true if self.client.pending(self.socket) > 0 || !self.input_ended => return,
+                false if self.line.is_none() && !self.input_ended => return,
+                _ => Stage::Hopeless,
+            },
+            _ => return,
+        };
         if self.stage == Stage::Open {
             self.stage = stage;
         }
     }
 
-    /// How long to go on.
+    /// How long to go on before goodbye is said.
     fn left(&mut self) -> Duration {
-        let unsettled = || self.streams.keys().any(|stream| self.client.outgoing_len(*stream) > 0);
+        let now = self.now();
         match self.stage {
-            Stage::Dismissed | Stage::Hopeless => Duration::ZERO,
-            Stage::Open
-                if self.input_ended
-                    && self.client.is_connected(self.socket)
-                    && self.client.pending(self.socket) == 0
-                    && (self.end_at.is_some() || !unsettled()) =>
-            {
-                let now = self.now();
-                self.end_at.get_or_insert(now.saturating_add(LINGER)).saturating_since(now)
-            }
-            Stage::Open | Stage::Over => Duration::MAX,
+            Stage::Dismissed | Stage::Hopeless => return Duration::ZERO,
+            Stage::Over => return Duration::MAX,
+            Stage::Open => {}
         }
+        if self.input_ended
+            && self.end_at.is_none()
+            && self.client.is_connected(self.socket)
+            && self.client.pending(self.socket) + self.unwritten() == 0
+        {
+            self.end_at = Some(now.saturating_add(LINGER));
+        }
+        self.end_at.map_or(Duration::MAX, |at| at.saturating_since(now))
     }
 
-    /// Says goodbye, as it should be only when everything was said.
+    /// Says goodbye, which is as it should be when all was said before.
     fn end(&mut self) {
         let pending = self.client.pending(self.socket) + usize::from(self.line.is_some());
         if pending > 0 {
@@ -361,55 +355,60 @@ impl Driver {
         self.client.close(self.now());
     }
 
-    /// Has written what there is to write, does to the stream what is to be done then, and reads on where there is room.
-    fn write(&mut self, stream: StreamId) {
-        let Some(wire) = self.streams.get_mut(&stream) else { return };
-        let owed = self.client.outgoing_len(stream);
-        if owed > 0 && !wire.writing {
-            let bytes = self.client.outgoing(stream).collect::<Vec<_>>().concat();
-            wire.writing = wire.bytes.send(bytes).is_ok();
-        }
-        if wire.paused && self.client.wants_read(stream) {
-            wire.paused = wire.read_on.send(()).is_err();
-        }
-        let direction = match self.client.stream(stream) {
-            _ if owed > 0 => return,
-            Stream::Open => return,
-            Stream::HalfClosed => Shutdown::Write,
-            Stream::Closed => Shutdown::Both,
-        };
-        // It may be closed already.
-        let _ = wire.tcp.shutdown(direction);
-        if direction == Shutdown::Both {
-            self.streams.remove(&stream);
-        }
-    }
-
     fn now(&self) -> Instant {
         Instant::from(self.origin.elapsed())
     }
 }
 
-/// Opens a stream and reads from it until its end.
-fn serve(stream: StreamId, address: &str, sender: &Sender<News>) {
-    let (bytes, unwritten) = mpsc::channel();
-    let (read_on, go_on) = mpsc::channel();
-    let opened = open(address).and_then(|tcp| {
+/// A byte stream, and its threads.
+struct Wire {
+    tcp: TcpStream,
+    bytes: Sender<Vec<u8>>,
+    /// Whether bytes are being written.
+    writing: bool,
+    read_on: Sender<()>,
+    /// Whether no more is being read, until there is room.
+    paused: bool,
+}
+
+impl Wire {
+    fn start(stream: StreamId, tcp: TcpStream, sender: &Sender<News>) -> io::Result<Self> {
+        let (bytes, unwritten) = mpsc::channel();
+        let (read_on, go_on) = mpsc::channel();
         let (reader, writer) = (tcp.try_clone()?, tcp.try_clone()?);
-        let written = sender.clone();
-        thread::Builder::new().spawn(move || write(stream, writer, &unwritten, &written))?;
-        Ok((Wire { tcp, bytes, writing: false, read_on, paused: false }, reader))
-    });
-    let (wire, reader) = match opened {
-        Ok((wire, reader)) => (Ok(wire), Some(reader)),
-        Err(error) => (Err(error), None),
-    };
-    // Nobody listens any more when the program is about to end.
-    let _ = sender.send(News::Opened(stream, wire));
-    let Some(mut reader) = reader else { return };
+        let (read, written) = (sender.clone(), sender.clone());
+        thread::Builder::new().spawn(move || read_stream(stream, reader, &go_on, &read))?;
+        thread::Builder::new().spawn(move || write_stream(stream, writer, &unwritten, &written))?;
+        Ok(Self { tcp, bytes, writing: false, read_on, paused: false })
+    }
+
+    /// Has written what there is to write, has read where there is room, and does to the stream what is to be done then. Whether
+    /// it goes on.
+    fn serve(&mut self, client: &Client, stream: StreamId) -> bool {
+        let owed = client.outgoing_len(stream) > 0;
+        if owed && !self.writing {
+            let bytes = client.outgoing(stream).collect::<Vec<_>>().concat();
+            self.writing = self.bytes.send(bytes).is_ok();
+        }
+        if self.paused && client.wants_read(stream) {
+            self.paused = self.read_on.send(()).is_err();
+        }
+        let direction = match client.stream(stream) {
+            Stream::HalfClosed if !owed => Shutdown::Write,
+            Stream::Closed if !owed => Shutdown::Both,
+            _ => return true,
+        };
+        // It may be closed already.
+        let _ = self.tcp.shutdown(direction);
+        direction == Shutdown::Write
+    }
+}
+
+/// Reads until the end, each time when there is room.
+fn read_stream(stream: StreamId, mut tcp: TcpStream, go_on: &Receiver<()>, sender: &Sender<News>) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
-        let news = match reader.read(&mut buffer) {
+        let news = match tcp.read(&mut buffer) {
             Ok(0) => News::Ended(stream),
             Ok(count) => News::Read(stream, buffer[..count].to_vec()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
@@ -436,7 +435,7 @@ fn open(address: &str) -> io::Result<TcpStream> {
     Err(last)
 }
 
-fn write(stream: StreamId, mut tcp: TcpStream, unwritten: &Receiver<Vec<u8>>, sender: &Sender<News>) {
+fn write_stream(stream: StreamId, mut tcp: TcpStream, unwritten: &Receiver<Vec<u8>>, sender: &Sender<News>) {
     for bytes in unwritten {
         let written = tcp.write_all(&bytes).is_ok();
         let news = if written { News::Written(stream, bytes.len()) } else { News::Broke(stream) };
@@ -446,22 +445,15 @@ fn write(stream: StreamId, mut tcp: TcpStream, unwritten: &Receiver<Vec<u8>>, se
     }
 }
 
+/// Reads the standard input, each line when there is room for it.
 fn read_lines(sender: &Sender<News>, go_on: &Receiver<()>) {
-    for line in io::stdin().lock().lines() {
-        let line = match line {
-            Ok(line) => News::Line(line),
-            Err(error) => News::EndOfInput(Err(error)),
-        };
-        if sender.send(line).is_err() || go_on.recv().is_err() {
+    for line in io::stdin().lines() {
+        let news = line.map_or_else(|error| News::EndOfInput(Err(error)), News::Line);
+        if sender.send(news).is_err() || go_on.recv().is_err() {
             return;
         }
     }
     let _ = sender.send(News::EndOfInput(Ok(())));
-}
-
-/// Whether an event has no room now, and will have later.
-fn is_full(error: &(dyn Error + 'static)) -> bool {
-    matches!(error.downcast_ref(), Some(EmitError::Full | EmitError::TooManyAcks))
 }
 
 /// Emits what a line says.
