@@ -25,11 +25,12 @@
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::fmt::Display;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Read, Write};
 use std::mem::{replace, take};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
-use std::process::ExitCode;
+use std::process::{ExitCode, exit};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant as Clock};
@@ -89,7 +90,7 @@ fn run() -> Result<bool, Box<dyn Error>> {
         socket = Some(client.connect(Instant::ORIGIN, namespace, &auth)?);
     }
     let socket = socket.ok_or("no namespace")?;
-    println!("{HELP}");
+    tell(HELP);
     let (next_line, go_on) = mpsc::channel();
     let lines = sender.clone();
     thread::spawn(move || read_lines(&lines, &go_on));
@@ -226,7 +227,7 @@ impl Driver {
                     self.client.opened(now, stream);
                 }
                 Err(error) => {
-                    println!("# {error}");
+                    tell(format_args!("# {error}"));
                     self.client.open_failed(now, stream);
                 }
             },
@@ -262,14 +263,14 @@ impl Driver {
         let now = self.now();
         self.follow(&event);
         match event {
-            Event::Opened => println!("# opened"),
-            Event::Upgraded => println!("# upgraded"),
-            Event::UpgradeFailed { error } => println!("# upgrade failed: {error}"),
+            Event::Opened => tell("# opened"),
+            Event::Upgraded => tell("# upgraded"),
+            Event::UpgradeFailed { error } => tell(format_args!("# upgrade failed: {error}")),
             Event::Connected { socket, recovered } => {
                 let how = if recovered { "recovered" } else { "connected" };
-                println!("# {how} {}", self.client.namespace(socket).unwrap_or_default());
+                tell(format_args!("# {how} {}", self.client.namespace(socket).unwrap_or_default()));
             }
-            Event::Refused { message, data, .. } => println!("{}", format!("# refused: {message} {data}").trim_end()),
+            Event::Refused { message, data, .. } => tell(format!("# refused: {message} {data}").trim_end()),
             Event::Emit { name, args, reply, .. } => {
                 print_args(&name, &args);
                 if let Some(reply) = reply
@@ -279,21 +280,21 @@ impl Driver {
                 }
             }
             Event::Ack { answer: Ok(args), .. } => print_args("# acknowledged", &args),
-            Event::Ack { answer: Err(error), .. } => println!("# not acknowledged: {error}"),
-            Event::Undelivered { .. } => println!("# undelivered"),
-            Event::Disconnected { reason, .. } => println!("# disconnected: {reason}"),
+            Event::Ack { answer: Err(error), .. } => tell(format_args!("# not acknowledged: {error}")),
+            Event::Undelivered { .. } => tell("# undelivered"),
+            Event::Disconnected { reason, .. } => tell(format_args!("# disconnected: {reason}")),
             Event::Closed { error, retry } => {
                 let error = error.map(|error| format!(": {error}")).unwrap_or_default();
                 let again =
                     retry.map(|(at, _)| format!(", again in {:.1?}", at.saturating_since(now))).unwrap_or_default();
-                println!("# closed{error}{again}");
+                tell(format_args!("# closed{error}{again}"));
             }
             _ => {}
         }
     }
 
     fn fail(&mut self, error: &dyn Error) {
-        println!("# {error}");
+        tell(format_args!("# {error}"));
         self.failed = true;
     }
 
@@ -348,7 +349,7 @@ impl Driver {
     fn end(&mut self) {
         let pending = self.client.pending(self.socket) + usize::from(self.line.is_some());
         if pending > 0 {
-            println!("# given up: {pending} not sent or not acknowledged");
+            tell(format_args!("# given up: {pending} not sent or not acknowledged"));
         }
         let stage = replace(&mut self.stage, Stage::Over);
         self.failed |= pending > 0 || !self.input_ended || stage == Stage::Hopeless;
@@ -463,14 +464,15 @@ fn say(client: &mut Client, now: Instant, socket: SocketId, line: &str) -> Resul
     match name {
         "" => return Ok(()),
         "help" if rest.is_empty() && !asks => {
-            println!("{HELP}");
+            tell(HELP);
             return Ok(());
         }
         _ => {}
     }
     let (args, attachments) = rest.rsplit_once(" | ").unwrap_or((rest, ""));
     let attachments: Vec<Vec<u8>> = attachments.split_whitespace().map(bytes).collect::<Result<_, _>>()?;
-    let args = attach(Args::new(args)?, attachments);
+    let args = Args::new(args).map_err(|_| r#"arguments are JSON with commas between: say "hello",7"#)?;
+    let args = attach(args, attachments);
     if asks {
         client.emit_with_ack(now, socket, name, args, Duration::from_secs(10))?;
     } else {
@@ -479,11 +481,18 @@ fn say(client: &mut Client, now: Instant, socket: SocketId, line: &str) -> Resul
     Ok(())
 }
 
+/// Prints a line. When nobody reads it, nobody has any use for the program.
+fn tell(line: impl Display) {
+    if writeln!(io::stdout(), "{line}").is_err() {
+        exit(1);
+    }
+}
+
 fn print_args(name: &str, args: &Args<'_>) {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let attachments: Vec<String> = args.attachments().iter().map(|bytes| hex(bytes)).collect();
     let bar = if attachments.is_empty() { "" } else { " | " };
-    println!("{name} {}{bar}{}", args.as_str(), attachments.join(" "));
+    tell(format_args!("{name} {}{bar}{}", args.as_str(), attachments.join(" ")));
 }
 
 fn bytes(hex: &str) -> Result<Vec<u8>, Box<dyn Error>> {

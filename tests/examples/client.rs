@@ -2,13 +2,14 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Stdio;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant as Clock};
 
 use roomwire::hub::{Config, Event, Hub, Origins};
 use roomwire::{Instant, Stream};
 
-use crate::program::{PATIENCE, Program};
+use crate::program::{PATIENCE, Program, command};
 
 /// Serves one connection: echoes every event, reads little and seldom, and does not read while its answers are not. The events
 /// that came.
@@ -142,4 +143,15 @@ fn who_is_sent_away_has_failed() {
     let (printed, code) = client.end();
     assert_eq!(code, Some(1), "{printed}");
     drop(input);
+}
+
+/// As with `client | head -1`.
+#[test]
+fn who_is_not_read_any_more_ends_quietly() {
+    let (output, input) = std::io::pipe().unwrap();
+    drop(output);
+    let mut client = command("client", &["http://127.0.0.1:1"]).stdout(input).stderr(Stdio::piped()).spawn().unwrap();
+    let mut told = String::new();
+    client.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+    assert_eq!((client.wait().unwrap().code(), &*told), (Some(1), ""));
 }

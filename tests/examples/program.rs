@@ -74,7 +74,7 @@ fn ended(process: &mut Child) -> Option<i32> {
     None
 }
 
-fn command(name: &str, args: &[&str]) -> Command {
+pub fn command(name: &str, args: &[&str]) -> Command {
     let tests = std::env::current_exe().unwrap();
     let program: PathBuf = tests.parent().and_then(|deps| deps.parent()).unwrap().join("examples").join(name);
     assert!(program.exists(), "{} is not there: cargo build --examples", program.display());
