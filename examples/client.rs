@@ -44,8 +44,8 @@ use roomwire::{Instant, Stream};
 /// the namespace by the time they come to it.
 const LINGER: Duration = Duration::from_millis(300);
 
-/// Above so many bytes that are unwritten no line is said.
-const UNWRITTEN_BYTES_MAX: usize = 64 * 1024;
+/// Above so many bytes that wait to be sent no line is said.
+const QUEUED_BYTES_MAX: usize = 64 * 1024;
 
 const USAGE: &str = "usage: client [--polling | --websocket] [--protocol 4 | 5] [--namespace /NAME]... [--auth JSON] \
     [--retries N] [URL]";
@@ -178,7 +178,7 @@ impl Driver {
 
     /// Says the line that waits, if there is room, and has the next one read.
     fn talk(&mut self) {
-        if self.unwritten() > UNWRITTEN_BYTES_MAX {
+        if self.client.queued_bytes() > QUEUED_BYTES_MAX || self.stage != Stage::Open {
             return;
         }
         let Some(line) = self.line.take() else { return };
@@ -193,10 +193,6 @@ impl Driver {
         }
         // Nobody waits for it when the input could not be read.
         let _ = self.next_line.send(());
-    }
-
-    fn unwritten(&self) -> usize {
-        self.streams.keys().map(|&stream| self.client.outgoing_len(stream)).sum()
     }
 
     /// Everything that the client wants done.
@@ -338,7 +334,7 @@ impl Driver {
         if self.input_ended
             && self.end_at.is_none()
             && self.client.is_connected(self.socket)
-            && self.client.pending(self.socket) + self.unwritten() == 0
+            && self.client.pending(self.socket) + self.client.queued_bytes() == 0
         {
             self.end_at = Some(now.saturating_add(LINGER));
         }

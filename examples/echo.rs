@@ -37,13 +37,13 @@ fn main() -> io::Result<()> {
     }
 }
 
-/// What the command line says.
+/// Where to listen, as the command line says.
 fn address() -> String {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+    match &args[..] {
         [] => "127.0.0.1:9001".into(),
-        ["--listen", address] => address.into(),
-        ["--help"] => {
+        [option, address] if option == "--listen" => address.clone(),
+        [option] if option == "--help" => {
             println!("{USAGE}");
             exit(0)
         }

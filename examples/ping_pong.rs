@@ -75,13 +75,13 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// What the command line says.
+/// How often, as the command line says.
 fn count() -> u64 {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let count = match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+    let count = match &args[..] {
         [] => Some(u64::MAX),
-        ["--count", count] => count.parse().ok(),
-        ["--help"] => {
+        [option, count] if option == "--count" => count.parse().ok(),
+        [option] if option == "--help" => {
             println!("{USAGE}");
             exit(0)
         }

@@ -1,7 +1,7 @@
 //! The client for the command line: what is piped into it, and what it ends with.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::Stdio;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant as Clock};
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant as Clock};
 use roomwire::hub::{Config, Event, Hub, Origins};
 use roomwire::{Instant, Stream};
 
-use crate::program::{PATIENCE, Program, command};
+use crate::program::{PATIENCE, Program, command, connect};
 
 /// Serves one connection: echoes every event, reads little and seldom, and does not read while its answers are not. The events
 /// that came.
@@ -105,6 +105,50 @@ fn all_that_is_asked_is_answered() {
         let own = answers.iter().enumerate().all(|(nth, answer)| *answer == nth.to_string());
         assert!(own, "{args:?}: {answers:?}");
     }
+}
+
+/// Passes bytes on to a server, each a while later.
+fn far(server: SocketAddr, delay: Duration) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let carry = move |mut from: TcpStream, mut to: TcpStream| {
+        let mut buffer = vec![0; 64 * 1024];
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
+            thread::sleep(delay);
+            if to.write_all(&buffer[..count]).is_err() {
+                break;
+            }
+        }
+        let _ = to.shutdown(Shutdown::Write);
+    };
+    thread::spawn(move || {
+        while let Ok((near, _)) = listener.accept() {
+            let far = connect(server);
+            let (back, to) = (far.try_clone().unwrap(), near.try_clone().unwrap());
+            thread::spawn(move || carry(near, far));
+            thread::spawn(move || carry(back, to));
+        }
+    });
+    address
+}
+
+/// On long polling, where a POST takes few of them and each is waited for: longer in all than a goodbye may take.
+#[test]
+fn all_that_is_piped_is_posted_before_goodbye() {
+    const LINES: usize = 2000;
+    let mut server = Program::start("server", &["--listen", "127.0.0.1:0", "--lines", "127.0.0.1:0"]);
+    let address = server.address("listening on http://");
+    let mut subscriber = connect(server.address("lines on "));
+    subscriber.write_all(b"0\n20[\"subscribe\",\"t\"]\n").unwrap();
+    let mut heard = BufReader::new(subscriber).lines().map(Result::unwrap);
+    assert!(heard.any(|line| line == r#"30[{"ok":true}]"#));
+    let url = format!("http://{}", far(address, Duration::from_millis(30)));
+    let piping =
+        thread::spawn(move || pipe(&["--polling", &url], (0..LINES).map(|nth| format!(r#"publish "t","e",{nth}"#))));
+    for nth in 0..LINES {
+        assert_eq!(heard.next().unwrap(), format!(r#"2["e",{nth}]"#));
+    }
+    assert_eq!(piping.join().unwrap().1, Some(0));
 }
 
 #[test]
