@@ -1,5 +1,6 @@
 //! An example that runs.
 
+use std::env::consts::EXE_SUFFIX;
 use std::io::{BufRead, BufReader, Lines, Read};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::path::PathBuf;
@@ -13,20 +14,20 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Program {
     pub process: Child,
     pub input: Option<ChildStdin>,
-    output: Lines<BufReader<ChildStdout>>,
+    output: Option<Lines<BufReader<ChildStdout>>>,
 }
 
 impl Program {
     pub fn start(name: &str, args: &[&str]) -> Self {
         let mut process = command(name, args).spawn().unwrap();
         let input = process.stdin.take();
-        let output = BufReader::new(process.stdout.take().unwrap()).lines();
+        let output = process.stdout.take().map(|output| BufReader::new(output).lines());
         Self { process, input, output }
     }
 
     /// The next line that it prints.
     pub fn line(&mut self) -> String {
-        self.output.next().unwrap().unwrap()
+        self.output.as_mut().unwrap().next().unwrap().unwrap()
     }
 
     /// The address behind `label` in the next line.
@@ -37,8 +38,10 @@ impl Program {
 
     /// All that it still prints, and what it ends with.
     pub fn end(mut self) -> (String, Option<i32>) {
-        let printed: Vec<String> = self.output.by_ref().map_while(Result::ok).collect();
-        (printed.join("\n"), ended(&mut self.process))
+        let output = self.output.take().unwrap();
+        let reading = std::thread::spawn(move || output.map_while(Result::ok).collect::<Vec<_>>());
+        let code = ended(&mut self.process);
+        (reading.join().unwrap().join("\n"), code)
     }
 }
 
@@ -76,7 +79,8 @@ fn ended(process: &mut Child) -> Option<i32> {
 
 pub fn command(name: &str, args: &[&str]) -> Command {
     let tests = std::env::current_exe().unwrap();
-    let program: PathBuf = tests.parent().and_then(|deps| deps.parent()).unwrap().join("examples").join(name);
+    let program: PathBuf =
+        tests.parent().and_then(|deps| deps.parent()).unwrap().join("examples").join(format!("{name}{EXE_SUFFIX}"));
     assert!(program.exists(), "{} is not there: cargo build --examples", program.display());
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
