@@ -13,22 +13,29 @@
 //! A line is an event: `say "hello",7`. A question mark before it asks for an acknowledgement: `?say "hello"`. Attachments stand
 //! behind a bar in hexadecimal digits: `photo {"_placeholder":true,"num":0} | 89504e47`. Events are printed in the same form;
 //! what the server wants acknowledged is acknowledged with its own arguments. Lines that begin with `#` tell how the
-//! connection fares; `help` shows one of them again. At the end of the input the client says goodbye, once everything is sent and acknowledged that is to be;
-//! where it cannot be, that is told and the program ends with 1.
+//! connection fares; `help` shows one of them again. A line is read when there is room for the one before, so that as much
+//! may be piped in as one likes.
 //!
-//! Each byte stream has a thread that opens and reads it; everything else happens in the main thread.
+//! At the end of the input the client says goodbye, once everything is sent and acknowledged that is to be, and ends with 0. It
+//! ends with 1 where that cannot be, or the server refuses it, sends it away or is not there; with 2 if the command line was not
+//! understood.
+//!
+//! What waits has threads: each byte stream one that opens and reads it and one that writes, the standard input one. Everything
+//! else happens in the main thread.
 
 use std::collections::HashMap;
 use std::error::Error;
+use std::fmt::Display;
 use std::hash::{BuildHasher, RandomState};
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, Read, Write};
+use std::mem::{replace, take};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
-use std::process::ExitCode;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
+use std::process::{ExitCode, exit};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant as Clock};
 
-use roomwire::client::{Client, Config, Event, SocketId, StreamId};
+use roomwire::client::{Client, Config, DisconnectReason, EmitError, Event, SocketId, StreamId};
 use roomwire::engineio::Transports;
 use roomwire::socketio::{Args, Protocol, attach};
 use roomwire::{Instant, Stream};
@@ -37,8 +44,8 @@ use roomwire::{Instant, Stream};
 /// the namespace by the time they come to it.
 const LINGER: Duration = Duration::from_millis(300);
 
-/// So much of what is read, 64 KiB each, waits at the most: who sends more is not read from until it is looked at.
-const NEWS_MAX: usize = 64;
+/// Above so many bytes that wait to be sent no line is said.
+const QUEUED_BYTES_MAX: usize = 64 * 1024;
 
 const USAGE: &str = "usage: client [--polling | --websocket] [--protocol 4 | 5] [--namespace /NAME]... [--auth JSON] \
     [--retries N] [URL]";
@@ -47,14 +54,15 @@ const USAGE: &str = "usage: client [--polling | --websocket] [--protocol 4 | 5] 
 const HELP: &str =
     r#"# an event a line: enter {"name":"ann","room":"lobby"} and then say "hello"; ?say "hello" asks for an answer"#;
 
-/// What the threads tell the main one.
+/// What the threads tell the main one. Those that read go on when they are told to.
 enum News {
     Opened(StreamId, io::Result<TcpStream>),
     Read(StreamId, Vec<u8>),
+    Written(StreamId, usize),
     Ended(StreamId),
     Broke(StreamId),
     Line(String),
-    EndOfInput,
+    EndOfInput(io::Result<()>),
 }
 
 fn main() -> ExitCode {
@@ -71,25 +79,50 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether something could not be sent, or was not acknowledged.
+/// Whether something failed.
 fn run() -> Result<bool, Box<dyn Error>> {
     let (config, namespaces, auth) = options()?;
     let origin = Clock::now();
-    let (sender, news) = mpsc::sync_channel(NEWS_MAX);
+    let (sender, news) = mpsc::channel();
     let mut client = Client::new(config, seed(), Instant::ORIGIN)?;
     let mut socket = None;
     for namespace in &namespaces {
         socket = Some(client.connect(Instant::ORIGIN, namespace, &auth)?);
     }
     let socket = socket.ok_or("no namespace")?;
-    println!("{HELP}");
+    tell(HELP);
+    let (next_line, go_on) = mpsc::channel();
     let lines = sender.clone();
-    thread::spawn(move || read_lines(&lines));
-    let streams = HashMap::new();
-    let (ending, end_at, hopeless, failed) = (false, None, false, false);
-    let mut driver = Driver { client, socket, origin, sender, streams, ending, end_at, hopeless, failed };
+    thread::spawn(move || read_lines(&lines, &go_on));
+    let mut driver = Driver {
+        client,
+        socket,
+        origin,
+        sender,
+        streams: HashMap::new(),
+        line: None,
+        next_line,
+        input_ended: false,
+        end_at: None,
+        was_connected: false,
+        stage: Stage::Open,
+        failed: false,
+    };
     driver.run(&news);
     Ok(driver.failed)
+}
+
+/// How far the conversation is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// There is a connection, or there is going to be.
+    Open,
+    /// The server said goodbye.
+    Dismissed,
+    /// The namespace is not going to be connected.
+    Hopeless,
+    /// The client is closed.
+    Over,
 }
 
 struct Driver {
@@ -97,24 +130,36 @@ struct Driver {
     /// The namespace that is spoken to.
     socket: SocketId,
     origin: Clock,
-    sender: SyncSender<News>,
-    streams: HashMap<StreamId, TcpStream>,
-    /// Whether the input has ended, and not the client yet.
-    ending: bool,
-    /// When it is to end, once all is settled.
+    sender: Sender<News>,
+    streams: HashMap<StreamId, Wire>,
+    /// A line that is still to be said.
+    line: Option<String>,
+    /// Has another read.
+    next_line: Sender<()>,
+    input_ended: bool,
+    /// When to say goodbye, once all is said.
     end_at: Option<Instant>,
-    /// Whether the namespace is not going to be connected.
-    hopeless: bool,
-    /// Whether something could not be sent, or was not acknowledged.
+    /// Whether the namespace was connected in this session.
+    was_connected: bool,
+    stage: Stage,
+    /// Whether something could not be sent, was not acknowledged, or the conversation did not end as it should.
     failed: bool,
 }
 
 impl Driver {
     fn run(&mut self, news: &Receiver<News>) {
         loop {
+            self.talk();
             self.drive();
-            if self.client.is_finished() {
-                return self.end();
+            let left = self.left();
+            match self.stage {
+                Stage::Over if self.client.is_finished() => return,
+                Stage::Over => {}
+                _ if left.is_zero() || self.client.is_finished() => {
+                    self.end();
+                    continue;
+                }
+                _ => {}
             }
             let due = self.client.poll_timeout();
             if due.is_some_and(|at| at <= self.now()) {
@@ -122,21 +167,32 @@ impl Driver {
                 self.client.handle_timeout(self.now());
                 continue;
             }
-            let mut patience = due.map_or(Duration::from_secs(60), |at| at.saturating_since(self.now()));
-            if self.ending {
-                let left = self.left();
-                if left.is_zero() {
-                    self.end();
-                    continue;
-                }
-                patience = patience.min(left);
-            }
-            match news.recv_timeout(patience) {
+            let patience = due.map_or(Duration::from_secs(60), |at| at.saturating_since(self.now()));
+            match news.recv_timeout(patience.min(left)) {
                 Ok(news) => self.hear(news),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
+    }
+
+    /// Says the line that waits, if there is room, and has the next one read.
+    fn talk(&mut self) {
+        if self.client.queued_bytes() > QUEUED_BYTES_MAX || self.stage != Stage::Open {
+            return;
+        }
+        let Some(line) = self.line.take() else { return };
+        let now = self.now();
+        match say(&mut self.client, now, self.socket, &line) {
+            Ok(()) => {}
+            Err(error) if matches!(error.downcast_ref(), Some(EmitError::Full | EmitError::TooManyAcks)) => {
+                self.line = Some(line);
+                return;
+            }
+            Err(error) => self.fail(&*error),
+        }
+        // Nobody waits for it when the input could not be read.
+        let _ = self.next_line.send(());
     }
 
     /// Everything that the client wants done.
@@ -148,42 +204,53 @@ impl Driver {
             if let Some(stream) = self.client.poll_open() {
                 let sender = self.sender.clone();
                 let address = format!("{}:{}", self.client.config().host(), self.client.config().port());
-                thread::spawn(move || serve(stream, &address, &sender));
-            } else if let Some(stream) = self.client.poll_transmit() {
-                self.write(stream);
-            } else {
-                return;
+                // Nobody listens any more when the program is about to end.
+                thread::spawn(move || drop(sender.send(News::Opened(stream, open(&address)))));
+            } else if self.client.poll_transmit().is_none() {
+                break;
             }
         }
+        // They are few: all of them are looked at.
+        self.streams.retain(|&stream, wire| wire.serve(&self.client, stream));
     }
 
     fn hear(&mut self, news: News) {
         let now = self.now();
         match news {
-            News::Opened(stream, Ok(tcp)) => {
-                self.streams.insert(stream, tcp);
-                self.client.opened(now, stream);
-                self.write(stream);
-            }
-            News::Opened(stream, Err(error)) => {
-                println!("# {error}");
-                self.client.open_failed(now, stream);
-            }
+            News::Opened(stream, opened) => match opened.and_then(|tcp| Wire::start(stream, tcp, &self.sender)) {
+                Ok(wire) => {
+                    self.streams.insert(stream, wire);
+                    self.client.opened(now, stream);
+                }
+                Err(error) => {
+                    tell(format_args!("# {error}"));
+                    self.client.open_failed(now, stream);
+                }
+            },
             News::Read(stream, mut bytes) => {
                 let mut input = &mut bytes[..];
                 while let Some(event) = self.client.receive(now, stream, &mut input) {
                     self.show(event);
                 }
+                if let Some(wire) = self.streams.get_mut(&stream) {
+                    wire.paused = true;
+                }
+            }
+            News::Written(stream, count) => {
+                if let Some(wire) = self.streams.get_mut(&stream) {
+                    wire.writing = false;
+                }
+                self.client.sent(now, stream, count);
             }
             News::Ended(stream) => self.client.receive_eof(now, stream),
             News::Broke(stream) => self.client.abort(now, stream),
-            News::Line(line) if line.trim() == "help" => println!("{HELP}"),
-            News::Line(line) => {
-                if let Err(error) = say(&mut self.client, now, self.socket, &line) {
-                    println!("# {error}");
+            News::Line(line) => self.line = Some(line),
+            News::EndOfInput(result) => {
+                if let Err(error) = result {
+                    self.fail(&error);
                 }
+                self.input_ended = true;
             }
-            News::EndOfInput => self.ending = true,
         }
     }
 
@@ -192,94 +259,97 @@ impl Driver {
         let now = self.now();
         self.follow(&event);
         match event {
-            Event::Opened => println!("# opened"),
-            Event::Upgraded => println!("# upgraded"),
-            Event::UpgradeFailed { error } => println!("# upgrade failed: {error}"),
+            Event::Opened => tell("# opened"),
+            Event::Upgraded => tell("# upgraded"),
+            Event::UpgradeFailed { error } => tell(format_args!("# upgrade failed: {error}")),
             Event::Connected { socket, recovered } => {
                 let how = if recovered { "recovered" } else { "connected" };
-                println!("# {how} {}", self.client.namespace(socket).unwrap_or_default());
+                tell(format_args!("# {how} {}", self.client.namespace(socket).unwrap_or_default()));
             }
-            Event::Refused { message, data, .. } => println!("{}", format!("# refused: {message} {data}").trim_end()),
+            Event::Refused { message, data, .. } => tell(format!("# refused: {message} {data}").trim_end()),
             Event::Emit { name, args, reply, .. } => {
                 print_args(&name, &args);
                 if let Some(reply) = reply
                     && let Err(error) = self.client.ack(now, reply, attach(args.clone(), args.attachments().to_vec()))
                 {
-                    println!("# {error}");
+                    self.fail(&error);
                 }
             }
             Event::Ack { answer: Ok(args), .. } => print_args("# acknowledged", &args),
-            Event::Ack { answer: Err(error), .. } => println!("# not acknowledged: {error}"),
-            Event::Undelivered { .. } => println!("# undelivered"),
-            Event::Disconnected { reason, .. } => println!("# disconnected: {reason}"),
+            Event::Ack { answer: Err(error), .. } => tell(format_args!("# not acknowledged: {error}")),
+            Event::Undelivered { .. } => tell("# undelivered"),
+            Event::Disconnected { reason, .. } => tell(format_args!("# disconnected: {reason}")),
             Event::Closed { error, retry } => {
                 let error = error.map(|error| format!(": {error}")).unwrap_or_default();
                 let again =
                     retry.map(|(at, _)| format!(", again in {:.1?}", at.saturating_since(now))).unwrap_or_default();
-                println!("# closed{error}{again}");
+                tell(format_args!("# closed{error}{again}"));
             }
             _ => {}
         }
     }
 
-    /// Whether the namespace is going to be connected, and everything arrives. Who has nothing more to say makes no further
-    /// attempt.
+    fn fail(&mut self, error: &dyn Error) {
+        tell(format_args!("# {error}"));
+        self.failed = true;
+    }
+
+    /// Whether the namespace is going to be connected, and everything arrives.
     fn follow(&mut self, event: &Event<'_>) {
-        match event {
-            Event::Connected { socket, .. } if *socket == self.socket => self.hopeless = false,
-            Event::Refused { socket, .. } if *socket == self.socket => self.hopeless = true,
-            Event::Disconnected { socket, reason } if *socket == self.socket => self.hopeless = !reason.reconnects(),
-            Event::Ack { answer: Err(_), .. } | Event::Undelivered { .. } => self.failed = true,
-            Event::Closed { retry, .. } => self.hopeless |= self.ending || retry.is_none(),
-            _ => {}
-        }
-    }
-
-    /// How long to go on after the end of the input.
-    fn left(&mut self) -> Duration {
-        if self.hopeless {
-            return Duration::ZERO;
-        }
-        if self.client.pending(self.socket) > 0 {
-            return Duration::MAX;
-        }
-        let (now, idle) = (self.now(), !self.client.is_connected(self.socket));
-        let end = *self.end_at.get_or_insert(now.saturating_add(if idle { Duration::ZERO } else { LINGER }));
-        end.saturating_since(now)
-    }
-
-    fn end(&mut self) {
-        let pending = self.client.pending(self.socket);
-        if pending > 0 {
-            println!("# given up: {pending} not sent or not acknowledged");
-            self.failed = true;
-        }
-        self.ending = false;
-        self.client.close(self.now());
-    }
-
-    /// Writes what there is to write, and does to the stream what is to be done then.
-    fn write(&mut self, stream: StreamId) {
-        let bytes = self.client.outgoing(stream).collect::<Vec<_>>().concat();
-        if let Some(mut tcp) = self.streams.get(&stream) {
-            if tcp.write_all(&bytes).is_err() {
-                self.streams.remove(&stream);
-                return self.client.abort(self.now(), stream);
+        let stage = match event {
+            Event::Connected { socket, .. } if *socket == self.socket => {
+                self.was_connected = true;
+                return;
             }
-            self.client.sent(self.now(), stream, bytes.len());
-        }
-        let direction = match self.client.stream(stream) {
-            Stream::Open => return,
-            Stream::HalfClosed => Shutdown::Write,
-            Stream::Closed => Shutdown::Both,
+            Event::Ack { answer: Err(_), .. } | Event::Undelivered { .. } => {
+                self.failed = true;
+                return;
+            }
+            Event::Refused { socket, .. } if *socket == self.socket => Stage::Hopeless,
+            Event::Disconnected { socket, reason: DisconnectReason::Server } if *socket == self.socket => {
+                Stage::Dismissed
+            }
+            Event::Closed { retry: None, .. } => Stage::Hopeless,
+            // Who was connected comes back for what is still to be said; who was not, to be ready for what will be.
+            Event::Closed { .. } => match take(&mut self.was_connected) {
+                true if self.client.pending(self.socket) > 0 || !self.input_ended => return,
+                false if self.line.is_none() && !self.input_ended => return,
+                _ => Stage::Hopeless,
+            },
+            _ => return,
         };
-        if let Some(tcp) = self.streams.get(&stream) {
-            // It may be closed already.
-            let _ = tcp.shutdown(direction);
+        if self.stage == Stage::Open {
+            self.stage = stage;
         }
-        if direction == Shutdown::Both {
-            self.streams.remove(&stream);
+    }
+
+    /// How long to go on before goodbye is said.
+    fn left(&mut self) -> Duration {
+        let now = self.now();
+        match self.stage {
+            Stage::Dismissed | Stage::Hopeless => return Duration::ZERO,
+            Stage::Over => return Duration::MAX,
+            Stage::Open => {}
         }
+        if self.input_ended
+            && self.end_at.is_none()
+            && self.client.is_connected(self.socket)
+            && self.client.pending(self.socket) + self.client.queued_bytes() == 0
+        {
+            self.end_at = Some(now.saturating_add(LINGER));
+        }
+        self.end_at.map_or(Duration::MAX, |at| at.saturating_since(now))
+    }
+
+    /// Says goodbye, which is as it should be when all was said before.
+    fn end(&mut self) {
+        let pending = self.client.pending(self.socket) + usize::from(self.line.is_some());
+        if pending > 0 {
+            tell(format_args!("# given up: {pending} not sent or not acknowledged"));
+        }
+        let stage = replace(&mut self.stage, Stage::Over);
+        self.failed |= pending > 0 || !self.input_ended || stage == Stage::Hopeless;
+        self.client.close(self.now());
     }
 
     fn now(&self) -> Instant {
@@ -287,23 +357,62 @@ impl Driver {
     }
 }
 
-/// Opens a stream and reads from it until its end.
-fn serve(stream: StreamId, address: &str, sender: &SyncSender<News>) {
-    let opened = open(address);
-    let reader = opened.as_ref().ok().and_then(|tcp| tcp.try_clone().ok());
-    // Nobody listens any more when the program is about to end.
-    let _ = sender.send(News::Opened(stream, opened));
-    let Some(mut reader) = reader else { return };
+/// A byte stream, and its threads.
+struct Wire {
+    tcp: TcpStream,
+    bytes: Sender<Vec<u8>>,
+    /// Whether bytes are being written.
+    writing: bool,
+    read_on: Sender<()>,
+    /// Whether no more is being read, until there is room.
+    paused: bool,
+}
+
+impl Wire {
+    fn start(stream: StreamId, tcp: TcpStream, sender: &Sender<News>) -> io::Result<Self> {
+        let (bytes, unwritten) = mpsc::channel();
+        let (read_on, go_on) = mpsc::channel();
+        let (reader, writer) = (tcp.try_clone()?, tcp.try_clone()?);
+        let (read, written) = (sender.clone(), sender.clone());
+        thread::Builder::new().spawn(move || read_stream(stream, reader, &go_on, &read))?;
+        thread::Builder::new().spawn(move || write_stream(stream, writer, &unwritten, &written))?;
+        Ok(Self { tcp, bytes, writing: false, read_on, paused: false })
+    }
+
+    /// Has written what there is to write, has read where there is room, and does to the stream what is to be done then. Whether
+    /// it goes on.
+    fn serve(&mut self, client: &Client, stream: StreamId) -> bool {
+        let owed = client.outgoing_len(stream) > 0;
+        if owed && !self.writing {
+            let bytes = client.outgoing(stream).collect::<Vec<_>>().concat();
+            self.writing = self.bytes.send(bytes).is_ok();
+        }
+        if self.paused && client.wants_read(stream) {
+            self.paused = self.read_on.send(()).is_err();
+        }
+        let direction = match client.stream(stream) {
+            Stream::HalfClosed if !owed => Shutdown::Write,
+            Stream::Closed if !owed => Shutdown::Both,
+            _ => return true,
+        };
+        // It may be closed already.
+        let _ = self.tcp.shutdown(direction);
+        direction == Shutdown::Write
+    }
+}
+
+/// Reads until the end, each time when there is room.
+fn read_stream(stream: StreamId, mut tcp: TcpStream, go_on: &Receiver<()>, sender: &Sender<News>) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
-        let news = match reader.read(&mut buffer) {
+        let news = match tcp.read(&mut buffer) {
             Ok(0) => News::Ended(stream),
             Ok(count) => News::Read(stream, buffer[..count].to_vec()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(_) => News::Broke(stream),
         };
         let over = !matches!(news, News::Read(..));
-        if sender.send(news).is_err() || over {
+        if sender.send(news).is_err() || over || go_on.recv().is_err() {
             return;
         }
     }
@@ -315,7 +424,6 @@ fn open(address: &str) -> io::Result<TcpStream> {
         match TcpStream::connect_timeout(&address, Duration::from_secs(20)) {
             Ok(tcp) => {
                 tcp.set_nodelay(true)?;
-                tcp.set_write_timeout(Some(Duration::from_secs(10)))?;
                 return Ok(tcp);
             }
             Err(error) => last = error,
@@ -324,25 +432,43 @@ fn open(address: &str) -> io::Result<TcpStream> {
     Err(last)
 }
 
-fn read_lines(sender: &SyncSender<News>) {
-    for line in io::stdin().lock().lines().map_while(Result::ok) {
-        if sender.send(News::Line(line)).is_err() {
+fn write_stream(stream: StreamId, mut tcp: TcpStream, unwritten: &Receiver<Vec<u8>>, sender: &Sender<News>) {
+    for bytes in unwritten {
+        let written = tcp.write_all(&bytes).is_ok();
+        let news = if written { News::Written(stream, bytes.len()) } else { News::Broke(stream) };
+        if sender.send(news).is_err() || !written {
             return;
         }
     }
-    let _ = sender.send(News::EndOfInput);
+}
+
+/// Reads the standard input, each line when there is room for it.
+fn read_lines(sender: &Sender<News>, go_on: &Receiver<()>) {
+    for line in io::stdin().lines() {
+        let news = line.map_or_else(|error| News::EndOfInput(Err(error)), News::Line);
+        if sender.send(news).is_err() || go_on.recv().is_err() {
+            return;
+        }
+    }
+    let _ = sender.send(News::EndOfInput(Ok(())));
 }
 
 /// Emits what a line says.
 fn say(client: &mut Client, now: Instant, socket: SocketId, line: &str) -> Result<(), Box<dyn Error>> {
     let (asks, line) = line.strip_prefix('?').map_or((false, line), |line| (true, line));
     let (name, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
-    if name.is_empty() {
-        return Ok(());
+    match name {
+        "" => return Ok(()),
+        "help" if rest.is_empty() && !asks => {
+            tell(HELP);
+            return Ok(());
+        }
+        _ => {}
     }
     let (args, attachments) = rest.rsplit_once(" | ").unwrap_or((rest, ""));
     let attachments: Vec<Vec<u8>> = attachments.split_whitespace().map(bytes).collect::<Result<_, _>>()?;
-    let args = attach(Args::new(args)?, attachments);
+    let args = Args::new(args).map_err(|_| r#"arguments are JSON with commas between: say "hello",7"#)?;
+    let args = attach(args, attachments);
     if asks {
         client.emit_with_ack(now, socket, name, args, Duration::from_secs(10))?;
     } else {
@@ -351,11 +477,18 @@ fn say(client: &mut Client, now: Instant, socket: SocketId, line: &str) -> Resul
     Ok(())
 }
 
+/// Prints a line. When nobody reads it, nobody has any use for the program.
+fn tell(line: impl Display) {
+    if writeln!(io::stdout(), "{line}").is_err() {
+        exit(1);
+    }
+}
+
 fn print_args(name: &str, args: &Args<'_>) {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let attachments: Vec<String> = args.attachments().iter().map(|bytes| hex(bytes)).collect();
     let bar = if attachments.is_empty() { "" } else { " | " };
-    println!("{name} {}{bar}{}", args.as_str(), attachments.join(" "));
+    tell(format_args!("{name} {}{bar}{}", args.as_str(), attachments.join(" ")));
 }
 
 fn bytes(hex: &str) -> Result<Vec<u8>, Box<dyn Error>> {
@@ -367,7 +500,7 @@ fn bytes(hex: &str) -> Result<Vec<u8>, Box<dyn Error>> {
 
 fn options() -> Result<(Config, Vec<String>, String), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
-    let (mut url, mut namespaces, mut auth) = ("http://127.0.0.1:8888".to_owned(), Vec::new(), String::new());
+    let (mut url, mut namespaces, mut auth) = (None, Vec::new(), String::new());
     let (mut transports, mut protocol, mut retries) = (Transports::ALL, Protocol::V5, 0);
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
@@ -384,14 +517,15 @@ fn options() -> Result<(Config, Vec<String>, String), Box<dyn Error>> {
             "--namespace" => namespaces.push(value()?),
             "--auth" => auth = value()?,
             "--retries" => retries = value()?.parse().map_err(|_| "--retries is a number")?,
-            _ if arg.starts_with("--") => return Err(format!("unknown option {arg}\n{USAGE}").into()),
-            _ => url = arg,
+            _ if arg.starts_with('-') => return Err(format!("unknown option {arg}\n{USAGE}").into()),
+            _ if url.is_some() => return Err(format!("a second URL: {arg}\n{USAGE}").into()),
+            _ => url = Some(arg),
         }
     }
     if namespaces.is_empty() {
         namespaces.push("/".into());
     }
-    let mut config = Config::new(&url)?;
+    let mut config = Config::new(url.as_deref().unwrap_or("http://127.0.0.1:8888"))?;
     if config.is_secure() {
         return Err("this example has no TLS".into());
     }

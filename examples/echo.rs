@@ -5,15 +5,21 @@
 use std::io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::exit;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant as Clock};
 
 use roomwire::{Instant, Stream, ws};
 
+const USAGE: &str = "usage: echo [--listen ADDR]";
+
 fn main() -> io::Result<()> {
-    let mut args = std::env::args().skip_while(|arg| arg != "--listen").skip(1);
-    let listener = TcpListener::bind(args.next().unwrap_or_else(|| "127.0.0.1:9001".into()))?;
+    let address = address();
+    let listener = TcpListener::bind(&address).unwrap_or_else(|error| {
+        eprintln!("cannot listen on {address}: {error}");
+        exit(1)
+    });
     println!("listening on {}", listener.local_addr()?);
     let config = Arc::new(ws::Config {
         #[cfg(feature = "deflate")]
@@ -27,6 +33,23 @@ fn main() -> io::Result<()> {
             // Mostly too many open files, which passes.
             eprintln!("{error}");
             thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+/// Where to listen, as the command line says.
+fn address() -> String {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match &args[..] {
+        [] => "127.0.0.1:9001".into(),
+        [option, address] if option == "--listen" => address.clone(),
+        [option] if option == "--help" => {
+            println!("{USAGE}");
+            exit(0)
+        }
+        _ => {
+            eprintln!("not understood: {}\n{USAGE}", args.join(" "));
+            exit(2)
         }
     }
 }

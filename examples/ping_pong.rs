@@ -9,6 +9,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::exit;
 use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant as Clock};
@@ -17,13 +18,14 @@ use roomwire::hub::{Config, ConnId, Event, Hub, Origins};
 use roomwire::socketio::{EventData, Packet, PacketType};
 use roomwire::{Instant, http, ws};
 
+const USAGE: &str = "usage: ping_pong [--count N]";
+
 /// What a browser sends at least; most send several times as much, with their cookies.
 const HEADERS: &str = "Host: 127.0.0.1\r\nUser-Agent: ping_pong\r\nAccept: */*\r\n";
 const KEY: &str = "cGluZyBwb25nIHBpbmcgcA==";
 
 fn main() -> io::Result<()> {
-    let mut args = std::env::args().skip_while(|arg| arg != "--count").skip(1);
-    let count = args.next().and_then(|count| count.parse().ok()).unwrap_or(u64::MAX);
+    let count = count();
     let origin = Clock::now();
     let now = || Instant::from(origin.elapsed());
 
@@ -71,6 +73,24 @@ fn main() -> io::Result<()> {
         server.hub.handle_timeout(now());
     }
     Ok(())
+}
+
+/// How often, as the command line says.
+fn count() -> u64 {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let count = match &args[..] {
+        [] => Some(u64::MAX),
+        [option, count] if option == "--count" => count.parse().ok(),
+        [option] if option == "--help" => {
+            println!("{USAGE}");
+            exit(0)
+        }
+        _ => None,
+    };
+    count.unwrap_or_else(|| {
+        eprintln!("not understood: {}\n{USAGE}", args.join(" "));
+        exit(2)
+    })
 }
 
 /// Carries what the client has queued to the server, and reads the answer; how many bytes went up and down.

@@ -29,6 +29,9 @@ use chat::Chat;
 use roomwire::hub::{Config, ConnId, ConnectError, Hub, Namespaces, Origins, Parser, Peer};
 use roomwire::{Instant, Stream};
 
+const USAGE: &str = "usage: server [--listen ADDR] [--lines ADDR] [--admin TOKEN] [--grace SECONDS] [--origin ORIGIN] \
+    [--parser json | msgpack]";
+
 /// What one read or write takes at the most.
 const BUFFER_BYTES: usize = 16 * 1024;
 
@@ -50,8 +53,9 @@ fn main() -> io::Result<()> {
     let hub = Hub::new(config, seed(), Instant::ORIGIN).map_err(io::Error::other)?;
     let server = Arc::new(Server {
         origin: Clock::now(),
-        state: Mutex::new(State { hub, chat: Chat::new(options.admin), peers: HashMap::new() }),
-        changed: Condvar::new(),
+        state: Mutex::new(State { hub, chat: Chat::new(options.admin), peers: HashMap::new(), alarm: None }),
+        earlier: Condvar::new(),
+        finished: Condvar::new(),
     });
 
     let timing = server.clone();
@@ -78,20 +82,38 @@ type Register = fn(&mut Hub, Instant, Peer) -> Result<ConnId, ConnectError>;
 struct Server {
     origin: Clock,
     state: Mutex<State>,
-    /// Told whenever the hub may want something else than before.
-    changed: Condvar,
+    /// There is a deadline before the `alarm`.
+    earlier: Condvar,
+    /// The hub was shut down, and the last connection is over.
+    finished: Condvar,
 }
 
 struct State {
     hub: Hub,
     chat: Chat,
     peers: HashMap<ConnId, Streams>,
+    /// When the thread that keeps the time wakes up by itself.
+    alarm: Option<Instant>,
 }
 
-/// The two ends of a connection on this side.
+/// A connection on this side. Its threads park when there is nothing to do; nobody else is woken for it.
 struct Streams {
     stream: Arc<TcpStream>,
+    reader: Thread,
     writer: Thread,
+}
+
+impl State {
+    /// Whether what the peer sends is to be read: there is room for it, or the stream is about to end.
+    fn may_read(&self, conn: ConnId) -> bool {
+        self.hub.wants_read(conn) || self.hub.stream(conn) != Stream::Open
+    }
+
+    fn wake_reader(&self, conn: ConnId) {
+        if let Some(peer) = self.peers.get(&conn).filter(|_| self.may_read(conn)) {
+            peer.reader.unpark();
+        }
+    }
 }
 
 impl Server {
@@ -125,29 +147,44 @@ impl Server {
         stream.set_nodelay(true)?;
         let address = stream.peer_addr()?;
         let stream = Arc::new(stream);
-        let (reading, writing) = (stream.clone(), stream.clone());
+        // The threads begin when they get the lock: by then they are known.
         let mut state = self.lock();
         let peer = Peer { address: Some(address), secure: false };
         let conn = register(&mut state.hub, self.now(), peer).map_err(io::Error::other)?;
         state.chat.connected(conn, address);
-        let (reader, writer) = (self.clone(), self.clone());
-        let writer = thread::Builder::new().spawn(move || writer.write(conn, writing))?.thread().clone();
-        state.peers.insert(conn, Streams { stream, writer });
-        thread::Builder::new().spawn(move || reader.read(conn, reading))?;
+        let started = self.start(conn, &stream);
+        match &started {
+            Ok((reader, writer)) => {
+                let (reader, writer) = (reader.clone(), writer.clone());
+                state.peers.insert(conn, Streams { stream, reader, writer });
+            }
+            // The one that was started ends by this.
+            Err(_) => {
+                let _ = stream.shutdown(Shutdown::Both);
+                state.hub.abort(self.now(), conn);
+            }
+        }
         self.settle(state);
-        Ok(())
+        started.map(drop)
+    }
+
+    fn start(self: &Arc<Self>, conn: ConnId, stream: &Arc<TcpStream>) -> io::Result<(Thread, Thread)> {
+        let run = |work: fn(&Self, ConnId, &TcpStream)| {
+            let (server, stream) = (self.clone(), stream.clone());
+            let started = thread::Builder::new().spawn(move || work(&server, conn, &stream));
+            started.map(|started| started.thread().clone())
+        };
+        Ok((run(Self::read)?, run(Self::write)?))
     }
 
     /// Passes what a peer sends to the hub.
-    fn read(&self, conn: ConnId, stream: Arc<TcpStream>) {
+    fn read(&self, conn: ConnId, mut stream: &TcpStream) {
         let mut buffer = vec![0; BUFFER_BYTES];
         loop {
-            let mut state = self.lock();
-            while state.hub.stream(conn) == Stream::Open && !state.hub.wants_read(conn) {
-                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            while !self.lock().may_read(conn) {
+                thread::park();
             }
-            drop(state);
-            let received = (&*stream).read(&mut buffer);
+            let received = stream.read(&mut buffer);
             let (mut state, now) = (self.lock(), self.now());
             match received {
                 Ok(0) => state.hub.receive_eof(now, conn),
@@ -169,7 +206,7 @@ impl Server {
     }
 
     /// Writes what the hub has for a peer, and ends the stream when it says so.
-    fn write(&self, conn: ConnId, stream: Arc<TcpStream>) {
+    fn write(&self, conn: ConnId, mut stream: &TcpStream) {
         let mut buffer = vec![0; BUFFER_BYTES];
         loop {
             let state = self.lock();
@@ -187,53 +224,62 @@ impl Server {
                 }
                 continue;
             }
-            let written = (&*stream).write(&buffer[..count]);
+            let written = stream.write(&buffer[..count]);
             let (mut state, now) = (self.lock(), self.now());
             match written {
                 Ok(count) => state.hub.sent(now, conn, count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => state.hub.abort(now, conn),
             }
+            // There may be room again for what the peer sends.
+            state.wake_reader(conn);
             self.settle(state);
         }
         // This ends the reading thread too.
         let _ = stream.shutdown(Shutdown::Both);
-        self.lock().peers.remove(&conn);
-        self.changed.notify_all();
+        let mut state = self.lock();
+        state.wake_reader(conn);
+        state.peers.remove(&conn);
+        self.settle(state);
     }
 
     /// After every call to the hub: takes the events that are left and wakes whoever has something to do.
     fn settle(&self, mut state: MutexGuard<'_, State>) {
-        let State { hub, chat, peers } = &mut *state;
+        let State { hub, chat, .. } = &mut *state;
         while let Some(event) = hub.poll_event() {
             chat.handle(hub, self.now(), event);
         }
-        while let Some(conn) = hub.poll_transmit() {
-            let Some(peer) = peers.get(&conn) else { continue };
-            if hub.stream(conn) == Stream::Closed && hub.outgoing_len(conn) == 0 {
+        while let Some(conn) = state.hub.poll_transmit() {
+            state.wake_reader(conn);
+            let Some(peer) = state.peers.get(&conn) else { continue };
+            if state.hub.stream(conn) == Stream::Closed && state.hub.outgoing_len(conn) == 0 {
                 // The writing thread may hang in a write that never ends.
                 let _ = peer.stream.shutdown(Shutdown::Both);
             }
             peer.writer.unpark();
         }
-        drop(state);
-        self.changed.notify_all();
+        if state.hub.poll_timeout().is_some_and(|due| state.alarm.is_none_or(|alarm| due < alarm)) {
+            self.earlier.notify_one();
+        }
+        if state.hub.is_finished() && state.peers.is_empty() {
+            self.finished.notify_one();
+        }
     }
 
     /// Does what is due, when it is due.
     fn keep_time(&self) {
         let mut state = self.lock();
         loop {
-            let due = state.hub.poll_timeout();
             let now = self.now();
-            if due.is_some_and(|due| due <= now) {
+            if state.hub.poll_timeout().is_some_and(|due| due <= now) {
                 state.hub.handle_timeout(now);
                 self.settle(state);
                 state = self.lock();
                 continue;
             }
-            let patience = due.map_or(Duration::from_secs(60), |due| due.saturating_since(now));
-            (state, _) = self.changed.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner);
+            state.alarm = state.hub.poll_timeout();
+            let patience = state.alarm.map_or(Duration::from_secs(60), |due| due.saturating_since(now));
+            (state, _) = self.earlier.wait_timeout(state, patience).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -245,7 +291,7 @@ impl Server {
         self.settle(state);
         let mut state = self.lock();
         while !state.hub.is_finished() || !state.peers.is_empty() {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.finished.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         exit(0);
     }
@@ -284,35 +330,34 @@ impl Options {
         };
         let mut args = std::env::args().skip(1);
         while let Some(name) = args.next() {
-            let value = args.next().unwrap_or_else(|| usage(&name));
+            let mut value = || args.next().unwrap_or_else(|| misused(&format!("{name} needs a value")));
             match name.as_str() {
-                "--listen" => options.listen = value,
-                "--lines" => options.lines = value,
-                "--admin" => options.admin = Some(value),
-                "--origin" => options.origin = Some(value),
-                "--parser" => match value.as_str() {
+                "--listen" => options.listen = value(),
+                "--lines" => options.lines = value(),
+                "--admin" => options.admin = Some(value()),
+                "--origin" => options.origin = Some(value()),
+                "--parser" => match value().as_str() {
                     "json" => options.parser = Parser::Json,
                     #[cfg(feature = "msgpack")]
                     "msgpack" => options.parser = Parser::MessagePack,
-                    _ => usage(&format!("--parser {value}")),
+                    _ => misused("--parser is json or, with the feature `msgpack`, msgpack"),
                 },
                 "--grace" => {
-                    let seconds = value.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-                    options.grace = seconds.unwrap_or_else(|| usage(&name));
+                    let seconds = value().parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+                    options.grace = seconds.unwrap_or_else(|| misused("--grace is a number of seconds"));
                 }
-                _ => usage(&name),
+                "--help" => {
+                    println!("{USAGE}");
+                    exit(0);
+                }
+                _ => misused(&format!("unknown option {name}")),
             }
         }
         options
     }
 }
 
-fn usage(wrong: &str) -> ! {
-    if wrong != "--help" {
-        eprintln!("{wrong}: not understood");
-    }
-    eprintln!(
-        "server [--listen ADDR] [--lines ADDR] [--admin TOKEN] [--grace SECONDS] [--origin ORIGIN] [--parser json|msgpack]"
-    );
+fn misused(wrong: &str) -> ! {
+    eprintln!("{wrong}\n{USAGE}");
     exit(2);
 }

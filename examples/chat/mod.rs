@@ -19,8 +19,10 @@ use serde_json::{Value, json};
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// What is answered to a line that is no packet.
 const LINES_HELP: &str = r#"not understood: 0 connects, then 2["event",arguments…], as 2["subscribe","news"]"#;
-/// The longest name of a person or a room.
+/// The longest name of a person, a room, a topic or an event.
 const NAME_CHARS_MAX: usize = 32;
+/// The longest text that is said or whispered.
+const TEXT_CHARS_MAX: usize = 4000;
 
 pub struct Chat {
     admin: Option<String>,
@@ -212,7 +214,7 @@ impl Chat {
     fn enter(&mut self, hub: &mut Hub, now: Instant, socket: SocketId, args: &Args<'_>) -> Answer {
         let (Enter { name, room },) = parse(args)?;
         let (name, room) = (name.trim(), room.trim());
-        let fits = |text: &str| (1..=NAME_CHARS_MAX).contains(&text.chars().count()) && !text.contains(':');
+        let fits = |name: &str| has_length("a name", name, NAME_CHARS_MAX).is_ok() && !name.contains(':');
         if !fits(name) || !fits(room) {
             return Err(format!("name and room have 1 to {NAME_CHARS_MAX} characters and no colon"));
         }
@@ -243,6 +245,7 @@ impl Chat {
     fn say(&self, hub: &mut Hub, now: Instant, socket: SocketId, args: &Args<'_>) -> Answer {
         let (from, room) = self.speaker(hub, socket)?;
         let (text,): (String,) = parse(args)?;
+        has_length("a text", &text, TEXT_CHARS_MAX)?;
         let said = json!({ "from": from, "room": room, "text": text });
         hub.emit(now, Target::room(room), "said", (said,)).map_err(|error| error.to_string())?;
         Ok(json!({ "ok": true }))
@@ -251,6 +254,7 @@ impl Chat {
     fn whisper(&self, hub: &mut Hub, now: Instant, socket: SocketId, args: &Args<'_>) -> Answer {
         let (from, _) = self.speaker(hub, socket)?;
         let (Whisper { to, text },) = parse(args)?;
+        has_length("a text", &text, TEXT_CHARS_MAX)?;
         let whispered = json!({ "from": from, "to": to, "text": text });
         let receipt = hub.emit(now, Target::user(&to), "whispered", (whispered,)).map_err(|error| error.to_string())?;
         match receipt.queued {
@@ -271,6 +275,7 @@ impl Chat {
 
 fn subscribe(hub: &mut Hub, now: Instant, socket: SocketId, args: &Args<'_>, join: bool) -> Answer {
     let (topic,): (String,) = parse(args)?;
+    has_length("a topic", &topic, NAME_CHARS_MAX)?;
     let room = format!("topic:{topic}");
     if join {
         hub.join(now, socket, &room).map_err(|error| error.to_string())?;
@@ -286,6 +291,8 @@ fn publish(hub: &mut Hub, now: Instant, socket: SocketId, args: &Args<'_>) -> An
     let (Some(topic), Some(event)) = (text(), text()) else {
         return Err("publish needs a topic and an event, both strings".into());
     };
+    has_length("a topic", &topic, NAME_CHARS_MAX)?;
+    has_length("an event", &event, NAME_CHARS_MAX)?;
     let room = format!("topic:{topic}");
     // What follows is passed on as it came.
     let receipt = hub.emit(now, Target::room(&room).except(socket), &event, args.skip(2));
@@ -301,6 +308,14 @@ fn stats(hub: &Hub) -> Value {
         "users": counts.users,
         "rooms": counts.rooms,
     })
+}
+
+/// What is empty, or longer than so many characters, is refused in words.
+fn has_length(what: &str, text: &str, chars_max: usize) -> Result<(), String> {
+    match text.chars().count() {
+        count if (1..=chars_max).contains(&count) => Ok(()),
+        _ => Err(format!("{what} has 1 to {chars_max} characters")),
+    }
 }
 
 fn parse<'a, T: Deserialize<'a>>(args: &'a Args<'_>) -> Result<T, String> {

@@ -21,7 +21,9 @@
  *
  * An event is sent at most once. What is emitted before the wire is online waits in a short queue.
  * A request that fails is rejected with an error whose `sent` tells whether it had gone out: if so,
- * nobody can know whether the server still saw it. Binary events are not spoken.
+ * nobody can know whether the server still saw it. Arguments are taken as they are at the call, as JSON:
+ * `undefined` and `NaN` become `null`, as with the official clients; for what has no form at all (a
+ * BigInt, a function, bytes: binary events are not spoken) there is a TypeError.
  */
 export class Roomwire {
   #options = {
@@ -64,12 +66,12 @@ export class Roomwire {
 
   /** Sends an event, or queues it until the wire is online. */
   emit(name, ...args) {
-    this.#submit({ name, args });
+    this.#submit(event(name, args));
   }
 
   /** Sends an event and resolves with the first argument of the server's answer. */
   request(name, ...args) {
-    return new Promise((resolve, reject) => this.#submit({ name, args, resolve, reject }));
+    return new Promise((resolve, reject) => this.#submit(event(name, args, resolve, reject)));
   }
 
   open() {
@@ -115,7 +117,7 @@ export class Roomwire {
     // These requests pass by the queue: they are what makes it safe to send the rest.
     const request = (name, ...args) =>
       new Promise((resolve, reject) => {
-        if (this.#socket === socket) this.#transmit({ name, args, resolve, reject });
+        if (this.#socket === socket) this.#transmit(event(name, args, resolve, reject));
         else reject(failure("the connection was lost", false));
       });
     try {
@@ -208,7 +210,8 @@ export class Roomwire {
     const socket = this.#socket;
     if (number !== "") {
       args.push((...answer) => {
-        if (this.#socket === socket) socket.send(`43${number}${JSON.stringify(answer)}`);
+        const data = encode(answer);
+        if (this.#socket === socket) socket.send(`43${number}${data}`);
       });
     }
     for (const handler of this.#handlers.get(name) ?? []) {
@@ -231,7 +234,7 @@ export class Roomwire {
     }
   }
 
-  #transmit({ name, args, resolve, reject }) {
+  #transmit({ data, resolve, reject }) {
     let number = "";
     if (resolve) {
       number = String(this.#nextNumber++);
@@ -247,7 +250,7 @@ export class Roomwire {
       );
       this.#answers.set(number, waiting);
     }
-    this.#socket.send(`42${number}${JSON.stringify([name, ...args])}`);
+    this.#socket.send(`42${number}${data}`);
   }
 
   #drop({ name, args, reject }, reason) {
@@ -258,6 +261,26 @@ export class Roomwire {
 
 function failure(reason, sent) {
   return Object.assign(new Error(reason), { sent });
+}
+
+/** What is to be sent, and who waits for an answer to it. */
+function event(name, args, resolve, reject) {
+  if (typeof name !== "string") throw new TypeError("the name of an event is a string");
+  return { name, args, data: encode([name, ...args]), resolve, reject };
+}
+
+/** Arguments as JSON; throws a TypeError for those that have no form in it. */
+function encode(args) {
+  for (const arg of args) {
+    if (typeof arg === "function") throw new TypeError("a function cannot be sent; for an answer there is request()");
+    if (typeof arg === "symbol") throw new TypeError("a symbol cannot be sent");
+  }
+  return JSON.stringify(args, (_, value) => {
+    if (value instanceof ArrayBuffer || ArrayBuffer.isView(value) || value instanceof Blob) {
+      throw new TypeError("bytes cannot be sent: binary events are not spoken");
+    }
+    return value;
+  });
 }
 
 /** Reads a frame into `[kind, number, data]`; throws if it is none that we can read. */

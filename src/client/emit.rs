@@ -360,8 +360,7 @@ impl Client {
     }
 
     fn has_room(&self, body: &Body) -> bool {
-        let queued = self.engine.as_ref().map_or(0, |engine| engine.queued_bytes());
-        queued.saturating_add(body.bytes()) <= self.shared.config.limits.outbox_bytes_max
+        self.queued_bytes().saturating_add(body.bytes()) <= self.shared.config.limits.outbox_bytes_max
     }
 
     /// The name of a namespace, without the query that protocol 4 puts behind it.

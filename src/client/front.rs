@@ -270,6 +270,15 @@ impl Client {
         }
     }
 
+    /// How many bytes the session has to send that no stream has taken yet, on any transport: what
+    /// [`outbox_bytes_max`](super::Limits::outbox_bytes_max) limits. Who emits only while they are few never meets that limit. On
+    /// long polling they may take long: [`close`](Self::close) sends what it can within
+    /// [`close_timeout`](Config::close_timeout).
+    #[must_use]
+    pub fn queued_bytes(&self) -> usize {
+        self.engine.as_ref().map_or(0, Engine::queued_bytes)
+    }
+
     /// Whether it is worth while to read from a stream.
     #[must_use]
     pub fn wants_read(&self, stream: StreamId) -> bool {

@@ -45,6 +45,25 @@ fn bodies_are_gathered() {
     assert_eq!(world.post().body(), "42[\"e\",3]\u{1e}42[\"e\",4]");
 }
 
+/// What waits for the next body is queued; so is a body that no stream has taken yet.
+#[test]
+fn what_is_queued_is_known() {
+    let (mut world, socket, _get) = World::polling(config(POLLING), OPEN);
+    assert_eq!(world.client.queued_bytes(), 0);
+    world.client.emit(world.now, socket, "e", ("x".repeat(1000),)).unwrap();
+    assert!((1000..1100).contains(&world.client.queued_bytes()), "{}", world.client.queued_bytes());
+    world.turn();
+    let post = world.post();
+    assert_eq!(world.client.queued_bytes(), 0);
+    world.emit(socket, "e", ("x".repeat(2000),));
+    assert!((2000..2100).contains(&world.client.queued_bytes()), "{}", world.client.queued_bytes());
+    world.answer(&post, "ok");
+    let post = world.post();
+    assert_eq!(world.client.queued_bytes(), 0);
+    world.answer(&post, "ok");
+    assert_eq!(world.client.queued_bytes(), 0);
+}
+
 #[test]
 fn bodies_are_no_longer_than_the_server_takes() {
     let open = r#"0{"sid":"SID","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":110}"#;

@@ -3,6 +3,7 @@
 pub mod asynchronous;
 pub mod echo;
 pub mod hub_service;
+pub mod options;
 pub mod readiness;
 pub mod tls;
 
@@ -19,16 +20,6 @@ static ORIGIN: LazyLock<Clock> = LazyLock::new(Clock::now);
 /// What time it is.
 pub fn now() -> Instant {
     Instant::from(ORIGIN.elapsed())
-}
-
-/// The value that follows an option on the command line.
-pub fn option(name: &str) -> Option<String> {
-    std::env::args().skip_while(|arg| arg != name).nth(1)
-}
-
-/// Where to listen.
-pub fn listen_address() -> String {
-    option("--listen").unwrap_or_else(|| "127.0.0.1:9001".into())
 }
 
 /// As much of what is to be written as one call takes, and how many of the slices are filled.

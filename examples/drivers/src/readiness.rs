@@ -3,7 +3,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem::replace;
-use std::net::{Shutdown, SocketAddr};
+use std::net::{Shutdown, SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
 use mio::event::Event;
@@ -32,7 +32,8 @@ pub struct Door {
 
 impl Door {
     /// A listener with room for a burst: with the 128 places of `TcpListener::bind`, clients wait a second to try again.
-    pub fn listen(address: SocketAddr, registry: &Registry) -> io::Result<Self> {
+    pub fn listen(address: &str, registry: &Registry) -> io::Result<Self> {
+        let address = address.to_socket_addrs()?.next().ok_or(ErrorKind::AddrNotAvailable)?;
         let socket = RawSocket::new(Domain::for_address(address), Type::STREAM, None)?;
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;

@@ -57,6 +57,25 @@ export const checks = [
     }
   }],
 
+  ['a text that is too long is told to who wrote it, and not lost', async (scene) => {
+    const [ann, bob] = await scene.members('ann', 'bob');
+    const long = 'x'.repeat(4001);
+    // The field cuts what is typed or pasted; a script is not held up by that.
+    const say = async (text) => {
+      await ann.page.locator('#text').evaluate((field, text) => (field.value = text), text);
+      await ann.page.press('#text', 'Enter');
+    };
+    await say(long);
+    await ann.page.locator('#log li[data-kind="error"]').waitFor();
+    assert.deepEqual(await ann.texts('error'), [`Not sent, a text has 1 to 4000 characters: ${long}`]);
+    await say(`/w ${bob.name} ${long}`);
+    await ann.page.locator('#log li[data-kind="error"]').nth(1).waitFor();
+    await ann.say('short');
+    await bob.reads('said', ann, 'short');
+    assert.deepEqual(await bob.texts('said'), ['short']);
+    assert.deepEqual(await bob.texts('whispered'), []);
+  }],
+
   ['what people write is shown as text, and runs nowhere', async (scene) => {
     const [ann, bob] = await scene.members('ann', 'bob');
     const attack = `<img src=/nowhere onerror="document.title='taken'"><script>document.title='taken'</script>`;

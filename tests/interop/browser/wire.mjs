@@ -120,6 +120,82 @@ export const checks = [
     assert.deepEqual(await page.evaluate(() => heard), [['x', { y: 1 }]]);
   }],
 
+  ['wire: what JSON has no word for goes as null, as with the official clients', async (scene) => {
+    const { page, far } = await stage(scene);
+    await far.welcome();
+    await state(page, 'online');
+    await page.evaluate(() => {
+      wire.emit('odd', undefined, NaN, Infinity, [undefined], { left: undefined }, new Date(0));
+      wire.on('question', (reply) => reply(undefined, NaN));
+    });
+    await far.expect('42["odd",null,null,null,[null],{},"1970-01-01T00:00:00.000Z"]');
+    far.send('420["question"]');
+    await far.expect('430[null,null]');
+  }],
+
+  ['wire: what cannot be sent throws at once, online and not, and costs nothing else', async (scene) => {
+    const { page, far } = await stage(scene);
+    const outcomes = () => page.evaluate(async () => {
+      const circle = {};
+      circle.self = circle;
+      const wrong = {
+        bigint: [1n], circle: [circle], function: [() => {}], symbol: [Symbol('s')],
+        bytes: [new Uint8Array(2)], 'deep bytes': [{ at: [new ArrayBuffer(2)] }], file: [new Blob(['x'])],
+      };
+      const told = [];
+      const tell = (title, error) => told.push(`${title}: ${error?.constructor.name}, ${error?.message.split('\n')[0]}`);
+      for (const [title, args] of Object.entries(wrong)) {
+        try {
+          wire.emit('wrong', ...args);
+          tell(title);
+        } catch (error) {
+          tell(title, error);
+        }
+        tell(`request, ${title}`, await wire.request('wrong', ...args).catch((error) => error));
+      }
+      for (const name of [undefined, 7, Symbol('s')]) {
+        try {
+          wire.emit(name);
+          tell(String(name));
+        } catch (error) {
+          tell(String(name), error);
+        }
+      }
+      return told;
+    });
+    const expected = [
+      ['bigint', 'Do not know how to serialize a BigInt'],
+      ['circle', 'Converting circular structure to JSON'],
+      ['function', 'a function cannot be sent; for an answer there is request()'],
+      ['symbol', 'a symbol cannot be sent'],
+      ['bytes', 'bytes cannot be sent: binary events are not spoken'],
+      ['deep bytes', 'bytes cannot be sent: binary events are not spoken'],
+      ['file', 'bytes cannot be sent: binary events are not spoken'],
+    ].flatMap(([title, message]) => [`${title}: TypeError, ${message}`, `request, ${title}: TypeError, ${message}`]);
+    expected.push(...['undefined', '7', 'Symbol(s)'].map((name) => `${name}: TypeError, the name of an event is a string`));
+    assert.deepEqual(await outcomes(), expected);
+    await page.evaluate(() => wire.emit('good', 1));
+    await far.welcome();
+    await far.expect('42["good",1]');
+    await state(page, 'online');
+    assert.deepEqual(await outcomes(), expected);
+    page.evaluate(() => wire.request('good', 2)).catch(() => {});
+    await far.expect('420["good",2]');
+    assert.deepEqual(await states(page), ['connecting', 'online']);
+  }],
+
+  ['wire: what is queued is sent as it was when it was emitted', async (scene) => {
+    const { page, far } = await stage(scene);
+    await page.evaluate(() => {
+      const growing = [1];
+      wire.emit('list', growing);
+      growing.push(2n);
+    });
+    await far.welcome();
+    await far.expect('42["list",[1]]');
+    await state(page, 'online');
+  }],
+
   ['wire: a fault in a handler costs neither the connection nor the other handlers', async (scene) => {
     const { page, far } = await stage(scene);
     await far.welcome();

@@ -159,6 +159,9 @@ const scenarios = {
     },
 };
 
+// Before the end of its input.
+scenarios["the server disconnects"].code = 1;
+
 const namespaces = {
     async "a namespace with a token"(client) {
         await greeted(client, "/admin");
@@ -186,7 +189,7 @@ const servers = {
 let failed = 0;
 let passed = 0;
 
-async function check(name, run, context, args, code = 0) {
+async function check(name, run, context, args, code = run.code ?? 0) {
     const title = `${context.server}, ${context.transport}: ${name}`;
     if (!title.includes(only)) return;
     const client = new Program(process.env.ROOMWIRE_CLIENT, args);
@@ -236,7 +239,7 @@ for (const [server, [command, args]] of Object.entries(servers)) {
         const [good, bad] = Object.entries(namespaces);
         const token = server === "server-2" ? ["/admin?token=secret"] : ["/admin", "--auth", '{"token":"secret"}'];
         await check(good[0], good[1], context, [...options, "--namespace", ...token]);
-        await check(bad[0], bad[1], context, [...options, "--namespace", "/admin"]);
+        await check(bad[0], bad[1], context, [...options, "--namespace", "/admin"], 1);
         await check("events are sent until acknowledged", async (client) => {
             await greeted(client);
             client.say('?echo 1');
@@ -260,7 +263,7 @@ for (const [server, [command, args]] of Object.entries(servers)) {
     if (server === "server-4") {
         await check("a namespace that is not there", async (client) => {
             await client.until("# refused: Invalid namespace");
-        }, { server, transport: "both" }, [url, "--namespace", "/nope"]);
+        }, { server, transport: "both" }, [url, "--namespace", "/nope"], 1);
     }
     const refused = ["--namespace", "/admin", ...(server === "server-2" ? ["--protocol", "4"] : [])];
     await check("what cannot be sent is told", async (client) => {

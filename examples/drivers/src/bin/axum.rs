@@ -25,7 +25,8 @@ use axum::serve::ListenerExt;
 use chat::Chat;
 use drivers::asynchronous::drive;
 use drivers::hub_service::{Application, HubService, from_axum, respond};
-use drivers::{listen_address, now, option};
+use drivers::now;
+use drivers::options::{Options, listening};
 use hyper_util::rt::TokioIo;
 use roomwire::Instant;
 use roomwire::hub::{Config, ConnId, Event, Hub, Namespaces, Origins, Peer};
@@ -53,12 +54,13 @@ impl Application for Chat {
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
-    let listener = TcpListener::bind(listen_address()).await?;
-    let address = listener.local_addr()?;
-    let service = start()?;
-    println!("listening on http://{address}");
-    if let Some(address) = option("--raw") {
-        let listener = TcpListener::bind(address).await?;
+    let known = [("--raw", "ADDR"), ("--lines", "ADDR"), ("--admin", "TOKEN"), ("--grace", "SECONDS")];
+    let options = Options::parse("axum", &known);
+    let listener = bind(options.listen()).await;
+    let service = start(&options)?;
+    println!("listening on http://{}", listener.local_addr()?);
+    if let Some(address) = options.value("--raw") {
+        let listener = bind(address).await;
         println!("byte streams on {}", listener.local_addr()?);
         let service = service.clone();
         tokio::spawn(accept(listener, move |stream, peer| {
@@ -66,8 +68,8 @@ async fn main() -> io::Result<()> {
             async move { service.serve(stream, peer).await }
         }));
     }
-    if let Some(address) = option("--lines") {
-        let listener = TcpListener::bind(address).await?;
+    if let Some(address) = options.value("--lines") {
+        let listener = bind(address).await;
         println!("lines on {}", listener.local_addr()?);
         let service = service.clone();
         tokio::spawn(accept(listener, move |stream, peer| {
@@ -94,18 +96,21 @@ async fn main() -> io::Result<()> {
     Ok(())
 }
 
+async fn bind(address: &str) -> TcpListener {
+    listening(address, TcpListener::bind(address).await)
+}
+
 /// The hub and its chat.
-fn start() -> io::Result<Service> {
+fn start(options: &Options) -> io::Result<Service> {
     // Nobody is known by a cookie here, so that a page from elsewhere can do nothing that a program could not.
     let mut config = Config::new(Origins::Any);
-    let admin = option("--admin");
+    let admin = options.value("--admin").map(str::to_owned);
     config.namespaces = Namespaces::Listed(match admin {
         Some(_) => vec!["/".into(), "/admin".into()],
         None => vec!["/".into()],
     });
-    if let Some(grace) = option("--grace") {
-        let seconds = grace.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        config.away_timeout = seconds.ok_or_else(|| io::Error::other("--grace wants seconds"))?;
+    if let Some(grace) = options.seconds("--grace") {
+        config.away_timeout = grace;
     }
     Service::start(config, Chat::new(admin)).map_err(io::Error::other)
 }

@@ -13,8 +13,9 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use drivers::options::{Options, listening};
 use drivers::readiness::{BURST, DOOR, Door, Found, Socket};
-use drivers::{listen_address, now, option, seed};
+use drivers::{now, seed};
 use mio::net::TcpStream;
 use mio::{Events, Poll, Registry};
 use roomwire::hub::{Config, ConnId, Event, Hub, Origins, Peer, Plain, Target};
@@ -26,9 +27,9 @@ const ROOM: &str = "all";
 
 fn main() -> io::Result<()> {
     rlimit::increase_nofile_limit(u64::MAX)?;
-    let address: SocketAddr = listen_address().parse().map_err(io::Error::other)?;
+    let options = Options::parse("hub_mio", &[("--ping-interval", "SECONDS")]);
     let poll = Poll::new()?;
-    let door = Door::listen(address, poll.registry())?;
+    let door = listening(options.listen(), Door::listen(options.listen(), poll.registry()));
     println!("listening on {}", door.address()?);
     let mut config = Config::new(Origins::Any);
     config.plain = vec![Plain::engine_io("/engine.io/", "/")];
@@ -36,10 +37,10 @@ fn main() -> io::Result<()> {
     config.away_timeout = Duration::ZERO;
     // All of a read may stand behind a request that waits.
     config.http.pipelined_bytes_max = BUFFER_BYTES;
-    if let Some(seconds) = option("--ping-interval") {
-        config.engine.ping_interval = Duration::from_secs(seconds.parse().map_err(io::Error::other)?);
+    if let Some(interval) = options.seconds("--ping-interval") {
+        config.engine.ping_interval = interval;
     }
-    let hub = Hub::new(config, seed(), now()).map_err(io::Error::other)?;
+    let hub = Hub::new(config, seed(), now()).unwrap_or_else(|error| options.misused(error));
     let (clients, keys, ready) = (Slab::new(), HashMap::default(), Vec::new());
     Server { poll, door, hub, clients, keys, ready, buffer: vec![0; BUFFER_BYTES] }.run()
 }

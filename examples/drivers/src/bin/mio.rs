@@ -10,12 +10,12 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io::{self, ErrorKind};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use drivers::options::{Options, listening};
 use drivers::readiness::{BURST, DOOR, Door, Found, Socket};
-use drivers::{echo, listen_address, now};
+use drivers::{echo, now};
 use mio::net::TcpStream;
 use mio::{Events, Poll, Registry};
 use roomwire::{Instant, Stream, ws};
@@ -26,9 +26,9 @@ const OUTGOING_BYTES: usize = 64 * 1024;
 
 fn main() -> io::Result<()> {
     rlimit::increase_nofile_limit(u64::MAX)?;
-    let address: SocketAddr = listen_address().parse().map_err(io::Error::other)?;
+    let options = Options::parse("mio", &[]);
     let poll = Poll::new()?;
-    let door = Door::listen(address, poll.registry())?;
+    let door = listening(options.listen(), Door::listen(options.listen(), poll.registry()));
     println!("listening on {}", door.address()?);
     let server = Server {
         poll,

@@ -12,23 +12,26 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use drivers::options::{Options, fail, listening};
 use drivers::tls::{Arrived, Tls};
-use drivers::{echo, gather, listen_address, now, option};
+use drivers::{echo, gather, now};
 use roomwire::{Stream, ws};
 use rustls::{ServerConfig, ServerConnection};
 
 fn main() -> Result<(), Box<dyn Error>> {
+    let options = Options::parse("tls", &[("--certificate", "FILE")]);
     let names = ["localhost", "127.0.0.1", "::1"].map(String::from);
     let made = rcgen::generate_simple_self_signed(names)?;
-    if let Some(path) = option("--certificate") {
-        std::fs::write(path, made.cert.pem())?;
+    if let Some(path) = options.value("--certificate") {
+        std::fs::write(path, made.cert.pem())
+            .unwrap_or_else(|error| fail(format_args!("cannot write {path}: {error}")));
     }
     let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
     let tls = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![made.cert.into()], key.into())?;
     let tls = Arc::new(tls);
     let config = Arc::new(ws::Config::default());
 
-    let listener = TcpListener::bind(listen_address())?;
+    let listener = listening(options.listen(), TcpListener::bind(options.listen()));
     println!("listening on {}", listener.local_addr()?);
     for stream in listener.incoming() {
         let (tls, config) = (tls.clone(), config.clone());

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use drivers::asynchronous::drive;
-use drivers::{listen_address, now};
+use drivers::now;
+use drivers::options::{Options, listening};
 use futures_timer::Delay;
 use roomwire::ws;
 use tokio::net::TcpListener;
@@ -19,7 +20,8 @@ fn main() -> io::Result<()> {
 }
 
 async fn serve() -> io::Result<()> {
-    let listener = TcpListener::bind(listen_address()).await?;
+    let options = Options::parse("tokio", &[]);
+    let listener = listening(options.listen(), TcpListener::bind(options.listen()).await);
     println!("listening on {}", listener.local_addr()?);
     let config = Arc::new(ws::Config::default());
     loop {

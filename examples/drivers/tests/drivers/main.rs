@@ -2,6 +2,7 @@
 
 mod chat;
 mod http2;
+mod options;
 mod peer;
 mod server;
 

@@ -7,6 +7,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub const NAMES: [&str; 4] = ["tokio", "axum", "tls", "mio"];
 
+/// Where a driver is.
+pub fn program(name: &str) -> &'static str {
+    match name {
+        "tokio" => env!("CARGO_BIN_EXE_tokio"),
+        "axum" => env!("CARGO_BIN_EXE_axum"),
+        "tls" => env!("CARGO_BIN_EXE_tls"),
+        "hub_mio" => env!("CARGO_BIN_EXE_hub_mio"),
+        "ws_client" => env!("CARGO_BIN_EXE_ws_client"),
+        _ => env!("CARGO_BIN_EXE_mio"),
+    }
+}
+
 /// A driver that runs on a port of its own.
 pub struct Server {
     pub name: &'static str,
@@ -38,15 +50,12 @@ impl Server {
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         let nth = STARTED.fetch_add(1, Ordering::Relaxed);
         let certificate = std::env::temp_dir().join(format!("drivers-{}-{nth}.pem", std::process::id()));
-        let program = match name {
-            "tokio" => env!("CARGO_BIN_EXE_tokio"),
-            "axum" => env!("CARGO_BIN_EXE_axum"),
-            "tls" => env!("CARGO_BIN_EXE_tls"),
-            "hub_mio" => env!("CARGO_BIN_EXE_hub_mio"),
-            _ => env!("CARGO_BIN_EXE_mio"),
-        };
+        let program = program(name);
         let mut command = Command::new("sh");
-        command.args(["-c", script, program, "--listen", "127.0.0.1:0", "--certificate"]).arg(&certificate);
+        command.args(["-c", script, program, "--listen", "127.0.0.1:0"]);
+        if name == "tls" {
+            command.arg("--certificate").arg(&certificate);
+        }
         if name == "axum" {
             command.args(["--raw", "127.0.0.1:0", "--lines", "127.0.0.1:0", "--grace", "1"]);
         }

@@ -27,6 +27,10 @@ use threads::{Report, Wire};
 const UNWRITTEN_BYTES_MAX: usize = 64 * 1024;
 
 fn main() -> ExitCode {
+    if std::env::args().skip(1).any(|arg| arg == "--help") {
+        println!("{USAGE}");
+        return ExitCode::SUCCESS;
+    }
     let options = Options::parse().unwrap_or_else(|error| {
         eprintln!("{error}\n{USAGE}");
         std::process::exit(2);
