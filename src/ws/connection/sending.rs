@@ -55,10 +55,12 @@ impl Connection {
         self.clock(now);
         let message = message.into();
         self.require_turn(message.as_bytes().len())?;
-        if message.as_bytes().len() <= SHORT_BYTES_MAX && self.extras.is_none() {
+        if self.extras.is_some() {
+            self.write_changed(message);
+        } else if message.as_bytes().len() <= SHORT_BYTES_MAX {
             self.write_short(&message);
         } else {
-            self.write_any(message);
+            self.write_message(message.opcode(), true, message);
         }
         Ok(())
     }
@@ -306,9 +308,9 @@ impl Connection {
         self.watch_writes();
     }
 
-    /// The same for all other messages; apart, so that it does not burden the way of most.
+    /// Queues a message that may have to be masked or compressed; apart, so that it does not burden the way of most.
     #[inline(never)]
-    fn write_any(&mut self, message: Message<'_>) {
+    fn write_changed(&mut self, message: Message<'_>) {
         let payload = message.as_bytes();
         match self.extras.as_deref_mut() {
             Some(Extras { masks: Some(entropy), deflate: None, .. }) if payload.len() <= SHORT_BYTES_MAX => {
