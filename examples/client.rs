@@ -17,11 +17,12 @@
 //! may be piped in as one likes.
 //!
 //! At the end of the input the client says goodbye, once everything is sent and acknowledged that is to be, and ends with 0. It
-//! ends with 1 where that cannot be, or the server refuses it, sends it away or is not there; with 2 if the command line was not
-//! understood.
+//! ends with 1 where that cannot be, or the server refuses it, sends it away or is not there. What was said without asking for an
+//! answer may be lost with a connection: then it ends with 1 too, unless there are `--retries`. With 2 it ends if
+//! the command line was not understood.
 //!
-//! What waits has threads: each byte stream one that opens and reads it and one that writes, the standard input one. Everything
-//! else happens in the main thread.
+//! What waits has threads: each byte stream one that opens it, then one that reads and one that writes; the standard input one.
+//! Everything else happens in the main thread.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -105,6 +106,7 @@ fn run() -> Result<bool, Box<dyn Error>> {
         input_ended: false,
         end_at: None,
         was_connected: false,
+        unsure: false,
         stage: Stage::Open,
         failed: false,
     };
@@ -141,6 +143,8 @@ struct Driver {
     end_at: Option<Instant>,
     /// Whether the namespace was connected in this session.
     was_connected: bool,
+    /// Whether something was said in this session of which nobody will tell whether it arrived.
+    unsure: bool,
     stage: Stage,
     /// Whether something could not be sent, was not acknowledged, or the conversation did not end as it should.
     failed: bool,
@@ -184,7 +188,7 @@ impl Driver {
         let Some(line) = self.line.take() else { return };
         let now = self.now();
         match say(&mut self.client, now, self.socket, &line) {
-            Ok(()) => {}
+            Ok(()) => self.unsure |= !line.starts_with('?') && self.client.config().retries == 0,
             Err(error) if matches!(error.downcast_ref(), Some(EmitError::Full | EmitError::TooManyAcks)) => {
                 self.line = Some(line);
                 return;
@@ -296,6 +300,9 @@ impl Driver {
 
     /// Whether the namespace is going to be connected, and everything arrives.
     fn follow(&mut self, event: &Event<'_>) {
+        if matches!(event, Event::Closed { .. }) && self.stage == Stage::Open {
+            self.failed |= take(&mut self.unsure);
+        }
         let stage = match event {
             Event::Connected { socket, .. } if *socket == self.socket => {
                 self.was_connected = true;
@@ -401,6 +408,20 @@ impl Wire {
     }
 }
 
+fn open(address: &str) -> io::Result<TcpStream> {
+    let mut last = io::Error::other("no address");
+    for address in address.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, Duration::from_secs(20)) {
+            Ok(tcp) => {
+                tcp.set_nodelay(true)?;
+                return Ok(tcp);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
 /// Reads until the end, each time when there is room.
 fn read_stream(stream: StreamId, mut tcp: TcpStream, go_on: &Receiver<()>, sender: &Sender<News>) {
     let mut buffer = vec![0; 64 * 1024];
@@ -418,20 +439,7 @@ fn read_stream(stream: StreamId, mut tcp: TcpStream, go_on: &Receiver<()>, sende
     }
 }
 
-fn open(address: &str) -> io::Result<TcpStream> {
-    let mut last = io::Error::other("no address");
-    for address in address.to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, Duration::from_secs(20)) {
-            Ok(tcp) => {
-                tcp.set_nodelay(true)?;
-                return Ok(tcp);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
-}
-
+/// Writes what it gets, and tells when the kernel has taken it.
 fn write_stream(stream: StreamId, mut tcp: TcpStream, unwritten: &Receiver<Vec<u8>>, sender: &Sender<News>) {
     for bytes in unwritten {
         let written = tcp.write_all(&bytes).is_ok();

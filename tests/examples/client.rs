@@ -151,6 +151,37 @@ fn all_that_is_piped_is_posted_before_goodbye() {
     assert_eq!(piping.join().unwrap().1, Some(0));
 }
 
+/// The first connection ends when so many bytes have gone up, all others are passed on.
+fn cut_once(server: SocketAddr, after: u64) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut left = Some(after);
+        while let Ok((mut near, _)) = listener.accept() {
+            let mut far = connect(server);
+            let (mut back, mut to) = (far.try_clone().unwrap(), near.try_clone().unwrap());
+            thread::spawn(move || std::io::copy(&mut back, &mut to));
+            let left = left.take().unwrap_or(u64::MAX);
+            thread::spawn(move || {
+                let _ = std::io::copy(&mut Read::by_ref(&mut near).take(left), &mut far);
+                let _ = (near.shutdown(Shutdown::Both), far.shutdown(Shutdown::Both));
+            });
+        }
+    });
+    address
+}
+
+/// It comes back and says the rest; but what was on its way is lost.
+#[test]
+fn what_is_lost_with_a_connection_is_no_success() {
+    let mut server = Program::start("server", &["--listen", "127.0.0.1:0", "--lines", "127.0.0.1:0"]);
+    let url = format!("http://{}", cut_once(server.address("listening on http://"), 1 << 20));
+    let padding = "x".repeat(500);
+    let (printed, code) = pipe(&["--websocket", &url], (0..20_000).map(|nth| format!(r#"typing {nth},"{padding}""#)));
+    assert_eq!(printed.lines().filter(|line| *line == "# connected /").count(), 2, "{printed}");
+    assert_eq!(code, Some(1), "{printed}");
+}
+
 #[test]
 fn what_it_ends_with() {
     let mut server = Program::start("server", &["--listen", "127.0.0.1:0", "--lines", "127.0.0.1:0"]);

@@ -161,6 +161,8 @@ const scenarios = {
 
 // Before the end of its input.
 scenarios["the server disconnects"].code = 1;
+// Nobody tells whether all of it had arrived.
+scenarios["the transport ends, and the client comes back"].code = 1;
 
 const namespaces = {
     async "a namespace with a token"(client) {
