@@ -13,6 +13,8 @@ mod deflate;
 #[cfg(feature = "deflate")]
 mod deflate_pieces;
 mod in_place;
+#[cfg(feature = "deflate")]
+mod inflate;
 mod lent;
 mod misuse;
 mod mutation;
