@@ -152,7 +152,7 @@ impl Naive<'_> {
                     let length = LENGTHS.get(place)? + self.bits(extra)?;
                     let code = self.symbol(distances).filter(|code| *code < 30)?;
                     let extra = (code / 2).saturating_sub(1);
-                    let least = if code < 4 { code + 1 } else { (2 + code % 2 << extra) + 1 };
+                    let least = if code < 4 { code + 1 } else { ((2 + code % 2) << extra) + 1 };
                     let distance = least + self.bits(extra)?;
                     for _ in 0..length {
                         let from = self.window.len().checked_sub(distance)?;
