@@ -14,6 +14,8 @@ mod deflate;
 mod deflate_pieces;
 mod direct;
 mod in_place;
+#[cfg(feature = "deflate")]
+mod inflate;
 mod lent;
 mod misuse;
 mod mutation;

@@ -31,13 +31,24 @@ pub(in crate::ws) struct Inflater {
     no_context_takeover: bool,
     /// Made when the first byte comes.
     state: Option<Decompress>,
-    /// Whether what was taken last of the message ends with a final block.
-    finished: bool,
+    reached: Reached,
+}
+
+/// How far the message is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Reached {
+    /// Nothing of it is taken. A final block that ends now is of the message before.
+    #[default]
+    Nothing,
+    /// It goes on, or ends with what the sender left out.
+    Block,
+    /// A final block has ended, and nothing is taken behind it.
+    Final,
 }
 
 impl Inflater {
     pub(super) const fn new(window_bits: u8, no_context_takeover: bool) -> Self {
-        Self { window_bits, no_context_takeover, state: None, finished: false }
+        Self { window_bits, no_context_takeover, state: None, reached: Reached::Nothing }
     }
 
     /// Inflates the next piece of a message, until it is all taken or `out` is full.
@@ -52,7 +63,12 @@ impl Inflater {
             let progress = (state.total_in().saturating_sub(before.0), state.total_out().saturating_sub(before.1));
             taken = taken.saturating_add(usize::try_from(progress.0).unwrap_or(usize::MAX));
             given = given.saturating_add(usize::try_from(progress.1).unwrap_or(usize::MAX));
-            self.finished = status == Ok(Status::StreamEnd) || self.finished && progress.0 == 0;
+            self.reached = match (self.reached, status) {
+                (Reached::Nothing, _) if progress.0 == 0 => Reached::Nothing,
+                (_, Ok(Status::StreamEnd)) => Reached::Final,
+                (Reached::Final, _) if progress.0 == 0 => Reached::Final,
+                _ => Reached::Block,
+            };
             let valid = match status {
                 Ok(Status::StreamEnd) => {
                     // A final block ends the stream, not the message (section 7.2.3.4): what follows is another stream.
@@ -77,7 +93,7 @@ impl Inflater {
     /// # Errors
     /// If the message may not end here.
     pub(in crate::ws) fn end_message(&mut self) -> Result<(), Error> {
-        if !core::mem::take(&mut self.finished) {
+        if core::mem::take(&mut self.reached) != Reached::Final {
             let Some(state) = &mut self.state else { return Err(Error::InvalidDeflate) };
             let before = (state.total_in(), state.total_out());
             // Stops at the end of a block, before what stands behind it.

@@ -1,8 +1,8 @@
 //! `permessage-deflate` (RFC 7692): compression of messages.
 //!
 //! It is off unless [`Config::deflate`](super::Config::deflate) is set, for two reasons. It costs memory: a window and tables of up to
-//! about half a megabyte for a connection that is active, given back while it is idle where the negotiation allows: when the
-//! ping is due ([`Config::ping_interval`](super::Config::ping_interval)), so never where there is none. And
+//! about half a megabyte for a connection that is active, given back when it is over, and while it is idle where the negotiation
+//! allows: when the ping is due ([`Config::ping_interval`](super::Config::ping_interval)), so never where there is none. And
 //! where one context holds both a secret and text that somebody else chose, the size of what is sent tells of the
 //! secret (the CRIME and BREACH attacks): leave it off there, or send those messages with
 //! [`Connection::send_plain`](super::Connection::send_plain).
