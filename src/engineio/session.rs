@@ -62,7 +62,7 @@ impl fmt::Debug for Sid {
 /// A session: its identity, its revision, and its heartbeat.
 ///
 /// In revision 4 the server pings one interval after the session's opening and after each pong. The pong is due a time-out after
-/// its ping was due; or after it was sent, if that was later by more than an eighth of the time-out. In revision 3 the client
+/// its ping was due; or after it was written, if that was later by more than an eighth of the time-out. In revision 3 the client
 /// pings, and the server waits for an interval and a time-out.
 #[derive(Clone, Debug)]
 pub struct Session {
@@ -205,11 +205,19 @@ impl Session {
             return Some(Due::Expired);
         }
         self.awaits_pong = true;
-        // A driver that comes a little late makes no session live longer; a ping that went out much later than it was due leaves
-        // the client the time to answer it.
-        let is_prompt = now.saturating_since(self.deadline).saturating_mul(LATE_PART) <= config.ping_timeout;
-        self.deadline = if is_prompt { self.deadline } else { now }.saturating_add(config.ping_timeout);
+        self.deadline = self.deadline.saturating_add(config.ping_timeout);
+        self.pinged(now, config);
         Some(Due::Ping)
+    }
+
+    /// Its ping goes out now. A driver that comes a little late makes no session live longer; a ping that went out much later than it was
+    /// due leaves the client the time to answer it.
+    pub(crate) fn pinged(&mut self, now: Instant, config: &Config) {
+        let deadline = now.saturating_add(config.ping_timeout);
+        let late = deadline.saturating_since(self.deadline);
+        if self.awaits_pong && late.saturating_mul(LATE_PART) > config.ping_timeout {
+            self.deadline = deadline;
+        }
     }
 
     /// The client reads what is sent to it, while nothing is read from it: its answer may be under way.

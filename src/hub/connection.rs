@@ -31,6 +31,8 @@ pub(super) struct Conn {
     pub(super) ended: bool,
     /// Whether what it sent waits until the application has accepted it.
     pub(super) held: bool,
+    /// Whether not everything was written since a ping of its session was queued.
+    pub(super) has_ping: bool,
     /// What the driver was last asked to do.
     told: Stream,
     /// The answer to the request with which another server's stream became a WebSocket.
@@ -117,6 +119,7 @@ impl Conn {
             congested: false,
             ended: false,
             held: false,
+            has_ping: false,
             told: Stream::Open,
             switched: None,
         }

@@ -386,6 +386,12 @@ impl Hub {
                     session.reads(now, &self.config);
                 }
             }
+            Tie::Carries(session) if entry.has_ping && entry.outgoing_len() == 0 => {
+                entry.has_ping = false;
+                if let Some(engine) = self.sessions.get_mut(session).and_then(Session::engine_mut) {
+                    engine.pinged(now, &self.config.engine);
+                }
+            }
             Tie::Posts(_) | Tie::Delivers(_) if entry.outgoing_len() == 0 => self.tie(conn, Tie::None),
             _ => {}
         }

@@ -19,6 +19,9 @@ use crate::socketio::{self, Assembly, Packet, Protocol};
 use crate::time::Instant;
 use crate::ws::{CloseCode, Message, Prepared};
 
+/// The packet by which the server asks for a sign of life.
+const PING: &str = "2";
+
 /// What one client has with this server, and the sockets on it.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -245,11 +248,18 @@ impl Hub {
             let (reason, error) = (DisconnectReason::PingTimeout, Error::SocketIo(socketio::Error::AttachmentsTimeout));
             return self.close_session(id, reason, Some(error), CloseCode::NO_STATUS, "");
         }
-        if session.carrier.stream().and_then(|conn| self.conns.get(conn)).is_some_and(|conn| conn.held) {
-            session.reads(now, &self.config);
+        if let Some(conn) = session.carrier.stream().and_then(|conn| self.conns.get(conn)) {
+            if conn.held {
+                session.reads(now, &self.config);
+            } else if conn.has_ping
+                && let Some(engine) = session.engine_mut()
+            {
+                // How long the client may take to read it is for the time-out of writing to say.
+                engine.reads(now, &self.config.engine);
+            }
         }
         match session.engine_mut().and_then(|engine| engine.handle_timeout(now, &self.config.engine)) {
-            Some(Due::Ping) => self.heartbeat(id, "2"),
+            Some(Due::Ping) => self.heartbeat(id, PING),
             Some(Due::Expired) => {
                 let (reason, error) = (DisconnectReason::PingTimeout, Some(Error::PingTimeout));
                 return self.close_session(id, reason, error, CloseCode::NO_STATUS, "");
@@ -264,6 +274,7 @@ impl Hub {
         let conn = self.sessions.get(id).and_then(|session| session.carrier.stream());
         if let Some(conn) = conn.and_then(|conn| self.conns.get_mut(conn)) {
             conn.rest();
+            conn.has_ping |= packet == PING;
         }
         self.send(session_place(id), &[Prepared::text(packet)]);
     }

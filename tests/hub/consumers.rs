@@ -237,3 +237,41 @@ fn a_slow_reader_is_not_silent() {
     world.pass(millis(10_000));
     assert!(!world.hub.is_live(socket));
 }
+
+/// A ping that waits behind other packets has not been asked: its time begins when it is written, and until then it is for the
+/// write time-out to say how long a client may take to read.
+#[test]
+fn a_ping_that_waits_has_not_been_asked() {
+    let mut world = World::new(config());
+    let (conn, socket) = world.client();
+    world.pass(millis(24_000));
+    world.hub.emit(world.now, socket, "say", ("x".repeat(40_000),)).unwrap();
+    assert!(world.hub.wants_read(conn));
+    world.pass(millis(29_999));
+    assert!(world.hub.is_live(socket), "taken for dead before it could know of the ping");
+    world.read(conn, 20_000);
+    world.pass(millis(29_999));
+    assert!(world.hub.is_live(socket));
+    assert!(world.read(conn, usize::MAX).ends_with(b"\x81\x012"));
+    world.pass(millis(19_999));
+    assert!(world.hub.is_live(socket));
+    world.pass(millis(1));
+    assert!(!world.hub.is_live(socket), "now its silence counts");
+}
+
+/// Nor is anybody waited for longer who has read the ping, whatever is sent to him.
+#[test]
+fn what_is_written_behind_a_ping_gives_no_time() {
+    let mut world = World::new(config());
+    let (conn, socket) = world.client();
+    world.pass(millis(25_000));
+    assert_eq!(world.hears(conn), ["2"]);
+    for _ in 0..19 {
+        world.pass(millis(1000));
+        world.hub.emit(world.now, socket, "say", ()).unwrap();
+        world.hears(conn);
+    }
+    assert!(world.hub.is_live(socket));
+    world.pass(millis(1000));
+    assert!(!world.hub.is_live(socket));
+}

@@ -511,6 +511,8 @@ impl Reference {
                 self.told.push(format!("closed {client}"));
             } else if pinged && !entry.mute {
                 self.alive(client);
+            } else if pinged && (self.now + PING_TIMEOUT - entry.beat) * 8 > PING_TIMEOUT {
+                entry.beat = self.now + PING_TIMEOUT;
             }
         }
     }
@@ -560,6 +562,9 @@ impl Reference {
             if !entry.open {
             } else if entry.connect_by == Some(now) {
                 self.end(client, "ProtocolError", 0);
+            } else if entry.beat == now && entry.awaits_pong && !entry.polling && entry.bytes > 0 {
+                // It is not written yet.
+                entry.beat = now + PING_TIMEOUT;
             } else if entry.beat == now && (entry.v3 || entry.awaits_pong) {
                 self.end(client, "PingTimeout", 0);
             } else if entry.beat == now {
