@@ -31,7 +31,11 @@
 //! 3. Do to the byte stream what [`stream`](Connection::stream) says.
 //! 4. Wait until there is something to read (if [`wants_read`](Connection::wants_read)), room to
 //!    write (if there is outgoing), or [`poll_timeout`](Connection::poll_timeout) has come; for the last call
-//!    [`handle_timeout`](Connection::handle_timeout). At the stream's end call [`receive_eof`](Connection::receive_eof).
+//!    [`handle_timeout`](Connection::handle_timeout). At the stream's end call [`receive_eof`](Connection::receive_eof),
+//!    when it broke [`abort`](Connection::abort).
+//!
+//! What these three leave to tell, [`poll_event`](Connection::poll_event) tells until it yields `None`. So it does with what the
+//! peer sent behind its handshake, if that is accepted only after `receive` had nothing more.
 //!
 //! # Messages in several reads
 //! [`receive`](Connection::receive) takes all that it is given, so that one buffer serves all connections; a message whose end has

@@ -91,8 +91,9 @@ impl Connection {
     /// Sends a message that is neither owned nor shared without a copy of it: `write` is given the frame's header and the
     /// payload, as for a vectored write, and says how many bytes of both the stream has taken, 0 if none or if it failed. A copy of the
     /// rest is queued. It is called only where this can be: by a server, where nothing else waits to be written before and
-    /// the message is not compressed. Otherwise this is [`send`](Self::send). It pays from some KiB on; small messages are better
-    /// gathered.
+    /// the message is not compressed. Otherwise this is [`send`](Self::send): so it is right after [`accept`](Self::accept), whose
+    /// response is still to be written. It pays from some KiB on; small messages are better gathered. Since the rest may be all
+    /// of it, the message must fit in the outbox ([`Limits::outbox_bytes_max`](crate::ws::Limits::outbox_bytes_max)).
     ///
     /// ```
     /// use std::io::{IoSlice, Write};
