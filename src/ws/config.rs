@@ -19,7 +19,8 @@ pub struct Limits {
     pub fragments_max: u32,
     /// Bytes in the outbox above which a message is refused with
     /// [`SendError::OutboxFull`](super::SendError::OutboxFull), or with [`SendError::TooLong`](super::SendError::TooLong) if it
-    /// is more by itself. Default 32 MiB. Control frames do not count: of pongs at most about 1.3 KiB are queued beyond what is written meanwhile.
+    /// is more by itself. Default 32 MiB. Control frames do not count: of pongs at most about 1.3 KiB are queued beyond what is
+    /// written meanwhile.
     pub outbox_bytes_max: usize,
     /// Bytes in the outbox above which [`wants_read`](super::Connection::wants_read) is false: who does not read
     /// its answers is not asked for more. Default 65,536.
