@@ -63,7 +63,7 @@ pub enum SendError {
     NotOpen,
     /// The payload of a ping has more than 125 bytes (RFC 6455 section 5.5), or a message alone is more
     /// than the outbox may ever hold.
-    #[error("payload too long")]
+    #[error("payload is longer than may ever be queued")]
     TooLong,
     /// The peer does not read fast enough, see [`Limits::outbox_bytes_max`](super::Limits::outbox_bytes_max).
     #[error("outbox is full")]
