@@ -377,6 +377,8 @@ impl Hub {
         if entry.is_resumable() {
             self.unsettled.push_back(conn);
         }
+        let is_written = entry.outgoing_len() == 0;
+        let asked = is_written && core::mem::take(&mut entry.has_ping);
         // The driver is at it: of what it has left it need not be told, of what has come to it it must.
         let known = entry.outgoing_len() <= expected && !core::mem::replace(&mut entry.queued, true);
         match entry.tie {
@@ -386,13 +388,14 @@ impl Hub {
                     session.reads(now, &self.config);
                 }
             }
-            Tie::Carries(session) if entry.has_ping && entry.outgoing_len() == 0 => {
-                entry.has_ping = false;
-                if let Some(engine) = self.sessions.get_mut(session).and_then(Session::engine_mut) {
-                    engine.pinged(now, &self.config.engine);
+            Tie::Carries(session) if asked => self.pinged(session),
+            Tie::Posts(_) if is_written => self.tie(conn, Tie::None),
+            Tie::Delivers(session) if is_written => {
+                self.tie(conn, Tie::None);
+                if asked {
+                    self.pinged(session);
                 }
             }
-            Tie::Posts(_) | Tie::Delivers(_) if entry.outgoing_len() == 0 => self.tie(conn, Tie::None),
             _ => {}
         }
         self.touch(conn);
