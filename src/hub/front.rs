@@ -377,20 +377,23 @@ impl Hub {
         if entry.is_resumable() {
             self.unsettled.push_back(conn);
         }
-        let is_written = entry.outgoing_len() == 0;
-        let asked = is_written && core::mem::take(&mut entry.has_ping);
         // The driver is at it: of what it has left it need not be told, of what has come to it it must.
         let known = entry.outgoing_len() <= expected && !core::mem::replace(&mut entry.queued, true);
         match entry.tie {
             Tie::Carries(session) if paused && count > 0 => {
+                entry.has_ping &= entry.outgoing_len() > 0;
                 if let Some(session) = self.sessions.get_mut(session) {
                     // What it owes may stand behind what is not read from it; that it reads is a sign of life.
                     session.reads(now, &self.config);
                 }
             }
-            Tie::Carries(session) if asked => self.pinged(session),
-            Tie::Posts(_) if is_written => self.tie(conn, Tie::None),
-            Tie::Delivers(session) if is_written => {
+            Tie::Carries(session) if entry.has_ping && entry.outgoing_len() == 0 => {
+                entry.has_ping = false;
+                self.pinged(session);
+            }
+            Tie::Posts(_) if entry.outgoing_len() == 0 => self.tie(conn, Tie::None),
+            Tie::Delivers(session) if entry.outgoing_len() == 0 => {
+                let asked = core::mem::take(&mut entry.has_ping);
                 self.tie(conn, Tie::None);
                 if asked {
                     self.pinged(session);

@@ -88,7 +88,9 @@ impl Inflater {
     ///
     /// What the sender left out must be the length of an empty block (section 7.2.1), so that it is all taken, nothing comes of
     /// it, and nothing is wanted behind it. Elsewhere in a block it is data, or part of a longer length: the message was cut.
-    /// Behind a final block nothing is missing.
+    /// Behind a final block nothing is missing. Only a block that is cut within the lengths of its codes, and made so that these bits
+    /// complete them and end it, is not told apart from an empty one: what stands before it is the message, and what its
+    /// sender makes of the next one is its own affair.
     ///
     /// # Errors
     /// If the message may not end here.
