@@ -62,8 +62,8 @@ impl fmt::Debug for Sid {
 /// A session: its identity, its revision, and its heartbeat.
 ///
 /// In revision 4 the server pings one interval after the session's opening and after each pong. The pong is due a time-out after
-/// its ping was due; or after it was written, if that was later by more than an eighth of the time-out. In revision 3 the client
-/// pings, and the server waits for an interval and a time-out.
+/// its ping was due; or after it was sent, if that was later by more than an eighth of the time-out. In revision 3 the client pings,
+/// and the server waits for an interval and a time-out.
 #[derive(Clone, Debug)]
 pub struct Session {
     sid: Sid,

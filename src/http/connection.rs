@@ -24,7 +24,7 @@ pub struct Config {
     pub head_timeout: Duration,
     /// From the end of a head to the end of its body. Default 30 s.
     pub body_timeout: Duration,
-    /// Between an answer and the first byte of the next request. Default 60 s.
+    /// Between an answer, from when it is written, and the first byte of the next request. Default 60 s.
     pub idle_timeout: Duration,
     /// How long the application may take to answer; then the peer gets a 503. Default 60 s.
     pub answer_timeout: Duration,
@@ -421,8 +421,13 @@ impl Connection {
     /// [`poll_event`](Self::poll_event).
     pub fn sent(&mut self, now: Instant, count: usize) {
         self.clock(now);
+        let waited = self.outgoing_len() > 0;
         self.out.sent(self.now, self.config.patience(), count);
         self.awaits_reader &= self.outgoing_len() > 0;
+        let is_idle = self.phase == Phase::Reading && self.answered && !self.reader.is_mid_request();
+        if waited && self.outgoing_len() == 0 && is_idle {
+            self.deadline = self.now.saturating_add(self.config.idle_timeout);
+        }
     }
 
     /// Whether it is worth while to read: false while a request is unanswered, or the answers unread.
@@ -460,7 +465,7 @@ impl Connection {
                 Phase::Reading if self.reader.is_mid_request() => self.fail(Error::Timeout),
                 Phase::Answering { .. } => self.fail(Error::AnswerTimeout),
                 // It is the peer's turn to read, and that has a time of its own.
-                Phase::Reading if !self.pipelined.is_empty() => {
+                Phase::Reading if !self.pipelined.is_empty() || self.outgoing_len() > 0 => {
                     self.deadline = self.now.saturating_add(self.config.idle_timeout);
                 }
                 Phase::Reading | Phase::Over => self.end(None),

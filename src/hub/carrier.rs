@@ -34,6 +34,14 @@ impl Carrier {
         }
     }
 
+    /// The byte stream that its packets go out on; on long polling that of the last GET.
+    pub(super) const fn last_stream(&self) -> ConnId {
+        match self {
+            Self::Stream(conn) => *conn,
+            Self::Polling(polling) => polling.stream(),
+        }
+    }
+
     pub(super) fn polling(&mut self) -> Option<&mut Polling> {
         match self {
             Self::Stream(_) => None,

@@ -31,7 +31,7 @@ pub(super) struct Conn {
     pub(super) ended: bool,
     /// Whether what it sent waits until the application has accepted it.
     pub(super) held: bool,
-    /// Whether not everything was written since a ping of its session was queued.
+    /// Whether not everything was written since a ping of the session was queued that it carries, or whose packets it delivers.
     pub(super) has_ping: bool,
     /// What the driver was last asked to do.
     told: Stream,

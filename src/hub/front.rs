@@ -381,6 +381,7 @@ impl Hub {
         let known = entry.outgoing_len() <= expected && !core::mem::replace(&mut entry.queued, true);
         match entry.tie {
             Tie::Carries(session) if paused && count > 0 => {
+                entry.has_ping &= entry.outgoing_len() > 0;
                 if let Some(session) = self.sessions.get_mut(session) {
                     // What it owes may stand behind what is not read from it; that it reads is a sign of life.
                     session.reads(now, &self.config);
@@ -388,11 +389,16 @@ impl Hub {
             }
             Tie::Carries(session) if entry.has_ping && entry.outgoing_len() == 0 => {
                 entry.has_ping = false;
-                if let Some(engine) = self.sessions.get_mut(session).and_then(Session::engine_mut) {
-                    engine.pinged(now, &self.config.engine);
+                self.pinged(session);
+            }
+            Tie::Posts(_) if entry.outgoing_len() == 0 => self.tie(conn, Tie::None),
+            Tie::Delivers(session) if entry.outgoing_len() == 0 => {
+                let asked = core::mem::take(&mut entry.has_ping);
+                self.tie(conn, Tie::None);
+                if asked {
+                    self.pinged(session);
                 }
             }
-            Tie::Posts(_) | Tie::Delivers(_) if entry.outgoing_len() == 0 => self.tie(conn, Tie::None),
             _ => {}
         }
         self.touch(conn);

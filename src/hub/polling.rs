@@ -10,6 +10,7 @@ use super::event::{DisconnectReason, Error, Event};
 use super::form::{Form, Packets, is_octet_stream};
 use super::front::Hub;
 use super::ids::{ConnId, RequestId, SessionId};
+use super::session::is_ping;
 use crate::engineio::{HttpCompression, Revision, SessionError};
 use crate::http::{Request, Response};
 use crate::time::Instant;
@@ -30,6 +31,8 @@ pub(super) struct Polling {
     form: Form,
     queue: VecDeque<Prepared>,
     bytes: usize,
+    /// Whether a ping is queued.
+    has_ping: bool,
     /// The GET that waits for packets.
     parked: Option<Parked>,
     /// On which stream the last GET came, as the next will if it is kept.
@@ -90,6 +93,7 @@ impl Polling {
             form,
             queue: VecDeque::new(),
             bytes: 0,
+            has_ping: false,
             parked: None,
             stream,
             due: false,
@@ -102,6 +106,21 @@ impl Polling {
     /// Bytes that wait for a GET.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// On which stream the last GET came.
+    pub(super) const fn stream(&self) -> ConnId {
+        self.stream
+    }
+
+    /// Whether a ping waits for a GET.
+    pub(super) const fn has_ping(&self) -> bool {
+        self.has_ping
+    }
+
+    /// A ping is queued next.
+    pub(super) const fn note_ping(&mut self) {
+        self.has_ping = true;
     }
 
     pub(super) fn queue(&mut self, packets: &[Prepared], bytes_max: usize) -> Result<(), SendError> {
@@ -135,6 +154,7 @@ impl Polling {
         let count = self.queue.len().min(packets_max);
         let packets = self.queue.make_contiguous().get(..count).unwrap_or_default();
         let response = self.form.encode(packets, response);
+        self.has_ping = self.has_ping && !packets.iter().any(is_ping);
         self.bytes = self.bytes.saturating_sub(frame_bytes(packets));
         self.queue.drain(..count);
         if self.queue.is_empty() {
@@ -255,17 +275,24 @@ impl Hub {
             }
         }
         let leaves = polling.is_leaving() && polling.queue.is_empty();
+        let ping_waited = polling.has_ping;
         let response = polling.fill(parked.response, packets_max);
+        let asks = ping_waited && !polling.has_ping;
         self.answer(conn, response, parked.compression);
         if self.outgoing_len(conn) > 0 {
             // A stream that is something to another session as well would lose packets that nobody misses.
             self.tie(conn, Tie::Delivers(session));
             if let Some(entry) = self.conns.get_mut(conn) {
                 entry.await_reader();
+                entry.has_ping = asks;
             }
         } else if let Some(answered) = self.responses.back_mut().filter(|answered| answered.request == RequestId(conn))
         {
             answered.delivers = Some(session);
+            if asks {
+                // Another server writes it.
+                self.pinged(session);
+            }
         }
         if leaves {
             self.end_session(session, DisconnectReason::Closed);

@@ -17,7 +17,7 @@ use super::timers::{Scheduled, Timer};
 use crate::engineio::{self, Due, Revision};
 use crate::socketio::{self, Assembly, Packet, Protocol};
 use crate::time::Instant;
-use crate::ws::{CloseCode, Message, Prepared};
+use crate::ws::{CloseCode, Message, Opcode, Prepared};
 
 /// The packet by which the server asks for a sign of life.
 const PING: &str = "2";
@@ -146,6 +146,11 @@ impl Session {
     }
 }
 
+/// Whether it asks for a sign of life; what is binary is an attachment.
+pub(super) fn is_ping(packet: &Prepared) -> bool {
+    packet.opcode() == Opcode::Text && packet.payload() == PING
+}
+
 pub(super) fn session_place(id: SessionId) -> u32 {
     Slab::<SessionId, Session>::place(id)
 }
@@ -248,15 +253,17 @@ impl Hub {
             let (reason, error) = (DisconnectReason::PingTimeout, Error::SocketIo(socketio::Error::AttachmentsTimeout));
             return self.close_session(id, reason, Some(error), CloseCode::NO_STATUS, "");
         }
-        if let Some(conn) = session.carrier.stream().and_then(|conn| self.conns.get(conn)) {
-            if conn.held {
-                session.reads(now, &self.config);
-            } else if conn.has_ping
-                && let Some(engine) = session.engine_mut()
-            {
-                // How long the client may take to read it is for the time-out of writing to say.
-                engine.reads(now, &self.config.engine);
-            }
+        let conn = self.conns.get(session.carrier.last_stream());
+        let unwritten = conn.filter(|conn| conn.outgoing_len() > 0);
+        let ping_waits = unwritten.is_some_and(|conn| match &session.carrier {
+            Carrier::Stream(_) => conn.has_ping,
+            Carrier::Polling(polling) => conn.tie == Tie::Delivers(id) && (conn.has_ping || polling.has_ping()),
+        });
+        if session.carrier.stream().is_some() && conn.is_some_and(|conn| conn.held) {
+            session.reads(now, &self.config);
+        } else if ping_waits && let Some(engine) = session.engine_mut() {
+            // How long the client may take to read what stands before it is for the time-out of writing to say.
+            engine.reads(now, &self.config.engine);
         }
         match session.engine_mut().and_then(|engine| engine.handle_timeout(now, &self.config.engine)) {
             Some(Due::Ping) => self.heartbeat(id, PING),
@@ -271,12 +278,25 @@ impl Hub {
 
     /// This side's half of a heartbeat. Whatever was in use since the last one is given back.
     pub(super) fn heartbeat(&mut self, id: SessionId, packet: &str) {
-        let conn = self.sessions.get(id).and_then(|session| session.carrier.stream());
-        if let Some(conn) = conn.and_then(|conn| self.conns.get_mut(conn)) {
-            conn.rest();
-            conn.has_ping |= packet == PING;
+        let is_ping = packet == PING;
+        match self.sessions.get_mut(id).map(|session| &mut session.carrier) {
+            Some(Carrier::Stream(conn)) => {
+                if let Some(conn) = self.conns.get_mut(*conn) {
+                    conn.rest();
+                    conn.has_ping |= is_ping;
+                }
+            }
+            Some(Carrier::Polling(polling)) if is_ping => polling.note_ping(),
+            _ => {}
         }
         self.send(session_place(id), &[Prepared::text(packet)]);
+    }
+
+    /// The ping of a session is written: the time for its pong begins.
+    pub(super) fn pinged(&mut self, id: SessionId) {
+        if let Some(engine) = self.sessions.get_mut(id).and_then(Session::engine_mut) {
+            engine.pinged(self.now, &self.config.engine);
+        }
     }
 
     pub(super) fn touch_session(&mut self, id: SessionId) {

@@ -59,6 +59,9 @@ impl Hub {
         };
         polling.upgrade = None;
         self.tie(conn, Tie::Carries(id));
+        if let Some(entry) = self.conns.get_mut(conn) {
+            entry.has_ping = polling.has_ping();
+        }
         let (queued, leaves) = (polling.take_all(), polling.is_leaving());
         // A GET that still waits, against the rules, must not hang.
         self.abandon_polling(*polling, DisconnectReason::Client);

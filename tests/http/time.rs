@@ -82,6 +82,30 @@ fn idle_timeout_ends_a_kept_stream_in_silence() {
     assert_eq!(conn.outgoing_len(), 0);
 }
 
+/// While the peer reads an answer it is not idle, however long that takes; its idle time begins when it has all of it.
+#[test]
+fn who_reads_an_answer_is_not_idle() {
+    let (idle, step) = (small().idle_timeout, small().write_timeout - Duration::from_millis(1));
+    let mut conn = connection(small());
+    request(&mut conn, START, GET);
+    conn.respond(START, Response::new(200).body(vec![0; 200_000])).unwrap();
+    let mut now = START;
+    while conn.outgoing_len() > 17_000 || now < after(START, 2 * idle) {
+        while let Some(due) = conn.poll_timeout().filter(|due| *due <= after(now, step)) {
+            assert!(conn.handle_timeout(due).is_none());
+            assert!(conn.poll_timeout().is_none_or(|next| next > due));
+        }
+        now = after(now, step);
+        conn.sent(now, 17_000.min(conn.outgoing_len() - 1));
+        assert_eq!(conn.stream(), Stream::Open, "with {} bytes unread", conn.outgoing_len());
+    }
+    conn.sent(now, usize::MAX);
+    // Nothing is written any more, however often that is said.
+    conn.sent(after(now, step), 0);
+    conn.sent(after(now, step), usize::MAX);
+    assert_eq!(closed(fires_at(&mut conn, after(now, idle))), None);
+}
+
 #[test]
 fn answer_timeout_is_answered_by_503() {
     let mut conn = connection(small());

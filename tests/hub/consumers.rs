@@ -275,3 +275,25 @@ fn what_is_written_behind_a_ping_gives_no_time() {
     world.pass(millis(1000));
     assert!(!world.hub.is_live(socket));
 }
+
+/// Nor for longer than once if he was so far behind that he was not read from, and then read everything at once.
+#[test]
+fn who_has_read_everything_is_waited_for_once() {
+    for at_once in [usize::MAX, 2000] {
+        let mut world = World::new(small());
+        let (conn, socket) = world.client();
+        world.pass(millis(24_000));
+        for _ in 0..6 {
+            world.hub.emit(world.now, socket, "say", ("x".repeat(1000),)).unwrap();
+        }
+        assert!(!world.hub.wants_read(conn));
+        world.pass(millis(1000));
+        while world.hub.outgoing_len(conn) > 0 {
+            world.read(conn, at_once);
+        }
+        world.pass(millis(19_999));
+        assert!(world.hub.is_live(socket));
+        world.pass(millis(1));
+        assert!(!world.hub.is_live(socket), "its silence counts");
+    }
+}

@@ -2,8 +2,8 @@
 //! reads, and whatever becomes of the stream meanwhile, no packet is lost without its session.
 
 use roomwire::Stream;
-use roomwire::http::{self, Response};
-use roomwire::hub::{ConnId, Error, Event, Hub, Plain, SocketId};
+use roomwire::http::{self, Request, Response};
+use roomwire::hub::{ConnId, Error, Event, Hub, Peer, Plain, SocketId};
 use roomwire::ws::{CloseCode, Opcode};
 
 use crate::fuzz_hub::Told;
@@ -386,4 +386,103 @@ fn what_waits_is_one_read() {
     let answer = read(&mut with.world, with.conn);
     assert!(answer.contains("42[\"first\"]HTTP/1.1 "), "{answer}");
     assert!(with.world.hub.is_live(with.socket));
+}
+
+/// A ping in an answer, or behind one, has not been asked before that is written: until then it is for the write time-out to say
+/// how long a client may take to read.
+#[test]
+fn a_ping_in_an_answer_that_is_not_written_has_not_been_asked() {
+    // It becomes due before the answer is made, or while that is on its way.
+    for (due_first, at) in [(true, 26_000), (false, 20_000)] {
+        let mut world = World::new(config());
+        let (query, socket) = session(&mut world);
+        world.pass(millis(at));
+        world.hub.emit(world.now, socket, "large", ("x".repeat(40_000),)).unwrap();
+        let conn = stream(&mut world, &get(&query, ""));
+        world.told();
+        let mut answer = Vec::new();
+        for _ in 0..2 {
+            world.pass(millis(25_000));
+            answer.extend(world.read(conn, 17_000));
+            world.told();
+            assert!(world.hub.is_live(socket), "{due_first}: taken for dead before it could know of the ping");
+        }
+        answer.extend(world.read(conn, usize::MAX));
+        let ask = |world: &mut World| {
+            world.bytes(conn, get(&query, "").as_bytes());
+            world.told();
+            read(world, conn)
+        };
+        if due_first {
+            assert!(answer.ends_with(b"]") && answer.windows(4).any(|four| four == b"2\x1e42"));
+        } else {
+            assert!(ask(&mut world).ends_with("\r\n\r\n2"));
+        }
+        // Who goes on asking, and reads, is waited for no longer.
+        for second in 0..20 {
+            assert!(world.hub.is_live(socket), "{due_first} {second}");
+            world.hub.emit(world.now, socket, "small", ()).unwrap();
+            assert!(ask(&mut world).ends_with("42[\"small\"]"));
+            world.pass(millis(1000));
+        }
+        world.told();
+        assert!(!world.hub.is_live(socket), "{due_first}: its silence counts");
+    }
+}
+
+/// Nor has one that waits for a GET, which comes late; who never asks is waited for no longer than who never answers.
+#[test]
+fn a_ping_that_waits_for_a_get_has_not_been_asked() {
+    for elsewhere in [false, true] {
+        let mut world = World::new(config());
+        let (query, socket) = session(&mut world);
+        world.pass(millis(44_000));
+        if elsewhere {
+            let uri = format!("/socket.io/?{query}&transport=polling");
+            let request = Request::from_parts("GET", &uri, 1, [("host", &b"a"[..])]).unwrap();
+            let _parked = world.hub.handle_request(world.now, Peer::default(), request);
+            let (_, response) = world.hub.poll_response().unwrap();
+            assert_eq!(*response.body_bytes(), b"2"[..]);
+        } else {
+            let conn = stream(&mut world, &get(&query, ""));
+            world.told();
+            assert!(read(&mut world, conn).ends_with("\r\n\r\n2"));
+        }
+        world.pass(millis(19_999));
+        assert!(world.hub.is_live(socket), "{elsewhere}");
+        world.pass(millis(1));
+        world.told();
+        assert!(!world.hub.is_live(socket), "{elsewhere}: now its silence counts");
+    }
+    let mut world = World::new(config());
+    let (_, socket) = session(&mut world);
+    world.pass(millis(44_999));
+    assert!(world.hub.is_live(socket));
+    world.pass(millis(1));
+    assert!(!world.hub.is_live(socket));
+}
+
+/// The same for one that an upgrade takes over to a WebSocket, behind what waits there.
+#[test]
+fn a_ping_that_changes_its_transport_has_not_been_asked() {
+    let mut world = World::new(config());
+    let (query, socket) = session(&mut world);
+    world.pass(millis(20_000));
+    let target = format!("/socket.io/?{query}&transport=websocket");
+    let conn = world.open(&target);
+    assert_eq!(world.says(conn, "2probe"), []);
+    assert_eq!(world.hears(conn), ["3probe"]);
+    world.hub.emit(world.now, socket, "large", ("x".repeat(40_000),)).unwrap();
+    world.pass(millis(9_000));
+    assert_eq!(world.says(conn, "5"), []);
+    for _ in 0..2 {
+        world.pass(millis(25_000));
+        assert!(world.hub.is_live(socket), "taken for dead before it could know of the ping");
+        world.read(conn, 17_000);
+    }
+    assert!(world.read(conn, usize::MAX).ends_with(b"\x81\x012"));
+    world.pass(millis(19_999));
+    assert!(world.hub.is_live(socket));
+    world.pass(millis(1));
+    assert!(!world.hub.is_live(socket), "now its silence counts");
 }

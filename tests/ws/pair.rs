@@ -40,6 +40,8 @@ enum How {
     Plain,
     Shared,
     Prepared,
+    /// Past the outbox, where that can be.
+    Direct,
 }
 
 fn messages() -> impl Strategy<Value = Message<'static>> {
@@ -52,7 +54,7 @@ fn messages() -> impl Strategy<Value = Message<'static>> {
 }
 
 fn hows() -> impl Strategy<Value = How> {
-    select(vec![How::Lent, How::Owned, How::Plain, How::Shared, How::Prepared])
+    select(vec![How::Lent, How::Owned, How::Plain, How::Shared, How::Prepared, How::Direct])
 }
 
 fn closes() -> impl Strategy<Value = Op> {
@@ -187,6 +189,8 @@ struct End {
     sizes: Vec<Measure>,
     /// The message that it has begun in pieces.
     begun: Option<(Message<'static>, u64)>,
+    /// What the network took as it was sent.
+    taken: Vec<u8>,
     close: Option<(CloseCode, String)>,
     /// What is on its way to it, and what its driver keeps.
     pipe: Vec<u8>,
@@ -208,6 +212,7 @@ impl End {
             said: Vec::new(),
             sizes: Vec::new(),
             begun: None,
+            taken: Vec::new(),
             close: None,
             pipe: Vec::new(),
             kept: Vec::new(),
@@ -262,6 +267,15 @@ impl End {
             (How::Plain, _) => self.conn.send_plain(now, message.clone()),
             (How::Shared, Message::Text(text)) => self.conn.send_shared(now, text.clone().into_owned()),
             (How::Shared, Message::Binary(bytes)) => self.conn.send_shared(now, Shared::from(bytes.to_vec())),
+            (How::Direct, _) => {
+                let (taken, pace) = (&mut self.taken, self.driver.pace);
+                self.conn.send_directly(now, message.clone(), |pieces| {
+                    let (size, mut bytes) = (taken.len(), pieces.concat());
+                    bytes.truncate(if let Pace::Steady(most) = pace { most } else { 0 });
+                    taken.extend(bytes);
+                    taken.len() - size
+                })
+            }
             (How::Prepared, _) => {
                 let prepared = match message {
                     Message::Text(text) => Prepared::text(text),
@@ -323,7 +337,7 @@ impl End {
         bytes.truncate(due);
         self.conn.sent(now, bytes.len());
         self.watch(now);
-        bytes
+        [std::mem::take(&mut self.taken), bytes].concat()
     }
 
     /// Notes since when something waits to be taken.
