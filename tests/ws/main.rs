@@ -11,6 +11,8 @@ mod corpus;
 #[cfg(feature = "deflate")]
 mod deflate;
 #[cfg(feature = "deflate")]
+mod deflate_memory;
+#[cfg(feature = "deflate")]
 mod deflate_pieces;
 mod direct;
 mod in_place;
