@@ -71,7 +71,7 @@ impl Chat {
             Event::Connecting { socket, namespace, auth, query } => {
                 self.connecting(hub, now, socket, &namespace, &auth, &query);
             }
-            Event::Connected { socket, resumed } => self.welcome(hub, now, socket, resumed),
+            Event::Connected { socket, resumed, .. } => self.welcome(hub, now, socket, resumed),
             Event::Emit { socket, name, args, reply } => self.event(hub, now, socket, &name, args, reply),
             // Lines that are no packets, from a terminal.
             Event::Message { conn, message: Message::Text(line), .. } => {

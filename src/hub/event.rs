@@ -54,6 +54,9 @@ pub enum Event<'a> {
         socket: SocketId,
         /// Whether it came back into a session that was there before, with its rooms.
         resumed: bool,
+        /// Whether its client lacks nothing that was emitted to it meanwhile: what it had missed was sent to it before anything
+        /// else. See the [module](super#recovery).
+        recovered: bool,
     },
     /// A client emitted an event.
     Emit {
