@@ -197,6 +197,7 @@ impl Hub {
         let format = session.and_then(|place| self.sessions.at(place)).map(Session::format);
         let (Some(session), Some(format)) = (session, format) else {
             broadcast.receipt.away = broadcast.receipt.away.saturating_add(1);
+            self.count_kept(broadcast, place);
             return self.count(broadcast, place, false);
         };
         let asks_too_much = broadcast.asking.is_some() && (format.is_plain() || !self.can_ask(place));
@@ -219,6 +220,7 @@ impl Hub {
             Err(SendError::OutboxFull) => {
                 receipt.cut_off = receipt.cut_off.saturating_add(1);
                 broadcast.full.extend(self.sessions.key_at(session));
+                self.count_kept(broadcast, place);
             }
             // The hub sends nothing in pieces.
             Err(
@@ -243,6 +245,13 @@ impl Hub {
         }
     }
 
+    /// Keeps account of who gets it later.
+    fn count_kept(&self, broadcast: &mut Broadcast<'_>, place: u32) {
+        if broadcast.body.numbered.is_some() && self.recovers(self.sockets.key_at(place)) {
+            broadcast.receipt.kept = broadcast.receipt.kept.saturating_add(1);
+        }
+    }
+
     fn finish(&mut self, broadcast: Broadcast<'_>) -> Receipt {
         for session in broadcast.full {
             self.cut_off(session);
@@ -253,7 +262,7 @@ impl Hub {
 
 impl<'b> Broadcast<'b> {
     const fn new(body: Body<'b>, asking: Option<Asking>, volatile: bool, deflate: Option<DeflateConfig>) -> Self {
-        let receipt = Receipt { queued: 0, dropped: 0, away: 0, cut_off: 0 };
+        let receipt = Receipt { queued: 0, dropped: 0, away: 0, cut_off: 0, kept: 0 };
         Self { body, asking, volatile, deflate, encoded: Vec::new(), receipt, full: Vec::new() }
     }
 

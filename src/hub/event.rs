@@ -35,7 +35,8 @@ pub enum Event<'a> {
     },
     /// A client wants to connect to a namespace: answer with [`Hub::accept`](super::Hub::accept),
     /// [`Hub::refuse`](super::Hub::refuse) or [`Hub::resume`](super::Hub::resume). Headers and cookies of the request that
-    /// began its session: [`Hub::handshake`](super::Hub::handshake).
+    /// began its session: [`Hub::handshake`](super::Hub::handshake). Who comes back by [recovery](super#recovery) is let in
+    /// without this.
     Connecting {
         /// The socket that it will be.
         socket: SocketId,

@@ -60,7 +60,8 @@ impl Hub {
     /// nothing any more. The token that was used is good until the client's first packet: its new transport may be lost before it
     /// hears of the new one.
     ///
-    /// Events that were emitted to the session while it was away are lost to it.
+    /// Events that were emitted to the session while it was away are lost to it; [recovery](super#recovery) is how clients get
+    /// them.
     ///
     /// # Errors
     /// If the token is not good; the connecting socket then still waits for [`accept`](Self::accept).

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use roomwire::Instant;
 use roomwire::hub::{
-    Config, ConfigError, ConnId, DisconnectReason, EmitError, Recovery, SocketError, SocketId, Target,
+    Config, ConfigError, ConnId, DisconnectReason, EmitError, Peer, Recovery, SocketError, SocketId, Target,
 };
 use roomwire::socketio::{Placeholder, attach};
 
@@ -133,7 +133,8 @@ fn what_was_missed_comes_before_the_answer() {
     say(&mut world, Target::room("lobby"), 2);
     client.lose(&mut world);
     say(&mut world, Target::room("lobby"), 3);
-    assert_eq!(world.hub.emit(world.now, client.socket, "say", (4,)).unwrap().away, 1, "it is kept for it");
+    let receipt = world.hub.emit(world.now, client.socket, "say", (4,)).unwrap();
+    assert_eq!((receipt.queued, receipt.away, receipt.kept), (0, 1, 1));
     say(&mut world, Target::user("ann"), 5);
     say(&mut world, Target::all(), 6);
     say(&mut world, Target::room("other"), 7);
@@ -173,7 +174,7 @@ fn who_cannot_recover_gets_no_offsets() {
     let old = world.open(V3);
     let Some(Told::Connecting(first, ..)) = world.told().pop() else { panic!() };
     world.hub.accept(world.now, first).unwrap();
-    let lines = world.hub.connect_lines(world.now, roomwire::hub::Peer::default()).unwrap();
+    let lines = world.hub.connect_lines(world.now, Peer::default()).unwrap();
     world.bytes(lines, b"0\n");
     let Some(Told::Connecting(second, ..)) = world.told().pop() else { panic!() };
     world.hub.accept(world.now, second).unwrap();
@@ -522,6 +523,66 @@ fn many_rooms_one_after_the_other() {
     }
     slow.lose(&mut world);
     slow.has_missed_something(&mut world);
+}
+
+/// Where nothing was said there is nothing to remember.
+#[test]
+fn many_silent_rooms() {
+    let mut world = World::new(recovering(Recovery::default()));
+    let mut client = Client::member(&mut world, "red");
+    say(&mut world, Target::room("red"), 1);
+    for number in 0..200 {
+        let room = format!("room {number}");
+        world.hub.join(world.now, client.socket, &room).unwrap();
+        world.hub.leave(world.now, client.socket, &room).unwrap();
+    }
+    client.lose(&mut world);
+    assert_eq!(client.recovers(&mut world), said([1]));
+}
+
+#[test]
+fn a_room_that_is_named_twice() {
+    let recovery = Recovery { bytes_max: 4096, room_bytes_max: 4096, age_max: Duration::from_secs(10) };
+    let mut world = World::new(recovering(recovery));
+    let mut client = Client::member(&mut world, "red");
+    client.lose(&mut world);
+    for number in 0..100 {
+        say(&mut world, Target::room("red").and_room("red"), number);
+        world.pass(millis(1000));
+    }
+    // Those of the last ten seconds.
+    assert!(world.hub.counts().history_bytes > 2500, "{:?}", world.hub.counts());
+    client.has_missed_something(&mut world);
+    client.lose(&mut world);
+    say(&mut world, Target::room("red").and_room("red"), 100);
+    assert_eq!(client.recovers(&mut world), said([100]));
+}
+
+#[test]
+fn nothing_is_kept_for_who_is_gone() {
+    let mut world = World::new(recovering(Recovery::default()));
+    let client = Client::new(&mut world, "/");
+    say(&mut world, Target::socket(client.socket), 1);
+    assert!(world.hub.counts().history_bytes > 0);
+    world.says(client.conn, "41");
+    assert_eq!(world.hub.counts().history_bytes, 0);
+}
+
+/// Who came back by its token, and speaks what knows nothing of recovery, is to be recovered no more.
+#[test]
+fn a_client_that_is_another_now() {
+    let mut world = World::new(recovering(Recovery::default()));
+    let client = Client::new(&mut world, "/");
+    client.lose(&mut world);
+    let token = world.hub.token(client.socket).unwrap();
+    let lines = world.hub.connect_lines(world.now, Peer::default()).unwrap();
+    world.bytes(lines, b"0\n");
+    let Some(Told::Connecting(asking, ..)) = world.told().pop() else { panic!() };
+    assert_eq!(world.hub.resume(world.now, asking, &token), Ok(client.socket));
+    assert_eq!(world.told(), [Told::Connected(client.socket, true)]);
+    let conn = world.open(V4);
+    let told = world.says(conn, &format!("40{}", client.auth()));
+    assert!(matches!(told[..], [Told::Connecting(..)]), "{told:?}");
 }
 
 #[test]

@@ -55,7 +55,8 @@ impl Client {
     pub(super) fn left(&mut self, group: GroupId, last: u64, last_there: u64) {
         let Some(at) = self.spans.iter().position(|span| span.is_open() && span.group == group) else { return };
         let Some(span) = self.spans.get_mut(at) else { return };
-        if span.from > last || last <= self.floor {
+        if span.from > last {
+            // Nothing was said meanwhile.
             self.spans.swap_remove(at);
             return;
         }
@@ -72,8 +73,6 @@ impl Client {
     /// It has everything up to the event `floor`.
     pub(super) fn has(&mut self, floor: u64) {
         self.floor = self.floor.max(floor);
-        let floor = self.floor;
-        self.spans.retain(|span| span.is_open() || span.to > floor);
     }
 
     pub(super) fn spans(&self) -> &[Span] {

@@ -82,6 +82,7 @@ pub(super) struct Kept {
     pub(super) attachments: Vec<Bytes>,
     /// Whether it may be compressed.
     pub(super) compress: bool,
+    /// Each once.
     pub(super) homes: Vec<Home>,
     /// Of them only those who were in this namespace.
     pub(super) only: Option<GroupId>,
@@ -231,9 +232,9 @@ impl History {
         }
         while self.bytes.saturating_add(bytes) > self.config.bytes_max && self.drop_oldest() {}
         for home in &event.homes {
-            while self.logs.get(home).is_some_and(|log| log.bytes.saturating_add(bytes) > self.config.room_bytes_max) {
-                self.drop_first(*home);
-            }
+            while self.logs.get(home).is_some_and(|log| log.bytes.saturating_add(bytes) > self.config.room_bytes_max)
+                && self.drop_first(*home)
+            {}
             self.logs.entry(*home).or_default().push(number, bytes);
         }
         let logs = event.homes.len();
@@ -271,12 +272,13 @@ impl History {
         true
     }
 
-    /// Drops the oldest event of one log.
-    fn drop_first(&mut self, home: Home) {
-        let Some(log) = self.logs.get_mut(&home) else { return };
-        let Some(number) = log.first() else { return };
+    /// Drops the oldest event of one log; false if there is none.
+    fn drop_first(&mut self, home: Home) -> bool {
+        let Some(log) = self.logs.get_mut(&home) else { return false };
+        let Some(number) = log.first() else { return false };
         log.drop_first(self.events.get(&number).map_or(0, |entry| entry.bytes));
         self.release(number);
+        true
     }
 
     /// One log has an event no more.
