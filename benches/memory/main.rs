@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use memory::measure;
-use roomwire::hub::{Config, ConnId, Event, Hub, Origins, SocketId};
+use roomwire::hub::{Config, ConnId, Event, Hub, Origins, Recovery, SocketId};
 use roomwire::{Instant, ws};
 
 #[global_allocator]
@@ -45,6 +45,11 @@ fn main() {
         hub.emit_with_ack(Instant::ORIGIN, socket, "question", (), WINDOW * 10).unwrap();
         text(hub, conn, "430[]");
     });
+    let recovering = Config { recovery: Some(Recovery::default()), ..Config::new(Origins::Any) };
+    hub_of(recovering, "hub: identified, in one room, and can be recovered", |hub, conn| {
+        let socket = identified(hub, conn);
+        hub.join(Instant::ORIGIN, socket, &room(hub)).unwrap();
+    });
     let config = Arc::new(ws::Config::default());
     row("ws::Connection: open, without its own 128 bytes at most", || {
         let make = |_| ws::Connection::server_after_upgrade(config.clone(), Instant::ORIGIN);
@@ -65,7 +70,11 @@ fn print(name: &str, held: isize, peak: isize) {
 }
 
 fn hub(name: &str, prepare: impl Fn(&mut Hub, ConnId)) {
-    let mut hub = Hub::new(Config::new(Origins::Any), [7; 32], Instant::ORIGIN).unwrap();
+    hub_of(Config::new(Origins::Any), name, prepare);
+}
+
+fn hub_of(config: Config, name: &str, prepare: impl Fn(&mut Hub, ConnId)) {
+    let mut hub = Hub::new(config, [7; 32], Instant::ORIGIN).unwrap();
     let ((), usage) = measure(|| {
         for _ in 0..COUNT {
             let conn = hub.connect(Instant::ORIGIN).unwrap();

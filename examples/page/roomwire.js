@@ -19,6 +19,10 @@
  *        │ the server says   offline ◀────┘             or when the browser wakes up or gets
  *        └─ DISCONNECT or CONNECT_ERROR, from any       its network back.
  *
+ * A server with connection state recovery gives us a `pid`, and its events one string more behind their
+ * arguments, for handlers too. With both we come back after a loss, and what we have missed comes first,
+ * while we are still `connecting`.
+ *
  * An event is sent at most once. What is emitted before the wire is online waits in a short queue.
  * A request that fails is rejected with an error whose `sent` tells whether it had gone out: if so,
  * nobody can know whether the server still saw it. Arguments are taken as they are at the call, as JSON:
@@ -41,6 +45,7 @@ export class Roomwire {
   #state = "closed";
   #socket = null; // the WebSocket in use; what any other one still reports is ignored
   #accepted = false; // the server has answered our CONNECT
+  #recovery; // { pid, offset }: by which the server knows our session, and what we have of it
   #patience = 0; // how long the server may be silent, as it told us itself
   #handlers = new Map(); // event name -> functions
   #answers = new Map(); // number -> the request that waits under it
@@ -145,6 +150,7 @@ export class Roomwire {
     if (this.#state === "closed") return;
     if (this.#accepted) this.#socket.send("41");
     this.#hangUp(reason);
+    this.#recovery = undefined; // who left on purpose is somebody new
     clearTimeout(this.#retryTimer);
     removeEventListener("online", this.#wake);
     document.removeEventListener("visibilitychange", this.#wake);
@@ -185,7 +191,7 @@ export class Roomwire {
     switch (kind) {
       case "0": // Engine.IO is open: now connect
         this.#patience = data.pingInterval + data.pingTimeout;
-        return this.#socket.send("40" + (JSON.stringify(this.#options.auth()) ?? ""));
+        return this.#connect(this.#options.auth());
       case "1":
         return this.#lose("the server closed the connection");
       case "2": // ping
@@ -193,6 +199,7 @@ export class Roomwire {
         return this.#watch(this.#patience, "the server went silent");
       case "40": // CONNECT
         this.#watch(this.#patience, "the server went silent");
+        if (data.pid !== this.#recovery?.pid) this.#recovery = data.pid && { pid: data.pid };
         return this.#accept();
       case "41": // DISCONNECT
         this.#accepted = false; // nothing to say goodbye to
@@ -206,9 +213,17 @@ export class Roomwire {
     }
   }
 
+  /** Asks for the namespace `/`, with our credentials if we have any. */
+  #connect(auth) {
+    const payload = this.#recovery ? { ...this.#recovery, ...auth } : auth;
+    this.#socket.send("40" + (JSON.stringify(payload) ?? ""));
+  }
+
   #dispatch([name, ...args], number) {
     const socket = this.#socket;
-    if (number !== "") {
+    if (number === "") {
+      if (this.#recovery && typeof args.at(-1) === "string") this.#recovery.offset = args.at(-1);
+    } else {
       args.push((...answer) => {
         const data = encode(answer);
         if (this.#socket === socket) socket.send(`43${number}${data}`);

@@ -297,7 +297,8 @@ impl Hub {
     /// Makes a socket a member of a group.
     pub(super) fn join_group(&mut self, group: u32, socket: SocketId) {
         if self.groups.join(&mut self.sockets, group, socket_place(socket))
-            && let (Some(history), Some(group)) = (&mut self.history, self.groups.id(group))
+            && let Some(history) = &mut self.history
+            && let Some(group) = self.groups.id(group)
         {
             history.joined(socket, group);
         }
@@ -306,18 +307,21 @@ impl Hub {
     /// Ends a membership, if there is one. A group that nobody is in any more is forgotten, after telling the application who
     /// left it last.
     pub(super) fn leave_group(&mut self, group: u32, socket: SocketId) {
-        let Some(id) = self.groups.id(group) else { return };
-        if self.groups.leave(&mut self.sockets, group, socket_place(socket))
-            && let Some(history) = &mut self.history
+        let had = self.groups.leave(&mut self.sockets, group, socket_place(socket));
+        let is_empty = self.groups.at(group).is_some_and(|group| group.members.is_empty());
+        if let Some(history) = &mut self.history
+            && let Some(group) = self.groups.id(group)
         {
-            history.left(socket, id);
+            if had {
+                history.left(socket, group);
+            }
+            if is_empty {
+                history.forget_group(group);
+            }
         }
-        if self.groups.at(group).is_some_and(|group| group.members.is_empty()) {
+        if is_empty {
             self.tell_presence(group);
             self.groups.release(group);
-            if let Some(history) = &mut self.history {
-                history.forget_group(id);
-            }
         }
     }
 }

@@ -182,6 +182,8 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
             vec![Op::Bytes(at, Bytes(said("42[\"large\"]").repeat(count)))]
         }),
         1 => client.clone().prop_map(|at| vec![Op::Abort(at)]),
+        1 => (client.clone(), 0usize..5, prop::option::of(0usize..20), select(vec![0u64, 60, 4000]))
+            .prop_map(|(at, pid, offset, away)| vec![Op::Abort(at), Op::Advance(away), Op::Recover(pid, offset)]),
         3 => (client, 0usize..3000).prop_map(|(at, count)| vec![Op::Read(at, count)]),
         3 => Just(vec![Op::ReadAll]),
         4 => select(vec![1u64, 49, 50, 51, 1000, 3000, 7000]).prop_map(|millis| vec![Op::Advance(millis)]),
@@ -200,12 +202,13 @@ pub fn cuts() -> impl Strategy<Value = Cuts> {
 }
 
 /// What a thousand runs have to have met at least once; most they meet hundreds of times.
-const KINDS: [&str; 23] = [
+const KINDS: [&str; 24] = [
     "request",
     "refused",
     "connecting",
     "connected",
     "resumed",
+    "recovered",
     "emit",
     "answered",
     "ack timed out",

@@ -49,6 +49,8 @@ pub struct Ledger {
     authors: BTreeMap<u64, usize>,
     /// What the server said that need not come.
     pub volatile: BTreeSet<u64>,
+    /// What it asked an acknowledgement of, which is not said again to who was lost meanwhile.
+    pub asked: BTreeSet<u64>,
     next: u64,
 }
 
@@ -83,14 +85,33 @@ impl Ledger {
         speaker.spells.push(Spell { said, late, ..Spell::default() });
     }
 
+    /// A namespace is connected again, and nothing that was said to it is lost.
+    pub fn recovered(&mut self, speaker: usize) {
+        let before = self.speakers[speaker].spells.last().expect("it was connected before");
+        let (heard, with) = (before.heard, before.with);
+        assert!(with.is_some(), "what it began with is lost");
+        self.connected(speaker);
+        if let Some(spell) = self.speakers[speaker].spells.last_mut() {
+            (spell.heard, spell.with) = (heard, with);
+        }
+    }
+
+    /// The same at the server's end.
+    pub fn listener_recovered(&mut self, listener: usize) {
+        let listener = &mut self.listeners[listener];
+        assert!(!listener.live && !listener.gone, "recovered what was not away");
+        (listener.live, listener.from, listener.heard) = (true, None, 0);
+        self.volatile.extend(listener.said.iter().filter(|id| self.asked.contains(id)));
+    }
+
     pub fn disconnected(&mut self, speaker: usize) {
         assert!(std::mem::replace(&mut self.speakers[speaker].connected, false), "disconnected twice");
     }
 
-    pub fn client_heard(&mut self, speaker: usize, id: u64, greeting: Option<usize>) {
+    pub fn client_heard(&mut self, speaker: usize, id: u64, greeting: Option<usize>, recovers: bool) {
         let speaker = &mut self.speakers[speaker];
-        // The hub says nothing before it answers CONNECT.
-        assert!(speaker.connected, "heard while not connected");
+        // The hub says nothing before it answers CONNECT but what was missed.
+        assert!(speaker.connected || recovers, "heard while not connected");
         let spell = speaker.spells.last_mut().expect("connected");
         if let Some(greeting) = greeting {
             assert_eq!(spell.with.replace(greeting), None, "greeted twice");

@@ -30,7 +30,9 @@ impl Payload {
     pub fn read(args: &Args<'_>) -> u64 {
         let id = args.iter().next().and_then(|first| first.parse().ok()).expect("a number stands first");
         let expected = Self::new(id);
-        assert_eq!(args.as_str(), expected.text);
+        // A server that keeps what it says adds an offset.
+        let rest = args.as_str().strip_prefix(&expected.text).expect("what was said");
+        assert!(rest.is_empty() || rest.starts_with(",\"") && rest.len() <= 32, "{rest}");
         assert_eq!(args.attachments(), expected.attachments);
         id
     }

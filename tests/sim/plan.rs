@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use roomwire::client;
 use roomwire::engineio::Transports;
-use roomwire::hub::{self, Namespaces, Origins};
+use roomwire::hub::{self, Namespaces, Origins, Recovery};
 use roomwire::socketio::Protocol;
 
 use crate::chance::Chance;
@@ -57,10 +57,12 @@ impl Plan {
             config.write_timeout = PATIENCE;
             config.limits.outbox_bytes_max = 64 << 20;
         }
-        config.away_timeout = Duration::from_secs(chance.pick(&[0, 3, 30]));
+        config.away_timeout = Duration::from_secs(chance.pick(&[0, 3, 30, 120]));
         if !self.calm {
             config.limits.outbox_bytes_max = chance.pick(&[150_000, 1 << 20]);
         }
+        let room_bytes_max = chance.pick(&[0, 20_000, 1 << 20]);
+        config.recovery = (room_bytes_max > 0).then(|| Recovery { room_bytes_max, ..Recovery::default() });
         config
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use roomwire::Instant;
 use roomwire::hub::{AckError, AckId, ConnId, DisconnectReason, Event, Refusal, SocketId, Target, Token};
+use roomwire::socketio::Protocol;
 
 use crate::ledger::Listener;
 use crate::payload::Payload;
@@ -25,6 +26,8 @@ pub struct Server {
     pub namespaces: BTreeMap<SocketId, String>,
     pub rooms: BTreeMap<(String, &'static str), BTreeSet<SocketId>>,
     pub acks: BTreeMap<AckId, (Instant, u64)>,
+    /// Sockets that get what is said to them when they come back.
+    pub recoverable: BTreeSet<SocketId>,
 }
 
 impl World {
@@ -40,6 +43,7 @@ impl World {
             None => self.hub.emit(now, socket, "s", Payload::new(id)).is_ok(),
             Some(timeout) => match self.hub.emit_with_ack(now, socket, "s", Payload::new(id), timeout) {
                 Ok(ack) => {
+                    self.ledger.asked.insert(id);
                     let known = self.server.acks.insert(ack, (now.saturating_add(timeout), id));
                     assert!(known.is_none(), "an id is given twice");
                     true
@@ -68,7 +72,9 @@ impl World {
         let sockets = self.server.sockets.iter();
         let live = sockets.filter(|(socket, at)| {
             let member = members.as_ref().is_none_or(|members| members.contains(socket));
-            self.ledger.listeners[**at].live && member && self.server.namespaces[socket] == namespace
+            (self.ledger.listeners[**at].live || self.server.recoverable.contains(socket))
+                && member
+                && self.server.namespaces[socket] == namespace
         });
         for at in live.map(|(_, at)| *at).collect::<Vec<_>>() {
             self.sum.said_by_server += 1;
@@ -96,14 +102,24 @@ impl World {
                     _ => self.hub.accept(now, socket).unwrap(),
                 }
             }
+            Event::Connected { socket, recovered: true, .. } => {
+                assert!(self.server.recoverable.contains(&socket), "recovered what cannot be");
+                self.ledger.listener_recovered(self.server.sockets[&socket]);
+                self.sum.recovered += 1;
+            }
             Event::Connected { socket, resumed, .. } => {
+                let recovers = self.hub.protocol(socket) == Some(Protocol::V5) && self.recovers;
                 if resumed {
-                    assert!(self.server.resuming.remove(&socket), "resumed unasked");
+                    let known = self.server.recoverable.remove(&socket);
+                    assert!(self.server.resuming.remove(&socket) || known, "resumed unasked");
                     let before = &self.ledger.listeners[self.server.sockets[&socket]];
                     assert!(!before.live && !before.gone, "resumed what was not away");
                     self.sum.resumed += 1;
                 } else {
                     assert!(self.server.connecting.remove(&socket));
+                }
+                if recovers {
+                    self.server.recoverable.insert(socket);
                 }
                 let serial = self.ledger.listeners.len();
                 let id = self.ledger.number();
@@ -170,7 +186,7 @@ impl World {
 
     /// Puts a client back into the session whose token it shows.
     fn resumes(&mut self, socket: SocketId, auth: &str) -> bool {
-        let Some(token) = auth.strip_prefix(r#"{"token":""#).and_then(|text| text.strip_suffix(r#""}"#)) else {
+        let Some(token) = auth.split_once(r#""token":""#).and_then(|(_, text)| text.get(..24)) else {
             return false;
         };
         let token = Token::parse(token).expect("a token");
@@ -188,6 +204,7 @@ impl World {
     fn gone(&mut self, socket: SocketId) {
         let at = self.server.sockets.remove(&socket).expect("known");
         self.server.namespaces.remove(&socket);
+        self.server.recoverable.remove(&socket);
         self.ledger.listeners[at].gone = true;
         self.server.rooms.retain(|_, members| {
             members.remove(&socket);

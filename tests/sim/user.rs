@@ -113,8 +113,13 @@ impl World {
                 self.sum.upgrades_failed += 1;
             }
             Event::Connected { socket, recovered } => {
-                assert!(!recovered && entry.session == Session::Open && entry.client.is_connected(socket));
-                self.ledger.connected(entry.seats[&socket].speaker);
+                assert!(entry.session == Session::Open && entry.client.is_connected(socket));
+                let speaker = entry.seats[&socket].speaker;
+                if recovered {
+                    self.ledger.recovered(speaker);
+                } else {
+                    self.ledger.connected(speaker);
+                }
             }
             Event::Refused { socket, .. } => {
                 let namespace = entry.seats[&socket].namespace;
@@ -123,19 +128,22 @@ impl World {
             }
             Event::Emit { socket, name, args, reply } => {
                 let speaker = entry.seats[&socket].speaker;
+                let recovers = self.recovers && entry.client.config().protocol == Protocol::V5;
                 self.sum.heard_by_clients += 1;
                 if name == "hello" {
-                    let (id, listener, token): (_, _, Option<String>) = args.parse().unwrap();
+                    let first: Vec<_> = args.iter().take(3).collect();
+                    let (id, listener, token): (_, _, Option<String>) =
+                        serde_json::from_str(&format!("[{}]", first.join(","))).unwrap();
                     if let Some(token) = token
                         && entry.resumes
                     {
                         entry.client.set_auth(socket, &format!(r#"{{"token":"{token}"}}"#)).unwrap();
                     }
-                    self.ledger.client_heard(speaker, id, Some(listener));
+                    self.ledger.client_heard(speaker, id, Some(listener), recovers);
                 } else {
                     assert_eq!(name, "s");
                     let id = Payload::read(&args);
-                    self.ledger.client_heard(speaker, id, None);
+                    self.ledger.client_heard(speaker, id, None, recovers);
                     match (reply, self.chance.below(10)) {
                         // It may be stale already: what came before is told later than it happened.
                         (Some(reply), 0..6) => drop(self.users[user].client.ack(now, reply, Payload::new(id))),

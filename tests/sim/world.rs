@@ -26,6 +26,8 @@ pub struct World {
     pub later: Vec<(Instant, Task)>,
     /// Until when no stream can be opened.
     pub refuses_until: Instant,
+    /// Whether the hub keeps what it says.
+    pub recovers: bool,
     pub healed: bool,
     pub parting: bool,
     pub trace: bool,
@@ -66,11 +68,12 @@ pub struct Sum {
     pub upgraded: u64,
     pub upgrades_failed: u64,
     pub resumed: u64,
+    pub recovered: u64,
     pub faults: u64,
 }
 
 impl Sum {
-    fn each(&mut self) -> [&mut u64; 11] {
+    fn each(&mut self) -> [&mut u64; 12] {
         [
             &mut self.said_by_clients,
             &mut self.heard_by_server,
@@ -82,6 +85,7 @@ impl Sum {
             &mut self.upgraded,
             &mut self.upgrades_failed,
             &mut self.resumed,
+            &mut self.recovered,
             &mut self.faults,
         ]
     }
@@ -103,7 +107,9 @@ impl World {
         let mut chance = Chance::new(seed);
         let plan = Plan::new(&mut chance);
         let now = Instant::from(Duration::from_secs(1 + chance.below(1000)));
-        let hub = Hub::new(plan.hub(&mut chance), chance.seed(), now).unwrap();
+        let config = plan.hub(&mut chance);
+        let recovers = config.recovery.is_some();
+        let hub = Hub::new(config, chance.seed(), now).unwrap();
         let mut world = Self {
             chance,
             now,
@@ -114,6 +120,7 @@ impl World {
             ledger: Ledger::default(),
             later: Vec::new(),
             refuses_until: Instant::ORIGIN,
+            recovers,
             healed: false,
             parting: false,
             trace: false,

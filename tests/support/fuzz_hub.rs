@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use roomwire::hub::{
     AckError, AckId, Config, ConnId, DisconnectReason, Error, Event, Hub, Namespaces, Origins, Plain, PresenceChange,
-    Refusal, Reply, SocketId, Target, Token,
+    Recovery, Refusal, Reply, SocketId, Target, Token,
 };
 use roomwire::socketio::Args;
 use roomwire::{Instant, Stream, http, ws};
@@ -148,6 +148,9 @@ pub enum Op {
     Upgrade(usize, Bytes),
     /// The stream of its GET ends, or breaks.
     Lose(usize, bool),
+    /// A new stream, on which the client with the nth pid of those that were given out comes back, with the nth offset of those that
+    /// were, or none. Where this is among the operations the hub keeps what it says.
+    Recover(usize, Option<usize>),
 }
 
 /// The stream that was connected last.
@@ -232,6 +235,10 @@ impl World {
             config.limits.congested_bytes = 1 << 24;
             config.limits.connections_max = 24;
         }
+        if ops.iter().any(|op| matches!(op, Op::Recover(..))) {
+            let age_max = Duration::from_secs(5);
+            config.recovery = Some(Recovery { bytes_max: 8192, room_bytes_max: 4096, age_max });
+        }
         let hub = Hub::new(config, [7; 32], Instant::ORIGIN).unwrap();
         let trace = Trace { told: Vec::new(), outgoing: Vec::new(), polled: Vec::new() };
         let (pollers, polls) = (Vec::new(), Vec::new());
@@ -275,6 +282,17 @@ impl World {
                     self.hub.abort(self.now, conn);
                 }
             }
+            Op::Recover(pid, offset) => {
+                let (pids, offsets) = self.given_out();
+                let Some(pid) = pid.checked_rem(pids.len()).map(|nth| &pids[nth]) else { return };
+                let offset = offset.and_then(|nth| nth.checked_rem(offsets.len()).map(|nth| &offsets[nth]));
+                let offset = offset.map_or(String::new(), |offset| format!(",\"offset\":\"{offset}\""));
+                let claim =
+                    crate::support::ws::masked(ws::Opcode::Text, format!("40{{\"pid\":\"{pid}\"{offset}}}").as_bytes());
+                let opening = opening("/socket.io/?EIO=4&transport=websocket");
+                self.step(&Op::Connect, cuts);
+                self.step(&Op::Bytes(NEWEST, Bytes([opening, claim].concat())), cuts);
+            }
             Op::Eof(index) => self.at(*index).into_iter().for_each(|conn| self.hub.receive_eof(self.now, conn)),
             Op::Abort(index) => self.at(*index).into_iter().for_each(|conn| self.hub.abort(self.now, conn)),
             Op::Read(index, count) => {
@@ -290,6 +308,18 @@ impl World {
             }
         }
         self.settle();
+    }
+
+    /// The pids and the offsets that clients were told.
+    fn given_out(&self) -> (Vec<String>, Vec<String>) {
+        let (mut pids, mut offsets) = (Vec::new(), Vec::new());
+        for outgoing in &self.trace.outgoing {
+            let text = String::from_utf8_lossy(outgoing);
+            pids.extend(text.split("\"pid\":\"").skip(1).filter_map(|rest| rest.get(..24)).map(str::to_owned));
+            offsets.extend(text.split("\"]").filter_map(|part| part.rsplit(",\"").next()).map(str::to_owned));
+        }
+        offsets.retain(|offset| offset.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')));
+        (pids, offsets)
     }
 
     fn feed(&mut self, conn: ConnId, bytes: &[u8], cuts: &Cuts) {
@@ -512,6 +542,7 @@ pub fn decode(mut data: &[u8]) -> Vec<Op> {
                 let count = take(1).first().copied().map_or(0, usize::from);
                 Op::Bytes(index, Bytes(crate::support::ws::masked(ws::Opcode::Binary, &take(count))))
             }
+            31 => Op::Recover(index, take(1).first().copied().map(usize::from)),
             30 => Op::Bytes(index, Bytes(opening(["/raw", BARE, BARE_3, "/raw?late"][index % 4]))),
             10..=15 => {
                 let count = take(2).iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
@@ -548,7 +579,10 @@ pub fn check(trace: &Trace) {
         match told {
             Told::Closed(conn, _) => drop(closed.insert(*conn)),
             Told::Connecting(socket, ..) => assert!(!gone.contains(socket) && living.insert(*socket)),
-            Told::Connected(socket, _) | Told::Emit(socket, ..) | Told::Disconnected(socket, _, Some(_)) => {
+            Told::Connected(socket, _)
+            | Told::Recovered(socket)
+            | Told::Emit(socket, ..)
+            | Told::Disconnected(socket, _, Some(_)) => {
                 assert!(living.contains(socket), "{told:?} of a socket that is not there");
             }
             Told::Disconnected(socket, _, None) | Told::Left(socket) => {

@@ -1,7 +1,7 @@
 use std::hint::black_box;
 use std::time::Duration;
 
-use roomwire::hub::{Config, ConnId, Event, Hub, Origins, Plain, SocketId, Target};
+use roomwire::hub::{Config, ConnId, Event, Hub, Origins, Plain, Recovery, SocketId, Target};
 use roomwire::ws::Opcode;
 use roomwire::{Instant, Stream};
 
@@ -18,6 +18,8 @@ pub const HOT: &[Path] = &[
     Path { name: "hub: heartbeat of a session", times: 1000, run: heartbeat },
     Path { name: "hub: presence diff to a room of 100", times: 40, run: presence },
     Path { name: "hub: lost, away and resumed", times: 50, run: resume },
+    Path { name: "hub: emit 100 B to a room of 1000, kept, a delivery", times: 20_000, run: emit_kept },
+    Path { name: "hub: recovered, an event that was missed", times: 1000, run: recover },
 ];
 
 pub const LINEAR: &[Linear] = &[
@@ -25,6 +27,7 @@ pub const LINEAR: &[Linear] = &[
     Linear { name: "hub: disconnect from all its rooms", units: 100, run: disconnect },
     Linear { name: "hub: sessions that come and go", units: 100, run: come_and_go },
     Linear { name: "hub: all enter a room within one window", units: 200, run: enter },
+    Linear { name: "hub: recovered", units: 200, run: recover },
     Linear { name: "hub: messages before their client is accepted", units: 1000, run: early },
 ];
 
@@ -38,7 +41,12 @@ struct World {
 
 impl World {
     fn new() -> Self {
+        Self::with(None)
+    }
+
+    fn with(recovery: Option<Recovery>) -> Self {
         let mut config = Config::new(Origins::Any);
+        config.recovery = recovery;
         config.limits.rooms_per_socket_max = 1000;
         config.plain = vec![Plain::engine_io("/engine.io/", "/")];
         let hub = Hub::new(config, [9; 32], Instant::ORIGIN).expect("the limits are in order");
@@ -227,8 +235,15 @@ fn request(method: &str, target: &str, query: &str, body: &str) -> Vec<u8> {
 }
 
 fn emit(deliveries: usize, size: usize) {
-    let members = deliveries.min(1000);
-    let (mut world, text) = (World::new(), text(size));
+    broadcast(World::new(), deliveries, size);
+}
+
+fn emit_kept(deliveries: usize) {
+    broadcast(World::with(Some(Recovery::default())), deliveries, 100);
+}
+
+fn broadcast(mut world: World, deliveries: usize, size: usize) {
+    let (members, text) = (deliveries.min(1000), text(size));
     world.room(members);
     world.heard = 0;
     count(|| {
@@ -312,6 +327,31 @@ fn resume(times: usize) {
             world.settle();
             conn = next;
         }
+    });
+    assert!(world.hub.is_live(socket));
+}
+
+/// It comes back to so many events.
+fn recover(missed: usize) {
+    let mut world = World::with(Some(Recovery::default()));
+    let (conn, socket) = world.connecting();
+    world.hub.accept(world.now, socket).expect("it is awaited");
+    let answer = String::from_utf8(world.hub.outgoing(conn).flatten().skip(2).copied().collect()).expect("it is text");
+    world.settle();
+    world.hub.join(world.now, socket, "lobby").expect("there is room");
+    world.lose(conn);
+    for nth in 0..missed {
+        let receipt = world.hub.emit(world.now, Target::room("lobby"), "message", (text(100), nth));
+        assert_eq!(receipt.expect("it can be written").kept, 1);
+    }
+    let conn = world.hub.connect(world.now).expect("there is room");
+    world.receive(conn, &mut super::http::head());
+    world.settle();
+    // The answer has the pid beside the sid, and the same form as the question.
+    let mut claim = packet(&answer);
+    count(|| {
+        world.receive(conn, &mut claim);
+        world.settle();
     });
     assert!(world.hub.is_live(socket));
 }

@@ -44,6 +44,45 @@ export const checks = [
     await ann.lists(ann, 'live');
   }],
 
+  ['who was offline reads what was said meanwhile, if the server keeps it', async (scene) => {
+    const { server } = scene;
+    assert.equal(await server.stop(), 0, 'exit code');
+    server.options = ['--recover'];
+    await server.revive();
+    let cut; // ends the connection that there is
+    let away = false;
+    const ann = new Person(scene, await scene.browser.context(), `ann ${scene.number}`);
+    scene.people.push(ann);
+    await ann.open((page) => page.routeWebSocket(/\/socket\.io\//, (socket) => {
+      if (away) return void socket.close();
+      const far = socket.connectToServer();
+      cut = () => Promise.all([socket.close(), far.close()]);
+    }));
+    await ann.enter();
+    const bob = await scene.member('bob');
+    for (const one of [ann, bob]) for (const other of [ann, bob]) await one.lists(other, 'live');
+    await bob.say('before');
+    await ann.reads('said', bob, 'before');
+    away = true;
+    await cut();
+    await ann.is('offline');
+    await bob.lists(ann, 'away');
+    for (const text of ['meanwhile', 'and again']) {
+      await bob.say(text);
+      await bob.reads('said', bob, text);
+    }
+    away = false;
+    await ann.is('online');
+    await ann.reads('said', bob, 'and again');
+    await bob.say('after');
+    await ann.reads('said', bob, 'after');
+    assert.deepEqual(await ann.texts('said'), ['before', 'meanwhile', 'and again', 'after']);
+    for (const one of [ann, bob]) for (const other of [ann, bob]) await one.lists(other, 'live');
+    scene.outage = true; // for those who are still there
+    assert.equal(await server.stop(), 0, 'exit code');
+    server.options = [];
+  }],
+
   ['a missed presence diff is noticed, and the list is right again', async (scene) => {
     const ann = new Person(scene, await scene.browser.context(), `ann ${scene.number}`);
     scene.people.push(ann);

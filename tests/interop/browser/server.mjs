@@ -8,6 +8,7 @@ export const GRACE = 3_000; // ms that a lost session stays away before it has l
 
 export class Server {
   log = [];
+  options = []; // besides the usual ones, from its next start on
   faults = []; // panics and unwanted ends, until somebody has told of them
 
   static async start() {
@@ -38,7 +39,7 @@ export class Server {
   async #spawn(port) {
     const child = spawn(
       process.env.ROOMWIRE_SERVER,
-      ['--listen', `127.0.0.1:${port}`, '--grace', String(GRACE / 1000)],
+      ['--listen', `127.0.0.1:${port}`, '--grace', String(GRACE / 1000), ...this.options],
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );
     living.add(child);

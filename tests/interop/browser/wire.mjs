@@ -257,6 +257,47 @@ export const checks = [
     }
   }],
 
+  ['wire: comes back with its pid and offset, as long as the server knows them', async (scene) => {
+    const { page, far } = await stage(scene);
+    const open = '0{"sid":"e","upgrades":[],"pingInterval":60000,"pingTimeout":60000,"maxPayload":1000}';
+    const comeBack = async (connect, ...answers) => {
+      await far.expect('(connection)');
+      far.send(open);
+      await far.expect(connect);
+      for (const answer of answers) far.send(answer);
+      await state(page, 'online');
+    };
+    const heard = (count) => page.waitForFunction((count) => window.heard.length === count, count, { timeout: WAIT });
+    const lose = async () => {
+      far.socket.close();
+      await state(page, 'offline');
+    };
+    await page.evaluate(() => {
+      window.heard = [];
+      wire.on('note', (...args) => heard.push([args[0], wire.state]));
+    });
+    await comeBack('40{"token":"t"}', '40{"sid":"s","pid":"p"}');
+    await lose();
+    await comeBack('40{"pid":"p","token":"t"}', '40{"sid":"s","pid":"p"}');
+    // What is no string is no offset, and what wants an answer has none.
+    for (const event of ['["note",1,"o1"]', '["note",2]']) far.send(`42${event}`);
+    far.send('427["question","o2"]');
+    await heard(2);
+    await lose();
+    await comeBack('40{"pid":"p","offset":"o1","token":"t"}', '42["note",3,"o3"]', '40{"sid":"s","pid":"p"}');
+    await heard(3);
+    await lose();
+    await comeBack('40{"pid":"p","offset":"o3","token":"t"}', '40{"sid":"s2","pid":"p2"}');
+    await lose();
+    await comeBack('40{"pid":"p2","token":"t"}', '40{"sid":"s3"}');
+    await lose();
+    await comeBack('40{"token":"t"}', '40{"sid":"s4","pid":"p4"}');
+    await page.evaluate(() => { wire.close(); wire.open(); });
+    await far.expect('41');
+    await comeBack('40{"token":"t"}', '40{"sid":"s5"}');
+    assert.deepEqual(await page.evaluate(() => window.heard), [[1, 'online'], [2, 'online'], [3, 'connecting']]);
+  }],
+
   ['wire: a server that goes silent is given up, and dialled again', async (scene) => {
     const { page, far } = await stage(scene);
     await far.welcome({ pingInterval: 300, pingTimeout: 200 });

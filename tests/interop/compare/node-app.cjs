@@ -19,6 +19,7 @@ const names = {
 };
 for (const [name, own] of Object.entries(names)) if (name in options) settings[own] = options[name];
 if (!two && settings.cookie) settings.cookie = { name: settings.cookie };
+if (options.recovery) settings.connectionStateRecovery = {};
 const io = two ? modules('server-2')(http, settings) : new (modules('server-4').Server)(http, settings);
 
 function admit(socket, next) {

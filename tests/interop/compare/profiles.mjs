@@ -2,6 +2,7 @@
 import { cookies, oldBrowsers, pages } from './cases/browsers.mjs';
 import { packets } from './cases/packets.mjs';
 import { polling, sizes } from './cases/polling.mjs';
+import { recovery } from './cases/recovery.mjs';
 import { requests } from './cases/requests.mjs';
 import { connects, heartbeats } from './cases/times.mjs';
 import { upgrade } from './cases/upgrade.mjs';
@@ -40,6 +41,7 @@ export const profiles = [
   profile('short', four, heartbeats(4), { options: SHORT, together: true }),
   profile('short', threeOnFour, heartbeats(3), { options: SHORT, together: true }),
   profile('short', threeOnTwo, heartbeats(3), { options: SHORT, together: true }),
+  profile('recovery', four, recovery, { options: { recovery: true } }),
   profile('impatient', four, connects, { options: IMPATIENT, together: true }),
   profile('one origin', four, pages, { options: { cors: { origin: [ORIGIN], credentials: true }, origin: ORIGIN }, unseen: NONE }),
   profile('one origin', threeOnTwo, pages, { options: { origins: `${ORIGIN}:*`, origin: ORIGIN }, unseen: CACHE }),

@@ -18,6 +18,7 @@ export function startOurs(options) {
   const flags = Object.entries(FLAGS).filter(([name]) => options[name]);
   // With the official server it is revision 3 that has to be asked for.
   const args = options.allowEio3 === false ? ['--allow-eio3', 'false'] : [];
+  if (options.recovery) args.push('--recovery', 'true');
   return start(process.env.ROOMWIRE_COMPARE_APP, [...args, ...flags.flatMap(([name, flag]) => [flag, String(options[name])])]);
 }
 

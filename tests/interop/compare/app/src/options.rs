@@ -5,7 +5,7 @@ use std::process::exit;
 use std::time::Duration;
 
 use roomwire::engineio::Cookie;
-use roomwire::hub::{Config, Namespaces, Origins};
+use roomwire::hub::{Config, Namespaces, Origins, Recovery};
 
 /// Where to listen, and how.
 pub fn parse() -> (String, Config) {
@@ -26,6 +26,10 @@ pub fn parse() -> (String, Config) {
             "--connect-timeout" => config.connect_timeout = millis(),
             "--max-payload" => config.engine.max_payload = number() as usize,
             "--upgrade-timeout" => config.engine.upgrade_timeout = millis(),
+            "--recovery" => {
+                config.recovery = (value == "true").then(Recovery::default);
+                config.away_timeout = Duration::from_secs(120);
+            }
             "--cookie" => config.engine.cookie = Some(Cookie::new(&value)),
             "--origin" => config.origins = Origins::Listed(vec![value]),
             _ => usage(&name),
