@@ -23,22 +23,35 @@ impl<'l> Line<'l> {
             "help" if rest.is_empty() && !asks => return Ok(Self::Help),
             _ => {}
         }
-        let (args, attachments) = rest.rsplit_once(" | ").unwrap_or((rest, ""));
-        let attachments: Vec<Vec<u8>> = attachments.split_whitespace().map(bytes).collect::<Result<_, _>>()?;
-        let args = Args::new(args).map_err(|_| r#"arguments are JSON with commas between: say "hello",7"#)?;
+        // A bar in a text is none: where all of it is arguments, there are no attachments.
+        let (args, attachments) = match Args::new(rest) {
+            Ok(args) => (Some(args), ""),
+            Err(_) => rest.rsplit_once(" | ").map_or((None, ""), |(args, behind)| (Args::new(args).ok(), behind)),
+        };
+        let args = args.ok_or(r#"arguments are JSON with commas between: say "hello",7"#)?;
+        let attachments = attachments.split_whitespace().map(bytes).collect::<Option<_>>();
+        let attachments = attachments.ok_or("attachments are written in pairs of hexadecimal digits")?;
         Ok(Self::Event { name, args, attachments, asks })
     }
 }
 
-fn bytes(hex: &str) -> Result<Vec<u8>, Box<dyn Error>> {
-    if !hex.is_ascii() || hex.len() % 2 == 1 {
-        return Err("attachments are written in pairs of hexadecimal digits".into());
-    }
-    (0..hex.len()).step_by(2).map(|at| Ok(u8::from_str_radix(&hex[at..at + 2], 16)?)).collect()
+fn bytes(hex: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> = hex.chars().map(|digit| Some(digit.to_digit(16)? as u8)).collect::<Option<_>>()?;
+    let (pairs, []) = digits.as_chunks() else { return None };
+    Some(pairs.iter().map(|[high, low]| high << 4 | low).collect())
 }
 
-/// Prints a line. When nobody reads it, nobody has any use for the program.
+/// Prints a line, whatever a server put into it: what would end it, or control a terminal, is escaped as in JSON. When nobody
+/// reads it, nobody has any use for the program.
 pub fn tell(line: impl Display) {
+    let mut line = line.to_string();
+    if line.contains(char::is_control) {
+        let escaped = |char: char| match char.is_control() {
+            true => format!("\\u{:04x}", u32::from(char)),
+            false => char.into(),
+        };
+        line = line.chars().map(escaped).collect();
+    }
     if writeln!(io::stdout(), "{line}").is_err() {
         exit(1);
     }
@@ -49,5 +62,7 @@ pub fn tell_event(name: &str, args: &Args<'_>) {
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let attachments: Vec<String> = args.attachments().iter().map(|bytes| hex(bytes)).collect();
     let bar = if attachments.is_empty() { "" } else { " | " };
-    tell(format_args!("{name} {}{bar}{}", args.as_str(), attachments.join(" ")));
+    // In JSON they stand between values alone.
+    let args = args.as_str().replace(['\n', '\r', '\t'], " ");
+    tell(format_args!("{name} {args}{bar}{}", attachments.join(" ")));
 }

@@ -12,9 +12,9 @@
 //!
 //! A line is an event: `say "hello",7`. A question mark before it asks for an acknowledgement: `?say "hello"`. Attachments stand
 //! behind a bar in hexadecimal digits: `photo {"_placeholder":true,"num":0} | 89504e47`. Events are printed in the same form;
-//! what the server wants acknowledged is acknowledged with its own arguments. Lines that begin with `#` tell how the
-//! connection fares; `help` shows one of them again. A line is read when there is room for the one before, so that as much
-//! may be piped in as one likes.
+//! what the server wants acknowledged is acknowledged with its own arguments. An event is one line: what would end it, or
+//! control a terminal, is escaped as in JSON. Lines that begin with `#` tell how the connection fares; `help` shows one of
+//! them again. A line is read when there is room for the one before, so that as much may be piped in as one likes.
 //!
 //! At the end of the input the client says goodbye, once everything is sent and acknowledged that is to be, and ends with 0. It
 //! ends with 1 where that cannot be, or the server refuses it, sends it away or is not there. What was said without asking for an
@@ -249,10 +249,10 @@ impl Driver {
             }
             Line::Event { name, args, attachments, asks: false } => {
                 self.client.emit(now, self.socket, name, attach(args, attachments))?;
+                if self.client.config().retries == 0 {
+                    self.conversation.said_unsurely();
+                }
             }
-        }
-        if !line.starts_with('?') && self.client.config().retries == 0 {
-            self.conversation.said_unsurely();
         }
         Ok(())
     }
