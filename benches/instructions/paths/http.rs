@@ -19,9 +19,8 @@ pub const LINEAR: &[Linear] = &[
     Linear { name: "A01 head byte by byte", units: 16 << 10, run: |size| long_head(size, 1) },
 ];
 
-pub const BYTEWISE: &[Bytewise] = &[
-    Bytewise { name: "A01 request and its answer", run: |piece| connections(HEADS, piece), alone: HEAD_ALONE },
-];
+pub const BYTEWISE: &[Bytewise] =
+    &[Bytewise { name: "A01 request and its answer", run: |piece| connections(HEADS, piece), alone: HEAD_ALONE }];
 
 pub const HEAD_ALONE: Alone = ("a request head is handed over", |piece| hand_over(&head(), piece));
 
