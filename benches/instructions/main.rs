@@ -43,11 +43,13 @@ fn obey(arguments: &[&str]) -> Result<(), Failure> {
     match arguments {
         ["run", name, times] => run(name, times).map_err(Failure::Misused),
         ["name", word] => name(word).map(|name| println!("{name}")).map_err(Failure::Misused),
-        ["names", word] => names(word).map(|names| println!("{}", names.join("\n"))).map_err(Failure::Misused),
+        ["names", word] => {
+            names(word, usize::MAX).map(|names| println!("{}", names.join("\n"))).map_err(Failure::Misused)
+        }
         ["setting"] => setting().map(|setting| println!("{setting}")).map_err(Failure::Fails),
         ["record", file] => record(Path::new(file)).map_err(Failure::Fails),
         ["check", file, word] => {
-            names(word).map_err(Failure::Misused)?;
+            names(word, usize::MAX).map_err(Failure::Misused)?;
             check(Path::new(file), word).map_err(Failure::Fails)
         }
         _ => Err(Failure::Misused(USAGE.into())),
@@ -61,18 +63,18 @@ fn run(name: &str, times: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The name of the one path that is meant, of any kind.
+/// The names of the paths that are meant, at most so many.
+fn names(word: &str, most: usize) -> Result<Vec<&'static str>, String> {
+    let names = paths::names();
+    Ok(choice::choose("path", word, &names, most)?.into_iter().map(|place| names[place]).collect())
+}
+
+/// The name of the one that is meant; of what is only taken off others by its whole name.
 fn name(word: &str) -> Result<&str, String> {
     match paths::find(word) {
         Some(_) => Ok(word),
-        None => choice::named("path", word, &paths::names()).map(|place| paths::names()[place]),
+        None => Ok(names(word, 1)?[0]),
     }
-}
-
-/// The names of all that are meant.
-fn names(word: &str) -> Result<Vec<&'static str>, String> {
-    let names = paths::names();
-    Ok(choice::containing("path", word, &names)?.into_iter().map(|place| names[place]).collect())
 }
 
 fn setting() -> Result<String, String> {
