@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::server::{Server, own_cpu};
 use wire::{ANSWER, HEAD_END, KEY, PAYLOAD_BYTES, REQUEST};
 
-/// For an answer. It takes microseconds, or never comes.
+/// For an answer, or for room to ask in. It takes microseconds, or never comes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Connections, each with as many messages on their way.
@@ -70,6 +70,7 @@ fn open(server: SocketAddr) -> io::Result<TcpStream> {
     let mut stream = TcpStream::connect(server)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
     stream.write_all(REQUEST.as_bytes())?;
     let mut head = Vec::new();
     // Nothing follows before something is sent.

@@ -6,6 +6,7 @@ mod load;
 mod server;
 
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
@@ -26,17 +27,24 @@ const IDLE_CONNECTIONS: usize = 10_000;
 const SERVERS: [&str; 5] = ["floor", "mio", "tokio", "tokio-tungstenite", "fastwebsockets"];
 const PEERS: std::ops::Range<usize> = 3..5;
 
+/// For `run`, which adds the folder of programs.
+const USAGE: &str = "usage: benches/echo/run [CONNECTIONS IN-FLIGHT | memory], both numbers 1 at least";
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let positive = |number: &str| number.parse().ok().map(NonZeroUsize::get);
     let done = match arguments[..] {
-        ["speed", programs] => speed(Path::new(programs), &ROWS),
-        ["speed", programs, connections, in_flight] => match (connections.parse(), in_flight.parse()) {
-            (Ok(connections), Ok(in_flight)) => speed(Path::new(programs), &[(connections, in_flight)]),
-            _ => Err(io::Error::other("how many connections, and how many messages in flight on each?")),
-        },
-        ["memory", programs] => memory(Path::new(programs)),
-        _ => Err(io::Error::other("echo speed FOLDER-OF-PROGRAMS [CONNECTIONS IN-FLIGHT] | memory FOLDER-OF-PROGRAMS")),
+        [programs] => Some(speed(Path::new(programs), &ROWS)),
+        [programs, "memory"] => Some(memory(Path::new(programs))),
+        [programs, connections, in_flight] => positive(connections)
+            .zip(positive(in_flight))
+            .map(|(connections, in_flight)| speed(Path::new(programs), &[(connections, in_flight)])),
+        _ => None,
+    };
+    let Some(done) = done else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -104,7 +112,9 @@ fn memory(programs: &Path) -> io::Result<()> {
         load.round()?;
         // Whoever was served after it has seen the end of it.
         first.round()?;
-        println!("| {name} | {} |", (server.memory()? - before) / IDLE_CONNECTIONS as u64);
+        // Less, where what was there before has been given back.
+        let growth = server.memory()? as f64 - before as f64;
+        println!("| {name} | {:.0} |", growth / IDLE_CONNECTIONS as f64);
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use script::{CONNECT, HEAD_END, PING, PONG, UPGRADE, echo, echoed, masked, plain};
 
-/// For an answer. It takes microseconds, or never comes.
+/// For an answer, or for room to ask in. It takes microseconds, or never comes.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Client {
@@ -20,6 +20,7 @@ impl Client {
         let stream = TcpStream::connect(server)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
         Ok(Self { stream, left: Vec::new() })
     }
 

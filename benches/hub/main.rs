@@ -1,6 +1,8 @@
 //! The hub beside other servers of Socket.IO: what a server's processor spends on what clients do. See README.md; `run`
 //! beside this file builds what is needed and starts it.
 
+#[path = "../choice.rs"]
+mod choice;
 mod client;
 mod crowd;
 mod load;
@@ -109,7 +111,14 @@ const ROWS: [Row; 7] = [
 ];
 
 fn main() -> ExitCode {
-    match run() {
+    let choice = match Choice::parse(std::env::args().skip(1).collect()) {
+        Ok(choice) => choice,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(&choice) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -118,43 +127,85 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> io::Result<()> {
-    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    let quick = arguments.iter().position(|argument| argument == "--quick").map(|at| arguments.remove(at)).is_some();
-    let word = arguments.iter().position(|argument| argument == "--row").map(|at| arguments.drain(at..).nth(1));
-    let [programs, node, modules, only @ ..] = &arguments[..] else {
+/// What is to be measured.
+struct Choice {
+    size: Size,
+    passes: usize,
+    /// Places in `SERVERS` and `ROWS`.
+    servers: Vec<usize>,
+    rows: Vec<usize>,
+    /// Where servers are: a folder of programs, a program for Node and its modules.
+    programs: String,
+    node: String,
+    modules: String,
+}
+
+impl Choice {
+    /// Reads the command line, or says what is wrong with it.
+    fn parse(mut arguments: Vec<String>) -> Result<Self, String> {
         let usage = "hub-bench [--quick] FOLDER-OF-PROGRAMS PROGRAM-OF-NODE FOLDER-OF-MODULES [SERVER...] [--row WORD]";
-        return Err(Error::other(usage));
-    };
-    let size = if quick { QUICK } else { FULL };
-    let passes = if word.is_some() { PASSES_OF_ONE } else { PASSES };
-    let measured = |row: &Row| match &word {
-        Some(word) => word.as_ref().is_some_and(|word| (row.name)(size).contains(word)),
-        None => true,
-    };
+        let place = |arguments: &[String], option: &str| arguments.iter().position(|argument| argument == option);
+        let quick = place(&arguments, "--quick").map(|at| arguments.remove(at)).is_some();
+        let size = if quick { QUICK } else { FULL };
+        let row_names = ROWS.map(|row| (row.name)(size));
+        let (rows, passes) = match place(&arguments, "--row") {
+            None => ((0..ROWS.len()).collect(), PASSES),
+            Some(at) if at + 1 == arguments.len() => return Err("--row needs a word".into()),
+            Some(at) => {
+                let word = arguments.drain(at..at + 2).nth(1).unwrap_or_default();
+                (choice::choose("row", &word, &row_names, ROWS.len())?, PASSES_OF_ONE)
+            }
+        };
+        if arguments.len() < 3 {
+            return Err(usage.into());
+        }
+        let mut servers = Vec::new();
+        for word in arguments.drain(3..) {
+            servers.extend(choice::choose("server", &word, &SERVERS, 1)?);
+        }
+        if servers.is_empty() {
+            servers.extend(0..SERVERS.len());
+        }
+        // In the order of the table, each once.
+        servers.sort_unstable();
+        servers.dedup();
+        let nothing = |row: &usize| servers == [FLOOR] && !ROWS[*row].has_floor;
+        if rows.iter().all(nothing) {
+            return Err(format!("{} has no such row: {}", SERVERS[FLOOR], row_names[rows[0]]));
+        }
+        let [programs, node, modules] = <[String; 3]>::try_from(arguments).map_err(|_| usage)?;
+        Ok(Self { size, passes, servers, rows, programs, node, modules })
+    }
+
+    fn command(&self, server: usize) -> Vec<String> {
+        let Self { programs, node, modules, .. } = self;
+        match SERVERS[server] {
+            "floor" => vec![format!("{programs}/hub-floor")],
+            "roomwire" => {
+                let options = ["--listen", "127.0.0.1:0", "--ping-interval", "300"].map(str::to_owned);
+                [vec![format!("{programs}/hub_mio")], options.into()].concat()
+            }
+            "socketioxide" => vec![format!("{programs}/hub-socketioxide")],
+            _ => vec!["node".into(), node.clone(), modules.clone()],
+        }
+    }
+}
+
+fn run(choice: &Choice) -> io::Result<()> {
+    let (size, chosen) = (choice.size, &choice.servers);
     let needed = size.idle.max(size.members).max(size.connects + size.connects / 5) as u64 + 100;
     if rlimit::increase_nofile_limit(u64::MAX)? < needed {
         return Err(Error::other(format!("{needed} open files are needed")));
     }
-    let command = |server: usize| match SERVERS[server] {
-        "floor" => vec![format!("{programs}/hub-floor")],
-        "roomwire" => {
-            let options = ["--listen", "127.0.0.1:0", "--ping-interval", "300"].map(str::to_owned);
-            [vec![format!("{programs}/hub_mio")], options.into()].concat()
-        }
-        "socketioxide" => vec![format!("{programs}/hub-socketioxide")],
-        _ => vec!["node".into(), node.clone(), modules.clone()],
-    };
-    let chosen = |server: &usize| only.is_empty() || only.iter().any(|only| *only == SERVERS[*server]);
-    let chosen: Vec<usize> = (0..SERVERS.len()).filter(chosen).collect();
     // By row, server and pass.
     let mut samples: [[Vec<Sample>; SERVERS.len()]; ROWS.len()] = Default::default();
-    for pass in 0..passes {
+    for pass in 0..choice.passes {
         for turn in 0..chosen.len() {
             let place = chosen[(pass + turn) % chosen.len()];
-            let server = Server::start(Command::new("taskset").args(["-c", PROCESSOR]).args(command(place)))?;
-            for (row, samples) in ROWS.iter().zip(&mut samples) {
-                if !measured(row) || place == FLOOR && !row.has_floor {
+            let server = Server::start(Command::new("taskset").args(["-c", PROCESSOR]).args(choice.command(place)))?;
+            for &row in &choice.rows {
+                let (row, samples) = (&ROWS[row], &mut samples[row]);
+                if place == FLOOR && !row.has_floor {
                     continue;
                 }
                 let sample = (row.measure)(&server, size)
@@ -205,5 +256,40 @@ fn show(values: impl Iterator<Item = f64>, decimals: usize) {
     match values.get(values.len() / 2) {
         Some(value) => print!(" {value:.decimals$} |"),
         None => print!(" – |"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows and servers that a command line means.
+    fn parse(arguments: &str) -> Result<(Vec<usize>, Vec<usize>), String> {
+        let arguments = format!("programs node modules {arguments}");
+        let choice = Choice::parse(arguments.split_whitespace().map(str::to_owned).collect())?;
+        Ok((choice.rows, choice.servers))
+    }
+
+    #[test]
+    fn what_is_named_is_measured() {
+        assert_eq!(parse(""), Ok(((0..7).collect(), vec![0, 1, 2, 3])));
+        assert_eq!(parse("Node roomwire Node --quick"), Ok(((0..7).collect(), vec![1, 3])));
+        assert_eq!(parse("--row connect oxide roomwire"), Ok((vec![4], vec![1, 2])));
+        assert_eq!(parse("floor --row polling"), Ok((vec![5, 6], vec![0])));
+    }
+
+    #[test]
+    fn what_names_nothing_is_told() {
+        for (arguments, told) in [
+            ("nope", "no server has \"nope\" in its name; there are:\n  floor"),
+            ("--rows connect", "no server has \"--rows\""),
+            ("--row nope", "no row has \"nope\" in its name; there are:\n  memory"),
+            ("roomwire --row", "--row needs a word"),
+            ("floor --row memory", "floor has no such row: memory"),
+        ] {
+            let error = parse(arguments).unwrap_err();
+            assert!(error.starts_with(told), "{arguments}: {error}");
+        }
+        assert!(Choice::parse(vec!["programs".into()]).is_err());
     }
 }

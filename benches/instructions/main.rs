@@ -1,6 +1,8 @@
 //! How many instructions the hot paths take, held against what was recorded; and that work is linear where a peer chooses
 //! how much there is to do. See benches/README.md; `run` beside this file is the way to start it.
 
+#[path = "../choice.rs"]
+mod choice;
 mod paths;
 mod record;
 mod section;
@@ -15,38 +17,72 @@ use record::Record;
 /// What a path may take more than was recorded, or less, as a part of it.
 const TOLERANCE: f64 = 0.03;
 
+/// Why there is nothing to show, and what the program ends with.
+enum Failure {
+    /// Something does not hold: 1.
+    Fails(String),
+    /// The command was not understood: 2.
+    Misused(String),
+}
+
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let done = match arguments[..] {
-        ["run", name, times] => return run(name, times),
-        ["setting"] => valgrind::setting().map(|setting| println!("{setting}")).map_err(|error| error.to_string()),
-        ["record", file] => record(Path::new(file)),
-        ["check", file, word] => check(Path::new(file), word),
-        _ => Err("instructions check FILE WORD | record FILE | setting | run NAME TIMES".into()),
+    let (told, code) = match obey(&arguments) {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::Fails(told)) => (told, 1),
+        Err(Failure::Misused(told)) => (told, 2),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error}");
-            ExitCode::FAILURE
+    eprintln!("{told}");
+    ExitCode::from(code)
+}
+
+fn obey(arguments: &[&str]) -> Result<(), Failure> {
+    const USAGE: &str =
+        "instructions check FILE WORD | record FILE | setting | name WORD | names WORD | run NAME TIMES";
+    match arguments {
+        ["run", name, times] => run(name, times).map_err(Failure::Misused),
+        ["name", word] => name(word).map(|name| println!("{name}")).map_err(Failure::Misused),
+        ["names", word] => {
+            names(word, usize::MAX).map(|names| println!("{}", names.join("\n"))).map_err(Failure::Misused)
         }
+        ["setting"] => setting().map(|setting| println!("{setting}")).map_err(Failure::Fails),
+        ["record", file] => record(Path::new(file)).map_err(Failure::Fails),
+        ["check", file, word] => {
+            names(word, usize::MAX).map_err(Failure::Misused)?;
+            check(Path::new(file), word).map_err(Failure::Fails)
+        }
+        _ => Err(Failure::Misused(USAGE.into())),
     }
 }
 
 /// What valgrind watches.
-fn run(name: &str, times: &str) -> ExitCode {
-    match (paths::find(name), times.parse()) {
-        (Some(path), Ok(times)) => {
-            path(times);
-            ExitCode::SUCCESS
-        }
-        _ => ExitCode::FAILURE,
+fn run(name: &str, times: &str) -> Result<(), String> {
+    let path = paths::find(name).ok_or_else(|| format!("no path is named {name:?}"))?;
+    path(times.parse().map_err(|error| format!("{times:?} times: {error}"))?);
+    Ok(())
+}
+
+/// The names of the paths that are meant, at most so many.
+fn names(word: &str, most: usize) -> Result<Vec<&'static str>, String> {
+    let names = paths::names();
+    Ok(choice::choose("path", word, &names, most)?.into_iter().map(|place| names[place]).collect())
+}
+
+/// The name of the one that is meant; of what is only taken off others by its whole name.
+fn name(word: &str) -> Result<&str, String> {
+    match paths::find(word) {
+        Some(_) => Ok(word),
+        None => Ok(names(word, 1)?[0]),
     }
 }
 
+fn setting() -> Result<String, String> {
+    valgrind::setting().map_err(|error| error.to_string())
+}
+
 fn record(file: &Path) -> Result<(), String> {
-    let setting = valgrind::setting().map_err(|error| error.to_string())?;
+    let setting = setting()?;
     let counts = measure("")?.into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
     Record { setting, counts }.write(file, hot().map(|path| path.name))?;
     println!("recorded in {}", file.display());
@@ -75,7 +111,7 @@ fn check(file: &Path, word: &str) -> Result<(), String> {
 /// Holds each path against the record. One that is new has none to be held against, and one that is gone holds nothing:
 /// both have to be recorded, or the file says less than it seems to.
 fn compare(record: &Record, word: &str, failures: &mut Vec<String>) -> Result<(), String> {
-    let setting = valgrind::setting().map_err(|error| error.to_string())?;
+    let setting = setting()?;
     let comparable = record.setting == setting;
     if !comparable {
         println!("{}", rule('!'));

@@ -5,6 +5,8 @@
 //! rows whose name contains it.
 
 mod allocations;
+#[path = "../choice.rs"]
+mod choice;
 mod encode;
 mod feed;
 mod floor;
@@ -12,8 +14,10 @@ mod payload;
 mod receive;
 mod sink;
 
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use encode::Batch;
 use payload::Kind;
 use receive::Stream;
 
@@ -50,10 +54,30 @@ impl Stopwatch {
     }
 }
 
-fn main() {
-    let filter = std::env::args().nth(1).unwrap_or_default();
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (receiving, sending) = (receiving(), sending());
+    let names: Vec<String> = receiving.iter().flat_map(Table::names).chain(sending.names()).collect();
+    let chosen = match &arguments[..] {
+        [] => choice::choose("row", "", &names, usize::MAX),
+        [word] => choice::choose("row", word, &names, usize::MAX),
+        _ => Err("usage: peers [WORD]; one of several words in quotes".into()),
+    };
+    let chosen: Vec<&String> = match chosen {
+        Ok(places) => places.into_iter().map(|place| &names[place]).collect(),
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(2);
+        }
+    };
     receive::whole_frames_allocate_nothing();
+    receiving.iter().for_each(|table| table.show(&chosen));
+    sending.show(&chosen);
+    println!("Machine: {}", machine());
+    ExitCode::SUCCESS
+}
 
+fn receiving() -> Vec<Table<Stream>> {
     let mut sizes = vec![];
     for kind in [Kind::Binary, Kind::Ascii, Kind::Mixed] {
         sizes.extend([16, 125, KIB, 16 * KIB, MIB].map(|size| (kind, size, 1)));
@@ -61,36 +85,38 @@ fn main() {
     for kind in [Kind::Binary, Kind::Ascii, Kind::Mixed] {
         sizes.extend([125, KIB, 16 * KIB].map(|size| (kind, size, 4)));
     }
-    let table = Table::new("Receiving masked frames, reads of 64 KiB", &filter, receive::CONTENDERS);
-    for &(kind, size, fragments) in &sizes {
+    let mut table = Table::new("Receiving masked frames, reads of 64 KiB", receive::CONTENDERS);
+    for (kind, size, fragments) in sizes {
         let name = format!("{} {}{}", kind.name(), bytes(size), if fragments > 1 { " in 4" } else { "" });
-        table.row(&name, || Stream::new(kind, size, fragments, 64 * KIB));
+        table.row(name, move || Stream::new(kind, size, fragments, 64 * KIB));
     }
-    table.end();
-
+    let mut tables = vec![table];
     for (title, name, read_bytes) in [
         ("Receiving masked frames, reads of 16 KiB: they fit the nearest cache", "middle", 16 * KIB),
         ("Receiving masked frames, reads of 1,460 bytes", "small", 1460),
     ] {
-        let table = Table::new(title, &filter, receive::CONTENDERS);
+        let mut table = Table::new(title, receive::CONTENDERS);
         for kind in [Kind::Binary, Kind::Ascii, Kind::Mixed] {
             for size in [16 * KIB, MIB] {
                 let name = format!("{} {} {name} reads", kind.name(), bytes(size));
-                table.row(&name, || Stream::new(kind, size, 1, read_bytes));
+                table.row(name, move || Stream::new(kind, size, 1, read_bytes));
             }
         }
-        table.end();
+        tables.push(table);
     }
+    tables
+}
 
-    let table = Table::new("Sending binary messages, as a server and masked as a client", &filter, encode::CONTENDERS);
+fn sending() -> Table<Batch> {
+    let title = "Sending binary messages, as a server and masked as a client";
+    let mut table = Table::new(title, encode::CONTENDERS);
     for masked in [false, true] {
         for size in [16, 125, KIB, 16 * KIB, MIB] {
             let name = format!("{} {}", if masked { "client" } else { "server" }, bytes(size));
-            table.row(&name, || encode::Batch::new(masked, size));
+            table.row(name, move || Batch::new(masked, size));
         }
     }
-    table.end();
-    println!("Machine: {}", machine());
+    table
 }
 
 /// What a row moves.
@@ -105,27 +131,53 @@ pub fn rounds(bytes: usize, messages: usize) -> usize {
 }
 
 struct Table<T: 'static> {
-    filter: String,
+    title: &'static str,
     contenders: &'static [Contender<T>],
+    rows: Vec<Row<T>>,
+}
+
+struct Row<T> {
+    name: String,
+    work: Box<dyn Fn() -> T>,
 }
 
 impl<T: Work> Table<T> {
-    fn new(title: &str, filter: &str, contenders: &'static [Contender<T>]) -> Self {
-        println!("{title}: nanoseconds for each message\n");
-        print!("| {:<26} |", "");
-        contenders.iter().for_each(|contender| print!(" {:>width$} |", contender.name, width = width(contender.name)));
-        println!(" {:>9} | {:>27} | {:>8} |", "allocs", "roomwire / best peer", "/ floor");
-        print!("| {} |", "-".repeat(26));
-        contenders.iter().for_each(|contender| print!(" {}: |", "-".repeat(width(contender.name) - 1)));
-        println!(" --------: | {}: | -------: |", "-".repeat(26));
-        Self { filter: filter.to_owned(), contenders }
+    fn new(title: &'static str, contenders: &'static [Contender<T>]) -> Self {
+        Self { title, contenders, rows: vec![] }
     }
 
-    fn row(&self, name: &str, work: impl FnOnce() -> T) {
-        if !name.contains(&self.filter) {
+    fn row(&mut self, name: String, work: impl Fn() -> T + 'static) {
+        self.rows.push(Row { name, work: Box::new(work) });
+    }
+
+    fn names(&self) -> impl Iterator<Item = String> {
+        self.rows.iter().map(|row| row.name.clone())
+    }
+
+    /// Measures and prints the rows of these names, if it has any of them.
+    fn show(&self, chosen: &[&String]) {
+        let rows: Vec<&Row<T>> = self.rows.iter().filter(|row| chosen.contains(&&row.name)).collect();
+        if rows.is_empty() {
             return;
         }
-        let work = work();
+        self.head();
+        rows.into_iter().for_each(|row| self.measure(row));
+        println!();
+    }
+
+    fn head(&self) {
+        println!("{}: nanoseconds for each message\n", self.title);
+        print!("| {:<26} |", "");
+        let names = || self.contenders.iter().map(|contender| contender.name);
+        names().for_each(|name| print!(" {name:>width$} |", width = width(name)));
+        println!(" {:>9} | {:>27} | {:>8} |", "allocs", "roomwire / best peer", "/ floor");
+        print!("| {} |", "-".repeat(26));
+        names().for_each(|name| print!(" {}: |", "-".repeat(width(name) - 1)));
+        println!(" --------: | {}: | -------: |", "-".repeat(26));
+    }
+
+    fn measure(&self, row: &Row<T>) {
+        let (name, work) = (&row.name, (row.work)());
         let mut times = vec![vec![]; self.contenders.len()];
         let mut roomwire_allocations = 0;
         for pass in 0..=PASSES {
@@ -155,10 +207,6 @@ impl<T: Work> Table<T> {
         }
         print!(" {:>9.4} |", roomwire_allocations as f64 / work.messages() as f64);
         println!(" {:>20} {:>6.2} | {:>8.2} |", self.contenders[best].name, ratio(best), ratio(floor));
-    }
-
-    fn end(self) {
-        println!();
     }
 }
 

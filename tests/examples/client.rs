@@ -6,26 +6,30 @@ use std::process::Stdio;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant as Clock};
 
-use roomwire::hub::{Config, Event, Hub, Origins};
+use roomwire::hub::{Config, Event, Hub, Origins, SocketId};
+use roomwire::socketio::Args;
 use roomwire::{Instant, Stream};
 
 use crate::program::{PATIENCE, Program, command, connect};
 
+/// What is said to a new client.
+type Greet = fn(&mut Hub, Instant, SocketId);
+
 /// Serves one connection: echoes every event, reads little and seldom, and does not read while its answers are not. The events
 /// that came.
-fn slow_server(pause: Duration) -> (SocketAddr, JoinHandle<Vec<String>>) {
+fn slow_server(pause: Duration, greet: Greet) -> (SocketAddr, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let serving = thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
         // Much is piped in before there is a session.
         thread::sleep(300 * pause);
-        serve(stream, pause).unwrap()
+        serve(stream, pause, greet).unwrap()
     });
     (address, serving)
 }
 
-fn serve(mut stream: TcpStream, pause: Duration) -> std::io::Result<Vec<String>> {
+fn serve(mut stream: TcpStream, pause: Duration, greet: Greet) -> std::io::Result<Vec<String>> {
     let origin = Clock::now();
     let now = || Instant::from(origin.elapsed());
     stream.set_read_timeout(Some(PATIENCE))?;
@@ -42,6 +46,7 @@ fn serve(mut stream: TcpStream, pause: Duration) -> std::io::Result<Vec<String>>
         while let Some(event) = hub.receive(now(), conn, &mut input) {
             match event {
                 Event::Connecting { socket, .. } => hub.accept(now(), socket).unwrap(),
+                Event::Connected { socket, .. } => greet(&mut hub, now(), socket),
                 Event::Emit { socket, name, args, .. } => {
                     came.push(args.as_str().chars().take_while(char::is_ascii_digit).collect());
                     hub.emit(now(), socket, &name, args).unwrap();
@@ -80,7 +85,7 @@ fn pipe(args: &[&str], lines: impl Iterator<Item = String>) -> (String, Option<i
 #[test]
 fn all_that_is_piped_arrives_in_its_order() {
     const LINES: usize = 30_000;
-    let (address, serving) = slow_server(Duration::from_millis(1));
+    let (address, serving) = slow_server(Duration::from_millis(1), |_, _, _| {});
     let url = format!("http://{address}");
     let padding = "x".repeat(400);
     let (printed, code) = pipe(&["--websocket", &url], (0..LINES).map(|nth| format!(r#"note {nth},"{padding}""#)));
@@ -105,6 +110,39 @@ fn all_that_is_asked_is_answered() {
         let own = answers.iter().enumerate().all(|(nth, answer)| *answer == nth.to_string());
         assert!(own, "{args:?}: {answers:?}");
     }
+}
+
+#[test]
+fn attachments_stand_behind_a_bar_that_is_not_in_a_text() {
+    let mut server = Program::start("server", &["--listen", "127.0.0.1:0", "--lines", "127.0.0.1:0"]);
+    let url = format!("http://{}", server.address("listening on http://"));
+    let placeholder = r#"{"_placeholder":true,"num":0}"#;
+    let photo = format!("{placeholder},\"a | b\" | 89504e47");
+    for said in ["", "1,2", r#""a | b""#, r#"["a | 00"]"#, &photo] {
+        let (printed, code) = pipe(&[&url], [format!("?echo {said}")].into_iter());
+        let answer = format!("# acknowledged {said}");
+        assert!(printed.lines().any(|line| line == answer), "{said}: {printed}");
+        assert_eq!(code, Some(0), "{said}: {printed}");
+    }
+    for wrong in ["+f", "-1", "0", "é", "0g", "00 1"] {
+        let (printed, code) = pipe(&[&url], [format!("echo {placeholder} | {wrong}")].into_iter());
+        assert!(printed.contains("# attachments are written in pairs of hexadecimal digits"), "{wrong}: {printed}");
+        assert_eq!(code, Some(1), "{wrong}: {printed}");
+    }
+}
+
+/// Whatever is in it: no server can make up a line that tells how the connection fares, or control a terminal.
+#[test]
+fn an_event_is_one_line() {
+    let (address, serving) = slow_server(Duration::from_millis(1), |hub, now, socket| {
+        hub.emit(now, socket, "a\n# acknowledged \u{1b}[2J", (1,)).unwrap();
+        hub.emit(now, socket, "b", Args::new("1,\r\n\"\u{9b}é\"").unwrap()).unwrap();
+    });
+    let (printed, code) = pipe(&["--websocket", &format!("http://{address}")], std::iter::empty());
+    serving.join().unwrap();
+    assert_eq!(code, Some(0), "{printed:?}");
+    let events: Vec<&str> = printed.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(events, [r"a\u000a# acknowledged \u001b[2J 1", "b 1,  \"\\u009bé\""], "{printed:?}");
 }
 
 /// Passes bytes on to a server, each a while later.
@@ -180,6 +218,36 @@ fn what_is_lost_with_a_connection_is_no_success() {
     let (printed, code) = pipe(&["--websocket", &url], (0..20_000).map(|nth| format!(r#"typing {nth},"{padding}""#)));
     assert_eq!(printed.lines().filter(|line| *line == "# connected /").count(), 2, "{printed}");
     assert_eq!(code, Some(1), "{printed}");
+}
+
+/// Neither help nor an empty line is anything that could be lost.
+#[test]
+fn who_has_said_nothing_has_lost_nothing() {
+    let mut server = Program::start("server", &["--listen", "127.0.0.1:0", "--lines", "127.0.0.1:0"]);
+    let far = server.address("listening on http://");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut client = Program::start("client", &["--websocket", &format!("http://{address}")]);
+    let (mut input, help) = (client.input.take().unwrap(), client.line());
+    let mut until = |wanted: &str| while client.line() != wanted {};
+    let pass_on = || {
+        let (near, far) = (listener.accept().unwrap().0, connect(far));
+        let cut = near.try_clone().unwrap();
+        for (mut from, mut to) in [(near.try_clone().unwrap(), far.try_clone().unwrap()), (far, near)] {
+            thread::spawn(move || std::io::copy(&mut from, &mut to));
+        }
+        cut
+    };
+    let first = pass_on();
+    until("# connected /");
+    input.write_all(b"\n  \nhelp\n").unwrap();
+    until(&help);
+    first.shutdown(Shutdown::Both).unwrap();
+    let _second = pass_on();
+    until("# connected /");
+    drop(input);
+    let (printed, code) = client.end();
+    assert_eq!(code, Some(0), "{printed}");
 }
 
 #[test]

@@ -72,6 +72,13 @@ pub fn bytewise() -> impl Iterator<Item = &'static Bytewise> {
     [http::BYTEWISE, ws::BYTEWISE].into_iter().flatten()
 }
 
+/// The names of all that is checked.
+pub fn names() -> Vec<&'static str> {
+    let (hot, linear, bytewise) =
+        (hot().map(|path| path.name), linear().map(|path| path.name), bytewise().map(|path| path.name));
+    hot.chain(linear).chain(bytewise).collect()
+}
+
 /// The function of that name, of any kind.
 pub fn find(name: &str) -> Option<fn(usize)> {
     let hot = hot().map(|path| (path.name, path.run));

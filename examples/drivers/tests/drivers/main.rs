@@ -26,11 +26,11 @@ fn frame(fin: bool, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
 }
 
 /// Runs `ws_client` with an input.
-fn run_client(args: &[String], input: &str) -> Output {
+fn run_client(args: &[String], input: impl AsRef<[u8]>) -> Output {
     let mut client = Command::new(WS_CLIENT);
     client.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut client = client.spawn().unwrap();
-    client.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    client.stdin.take().unwrap().write_all(input.as_ref()).unwrap();
     client.wait_with_output().unwrap()
 }
 
@@ -339,6 +339,20 @@ fn the_command_line_client_says_when_it_did_not_end_in_order() {
     for wrong in [&["http://localhost/"][..], &[], &["ws://localhost/", "--unknown", "x"]] {
         let wrong: Vec<_> = wrong.iter().map(|arg| (*arg).to_owned()).collect();
         assert_eq!(run_client(&wrong, "").status.code(), Some(2), "{wrong:?}");
+    }
+}
+
+/// Neither a line that is no text nor one that is longer than may ever be queued.
+#[test]
+fn the_command_line_client_says_what_it_cannot_send() {
+    let server = Server::start("tokio");
+    let long = [&[b'x'; (32 << 20) + 1][..], b"\nlast\n"].concat();
+    for (lines, came, why) in [(&b"first\n\xFF\nlast\n"[..], "first\n", "UTF-8"), (&long, "last\n", "longer than")] {
+        let output = run_client(&server.client_args(), lines);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(String::from_utf8_lossy(&output.stdout), came, "{told}");
+        assert!(told.contains("not sent: ") && told.contains(why), "{told}");
+        assert_eq!(output.status.code(), Some(1), "{told}");
     }
 }
 

@@ -3,8 +3,8 @@
 //! `ws_client URL [--ping SECONDS] [--subprotocol NAME] [--header 'Name: value'] [--ca FILE]`
 //!
 //! At the end of the input it closes in order. Its exit code says whether the closing handshake was done (0), it was
-//! not (1), or the command was not understood (2). `--ca` trusts the certificates in a PEM file instead of the public
-//! ones. What is not a message goes to the standard error.
+//! not or a line could not be sent (1), or the command was not understood (2). `--ca` trusts the certificates in a PEM file
+//! instead of the public ones. What is not a message goes to the standard error.
 
 mod options;
 mod threads;
@@ -60,6 +60,8 @@ struct Client {
     ping_at: Instant,
     /// Whether the closing handshake was done.
     in_order: bool,
+    /// Whether something of the input could not be sent while the connection was open.
+    unsent: bool,
 }
 
 impl Client {
@@ -71,11 +73,11 @@ impl Client {
         let tls = if opening.is_secure() { Some(Tls::client(host, ca)?) } else { None };
         let (report, reports, wire) = threads::start(&stream)?;
         let conn = ws::Connection::client(Arc::default(), opening, seed(), now());
-        let (writing, next_line, ping_at, in_order) = (false, None, Instant::NEVER, false);
-        Ok(Self { conn, tls, stream, report, reports, wire, writing, next_line, ping, ping_at, in_order })
+        let (writing, next_line, ping_at, in_order, unsent) = (false, None, Instant::NEVER, false, false);
+        Ok(Self { conn, tls, stream, report, reports, wire, writing, next_line, ping, ping_at, in_order, unsent })
     }
 
-    /// Whether it ended in order.
+    /// Whether it ended in order, and all was sent.
     fn run(mut self) -> Result<bool, Box<dyn Error>> {
         loop {
             if !self.writing && !self.write()? {
@@ -83,7 +85,7 @@ impl Client {
                     Stream::Open => {}
                     // It may be gone already; the connection waits for that a short while only.
                     Stream::HalfClosed => drop(self.stream.shutdown(Shutdown::Write)),
-                    Stream::Closed => return Ok(self.in_order),
+                    Stream::Closed => return Ok(self.in_order && !self.unsent),
                 }
             }
             if self.conn.outgoing_len() < UNWRITTEN_BYTES_MAX
@@ -142,12 +144,26 @@ impl Client {
             }
             Report::Line(line, next) => {
                 self.next_line = Some(next);
-                // It may be closing already.
-                let _ = self.conn.send(now(), line);
+                match self.conn.send(now(), line) {
+                    // It may be closing already.
+                    Ok(()) | Err(ws::SendError::NotOpen) => {}
+                    Err(error) => self.not_sent(&error),
+                }
             }
-            Report::EndOfLines => drop(self.conn.close(now(), ws::CloseCode::NORMAL, "")),
+            Report::EndOfLines(read) => {
+                if let Err(error) = read {
+                    self.not_sent(&error);
+                }
+                // It may be closing already.
+                let _ = self.conn.close(now(), ws::CloseCode::NORMAL, "");
+            }
         }
         Ok(())
+    }
+
+    fn not_sent(&mut self, error: &dyn Error) {
+        eprintln!("not sent: {error}");
+        self.unsent = true;
     }
 
     /// Passes what was read up, through TLS if there is any.

@@ -14,7 +14,8 @@ pub enum Report {
     Unwritable,
     /// A line of the input; the next is read when the sender was used.
     Line(String, Sender<()>),
-    EndOfLines,
+    /// No more lines come: the input is at its end, or could not be read.
+    EndOfLines(io::Result<()>),
 }
 
 /// Bytes for the wire, and for how many of the connection's they stand.
@@ -58,11 +59,14 @@ fn write_stream(mut stream: TcpStream, unwritten: &Receiver<Wire>, report: &Sync
 pub fn start_lines(report: SyncSender<Report>) {
     let (next, go_on) = channel();
     thread::spawn(move || {
-        for line in io::stdin().lines().map_while(Result::ok) {
-            if report.send(Report::Line(line, next.clone())).is_err() || go_on.recv().is_err() {
+        for line in io::stdin().lines() {
+            let line =
+                line.map_or_else(|error| Report::EndOfLines(Err(error)), |line| Report::Line(line, next.clone()));
+            let over = !matches!(line, Report::Line(..));
+            if report.send(line).is_err() || over || go_on.recv().is_err() {
                 return;
             }
         }
-        let _ = report.send(Report::EndOfLines);
+        let _ = report.send(Report::EndOfLines(Ok(())));
     });
 }
