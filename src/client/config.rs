@@ -133,7 +133,7 @@ pub struct Config {
     pub namespace_timeout: Duration,
     /// How long the change to WebSocket may take. Default 10 s, the official server's.
     pub upgrade_timeout: Duration,
-    /// How long the server may take to answer a POST. Default 20 s.
+    /// How long the server may take to answer a POST, from when it is written. Default 20 s.
     pub request_timeout: Duration,
     /// How long the attachments of a packet may take to follow it. Default 30 s.
     pub attachments_timeout: Duration,

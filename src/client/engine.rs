@@ -200,6 +200,27 @@ impl Engine {
         }
     }
 
+    /// So many bytes of a stream were written.
+    pub(super) fn sent(&mut self, now: Instant, slot: Slot, count: usize) {
+        let Some(wire) = self.wire_mut(slot) else { return };
+        wire.sent(now, count);
+        let is_written = wire.outgoing_len() == 0;
+        match (self.transport, slot) {
+            (Transport::Polling, Slot::Post) if is_written => self.beat_written(now),
+            (Transport::WebSocket, Slot::Socket) if is_written && self.queue.is_empty() => self.beat_written(now),
+            _ => {}
+        }
+    }
+
+    /// What was handed over to the stream that packets go out on is written.
+    pub(super) fn beat_written(&mut self, now: Instant) {
+        if self.beat.is_none()
+            && let Some(heartbeat) = &mut self.heartbeat
+        {
+            heartbeat.written(now);
+        }
+    }
+
     /// Queues a packet.
     pub(super) fn send(&mut self, shared: &Shared, packet: Outgoing) {
         self.queue.push(packet);
@@ -408,6 +429,9 @@ impl Engine {
 
     /// Sends a packet of the heartbeat.
     fn beat(&mut self, shared: &Shared, packet: &'static str) {
+        if let Some(heartbeat) = &mut self.heartbeat {
+            heartbeat.queued();
+        }
         match self.transport {
             Transport::Polling => self.beat = Some(packet),
             // Who does not read its answers is not read from, before these are many.
