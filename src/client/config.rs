@@ -123,7 +123,8 @@ pub struct Config {
     /// acknowledged or given up; until their namespace is connected they wait without end. The server may see one twice, with
     /// another acknowledgement id.
     pub retries: u32,
-    /// For [`retries`](Self::retries): how long to wait for an acknowledgement. Default 10 s.
+    /// For [`retries`](Self::retries): how long to wait for an acknowledgement; again as long while what is queued leaves no room
+    /// for another try. Default 10 s.
     pub ack_timeout: Duration,
     /// What may be held.
     pub limits: Limits,
