@@ -89,9 +89,9 @@ impl Slot {
     pub(super) const ALL: [Self; 4] = [Self::Poll, Self::Post, Self::Socket, Self::Leaving];
 }
 
-/// No server needs a heartbeat beyond these.
+/// No server needs a heartbeat beyond these: timers of Node take no longer times, and those who want none say that.
 const INTERVAL_MIN: Duration = Duration::from_millis(1);
-const INTERVAL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+const INTERVAL_MAX: Duration = Duration::from_millis(i32::MAX as u64);
 const OPEN_BYTES_MAX: usize = 4096;
 
 impl Engine {
