@@ -166,10 +166,26 @@ impl Engine {
                 *input = &mut [];
                 return None;
             };
-            let event = wire.receive(shared.now, input)?;
+            let came = !input.is_empty();
+            let event = wire.receive(shared.now, input);
+            if came
+                && slot == self.downstream()
+                && let Some(heartbeat) = &mut self.heartbeat
+            {
+                heartbeat.bytes(shared.now, event.is_none());
+            }
+            let event = event?;
             if let Some(happening) = self.wire_event(shared, slot, event) {
                 return Some(happening);
             }
+        }
+    }
+
+    /// Where packets come from.
+    const fn downstream(&self) -> Slot {
+        match self.transport {
+            Transport::Polling => Slot::Poll,
+            Transport::WebSocket => Slot::Socket,
         }
     }
 

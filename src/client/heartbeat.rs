@@ -10,7 +10,8 @@ use crate::time::Instant;
 /// In revision 4 the server pings, and the session is over when no ping came for an interval and a time-out from the last one,
 /// or from when its pong was written. In revision 3 the client pings one interval after the session's opening and after each
 /// pong; any packet is a sign of life, and one must come within the time-out from when a ping was written. Until then the
-/// server cannot know that it is its turn, and how long it may take to read is for other time-outs to say.
+/// server cannot know that it is its turn, and how long it may take to read is for other time-outs to say. What comes behind a
+/// long message comes when that is read: each further part of it counts like what is behind it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Heartbeat {
     revision: Revision,
@@ -20,6 +21,8 @@ pub(super) struct Heartbeat {
     dead_at: Instant,
     /// Whether a ping or pong of ours is not written yet.
     unwritten: bool,
+    /// When a message began to come whose end has not come; never, if there is none.
+    begun: Instant,
 }
 
 /// What is due.
@@ -31,13 +34,22 @@ pub(super) enum Due {
 
 impl Heartbeat {
     pub(super) fn new(revision: Revision, interval: Duration, timeout: Duration, now: Instant) -> Self {
-        let (ping_at, dead_at) = (Instant::NEVER, Instant::NEVER);
-        let mut heartbeat = Self { revision, interval, timeout, ping_at, dead_at, unwritten: false };
+        let (ping_at, dead_at, begun) = (Instant::NEVER, Instant::NEVER, Instant::NEVER);
+        let mut heartbeat = Self { revision, interval, timeout, ping_at, dead_at, unwritten: false, begun };
         heartbeat.alive(now);
         if revision == Revision::V3 {
             heartbeat.ping_at = now.saturating_add(interval);
         }
         heartbeat
+    }
+
+    /// Bytes came, and with them the end of a message or only a part of one. Whether they count does not depend on how they
+    /// were cut at that instant.
+    pub(super) fn bytes(&mut self, now: Instant, is_part: bool) {
+        if self.begun < now {
+            self.alive(now);
+        }
+        self.begun = if is_part { self.begun.min(now) } else { Instant::NEVER };
     }
 
     /// A packet came. In revision 4 only a ping counts.

@@ -157,6 +157,31 @@ fn a09_a_pong_that_is_written_slowly() {
     }
 }
 
+/// What the server says behind a long message, pings too, comes when that is read.
+#[test]
+fn a09_a_message_that_comes_slowly() {
+    let text = format!(r#"42["e","{}"]"#, "x".repeat(50_000));
+    for transports in [WEBSOCKET, POLLING] {
+        let (mut world, stream, head) = if transports == POLLING {
+            let (world, _, get) = World::polling(config(POLLING), OPEN);
+            (world, get.stream, format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", text.len()).into_bytes())
+        } else {
+            let (world, _) = World::websocket(config(WEBSOCKET));
+            let stream = world.socket();
+            (world, stream, [&[0x81, 126][..], &u16::try_from(text.len()).unwrap().to_be_bytes()].concat())
+        };
+        let message = [&head[..], text.as_bytes()].concat();
+        for (nth, piece) in message.chunks(message.len().div_ceil(5)).enumerate() {
+            world.pass_seconds(20);
+            assert_eq!(world.told(), [""; 0], "piece {nth}");
+            world.feed(stream, piece);
+            world.turn();
+        }
+        assert_eq!(world.told().len(), 1, "it is told");
+        ends_after(&mut world, 45, &["disconnected 1: PingTimeout", "closed: PingTimeout, try 1 in 1s"]);
+    }
+}
+
 /// Who has nothing to say by polling still has to ping.
 #[test]
 fn a_poll_without_an_answer() {
