@@ -136,7 +136,7 @@ pub struct Config {
     pub upgrade_timeout: Duration,
     /// How long the server may take to answer a POST, from when it is written. Default 20 s.
     pub request_timeout: Duration,
-    /// How long the attachments of a packet may take to follow it. Default 30 s.
+    /// How long the attachments of a packet may take to follow it; again as long while a part of one has come. Default 30 s.
     pub attachments_timeout: Duration,
     /// How long an orderly end may take. Default 5 s.
     pub close_timeout: Duration,

@@ -181,6 +181,11 @@ impl Engine {
         }
     }
 
+    /// Whether the end of what comes is still to come. Silence within it is the heartbeat's.
+    pub(super) fn is_mid_message(&self) -> bool {
+        self.heartbeat.is_some_and(|heartbeat| heartbeat.is_mid_message())
+    }
+
     /// Where packets come from.
     const fn downstream(&self) -> Slot {
         match self.transport {

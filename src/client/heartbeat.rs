@@ -52,6 +52,11 @@ impl Heartbeat {
         self.begun = if is_part { self.begun.min(now) } else { Instant::NEVER };
     }
 
+    /// Whether a message has begun to come whose end has not come.
+    pub(super) fn is_mid_message(&self) -> bool {
+        self.begun != Instant::NEVER
+    }
+
     /// A packet came. In revision 4 only a ping counts.
     pub(super) fn packet(&mut self, now: Instant) {
         if self.revision == Revision::V3 {

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use super::engine::Engine;
 use super::error::Error;
 use super::event::{AckError, DisconnectReason, Event};
 use super::fields::{fields, string};
@@ -324,9 +325,16 @@ impl Client {
     /// What is due of the packets: acknowledgements, attachments, answers to CONNECT.
     pub(super) fn handle_packet_timeouts(&mut self) {
         let now = self.shared.now;
-        if self.assembling.as_ref().is_some_and(|assembling| assembling.until <= now) {
-            self.assembling = None;
-            self.fail(Error::SocketIo(socketio::Error::AttachmentsTimeout));
+        let comes = self.engine.as_ref().is_some_and(Engine::is_mid_message);
+        match &mut self.assembling {
+            Some(assembling) if assembling.until <= now && comes => {
+                assembling.until = now.saturating_add(self.shared.config.attachments_timeout);
+            }
+            Some(assembling) if assembling.until <= now => {
+                self.assembling = None;
+                self.fail(Error::SocketIo(socketio::Error::AttachmentsTimeout));
+            }
+            _ => {}
         }
         let all: Vec<SocketId> = self.sockets.keys().copied().collect();
         for id in all {

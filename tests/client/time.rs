@@ -237,6 +237,24 @@ fn an_upgrade_without_an_answer() {
     ends_after(&mut world, 10, &["upgrade failed: UpgradeTimeout"]);
 }
 
+/// As long as one comes, it is not missing.
+#[test]
+fn s07_attachments_that_come_slowly() {
+    let (mut world, _) = World::websocket(config(WEBSOCKET));
+    let stream = world.socket();
+    world.say(r#"452-["e",{"_placeholder":true,"num":0}]"#);
+    let attachment = [&[0x82, 126, 0x80, 0][..], &[7; 0x8000]].concat();
+    for piece in attachment.chunks(attachment.len() / 4) {
+        world.pass_seconds(20);
+        assert_eq!(world.told(), [""; 0]);
+        world.feed(stream, piece);
+        world.turn();
+    }
+    // Its time began last after 60 s. Of the second nothing has come when that is over.
+    let told = ["disconnected 1: PingTimeout", "closed: SocketIo(AttachmentsTimeout), try 1 in 1s"];
+    ends_after(&mut world, 10, &told);
+}
+
 #[test]
 fn s07_attachments_that_do_not_come() {
     let (mut world, _) = World::websocket(config(WEBSOCKET));
