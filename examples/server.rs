@@ -7,7 +7,8 @@
 //! and then `2["subscribe","news"]`.
 //!
 //! Options: `--listen ADDR` (127.0.0.1:8888), `--lines ADDR` (127.0.0.1:8889), `--admin TOKEN` (serves the namespace `/admin`),
-//! `--grace SECONDS` (how long a lost session can come back, 30), `--origin ORIGIN` (refuses other pages),
+//! `--grace SECONDS` (how long a lost session can come back, 30), `--recover` (its client gets what it has missed: connection
+//! state recovery), `--origin ORIGIN` (refuses other pages),
 //! `--parser msgpack` (for clients with `socket.io-msgpack-parser`; needs the feature `msgpack`).
 //!
 //! Each connection has two threads, one that reads and one that writes, and a third thread keeps the time for all.
@@ -26,11 +27,11 @@ use std::thread::{self, Thread};
 use std::time::{Duration, Instant as Clock};
 
 use chat::Chat;
-use roomwire::hub::{Config, ConnId, ConnectError, Hub, Namespaces, Origins, Parser, Peer};
+use roomwire::hub::{Config, ConnId, ConnectError, Hub, Namespaces, Origins, Parser, Peer, Recovery};
 use roomwire::{Instant, Stream};
 
-const USAGE: &str = "usage: server [--listen ADDR] [--lines ADDR] [--admin TOKEN] [--grace SECONDS] [--origin ORIGIN] \
-    [--parser json | msgpack]";
+const USAGE: &str = "usage: server [--listen ADDR] [--lines ADDR] [--admin TOKEN] [--grace SECONDS] [--recover] \
+    [--origin ORIGIN] [--parser json | msgpack]";
 
 /// What one read or write takes at the most.
 const BUFFER_BYTES: usize = 16 * 1024;
@@ -47,6 +48,7 @@ fn main() -> io::Result<()> {
         None => Origins::Any,
     });
     config.away_timeout = options.grace;
+    config.recovery = options.recover.then(Recovery::default);
     config.parser = options.parser;
     let admin = options.admin.as_ref().map(|_| "/admin".to_owned());
     config.namespaces = Namespaces::Listed([Some("/".to_owned()), admin].into_iter().flatten().collect());
@@ -314,6 +316,7 @@ struct Options {
     lines: String,
     admin: Option<String>,
     grace: Duration,
+    recover: bool,
     origin: Option<String>,
     parser: Parser,
 }
@@ -325,6 +328,7 @@ impl Options {
             lines: "127.0.0.1:8889".into(),
             admin: None,
             grace: Duration::from_secs(30),
+            recover: false,
             origin: None,
             parser: Parser::Json,
         };
@@ -335,6 +339,7 @@ impl Options {
                 "--listen" => options.listen = value(),
                 "--lines" => options.lines = value(),
                 "--admin" => options.admin = Some(value()),
+                "--recover" => options.recover = true,
                 "--origin" => options.origin = Some(value()),
                 "--parser" => match value().as_str() {
                     "json" => options.parser = Parser::Json,

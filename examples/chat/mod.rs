@@ -71,7 +71,7 @@ impl Chat {
             Event::Connecting { socket, namespace, auth, query } => {
                 self.connecting(hub, now, socket, &namespace, &auth, &query);
             }
-            Event::Connected { socket, resumed } => self.welcome(hub, now, socket, resumed),
+            Event::Connected { socket, resumed, .. } => self.welcome(hub, now, socket, resumed),
             Event::Emit { socket, name, args, reply } => self.event(hub, now, socket, &name, args, reply),
             // Lines that are no packets, from a terminal.
             Event::Message { conn, message: Message::Text(line), .. } => {
@@ -257,7 +257,7 @@ impl Chat {
         has_length("a text", &text, TEXT_CHARS_MAX)?;
         let whispered = json!({ "from": from, "to": to, "text": text });
         let receipt = hub.emit(now, Target::user(&to), "whispered", (whispered,)).map_err(|error| error.to_string())?;
-        match receipt.queued {
+        match receipt.queued + receipt.kept {
             0 => Err("nobody of that name is here".into()),
             devices => Ok(json!({ "ok": true, "devices": devices })),
         }

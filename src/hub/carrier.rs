@@ -108,12 +108,16 @@ impl Hub {
 
     /// Whether a session is so far behind that it gets nothing volatile.
     pub(super) fn is_congested(&self, session: u32) -> bool {
-        let waiting = match self.sessions.at(session).map(|session| &session.carrier) {
+        self.waiting_bytes(session) > self.config.limits.congested_bytes
+    }
+
+    /// How many bytes wait to be written for a session.
+    pub(super) fn waiting_bytes(&self, session: u32) -> usize {
+        match self.sessions.at(session).map(|session| &session.carrier) {
             Some(Carrier::Stream(conn)) => self.outgoing_len(*conn),
             Some(Carrier::Polling(polling)) => polling.bytes(),
             None => 0,
-        };
-        waiting > self.config.limits.congested_bytes
+        }
     }
 
     /// Ends a session from this side: its sockets at once, what carries it after what is queued.

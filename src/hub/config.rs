@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::handshake::KeepHandshakes;
+use super::history::Recovery;
 use super::origins::{Cors, Origins};
 use super::presence::PresenceEvents;
 use crate::engineio;
@@ -165,6 +166,9 @@ pub struct Config {
     pub keep_handshakes: KeepHandshakes,
     /// How long a socket whose transport is lost stays away before it has left; zero for not at all. Default 30 s.
     pub away_timeout: Duration,
+    /// Whether clients that come back get what they have missed by themselves, see the [module](super#recovery). Default not, as
+    /// in the official server: every event then has one argument more, which listeners are given too.
+    pub recovery: Option<Recovery>,
     /// How long changes of presence are gathered. Default 50 ms.
     pub presence_window: Duration,
     /// By which events rooms are told who is there.
@@ -194,6 +198,7 @@ impl Config {
             attachments_timeout: Duration::from_secs(30),
             keep_handshakes: KeepHandshakes::WhileNeeded,
             away_timeout: Duration::from_secs(30),
+            recovery: None,
             presence_window: Duration::from_millis(50),
             presence_events: PresenceEvents::default(),
             close_timeout: Duration::from_secs(5),

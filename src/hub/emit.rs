@@ -41,11 +41,13 @@ pub(super) struct Body<'b> {
     pub(super) attachments: &'b [Bytes],
     /// The message that it is for those who take messages as they are.
     pub(super) message: Option<&'b Message<'b>>,
+    /// The text with the event's offset, for those who can recover it.
+    pub(super) numbered: Option<&'b str>,
 }
 
 impl<'b> Body<'b> {
     pub(super) const fn new(text: &'b str, attachments: &'b [Bytes]) -> Self {
-        Self { text, attachments, message: None }
+        Self { text, attachments, message: None, numbered: None }
     }
 }
 
@@ -61,7 +63,7 @@ struct Encoded {
 impl Hub {
     /// Sends an event. Order is kept: every recipient gets it after everything that was emitted before.
     ///
-    /// Sockets that are away do not get it. A connection whose outbox has no room for it is cut off (its session may resume),
+    /// Sockets that are away do not get it, unless they [recover](super#recovery) it when they come back. A connection whose outbox has no room for it is cut off (its session may resume),
     /// unless the event is [`volatile`](Target::volatile).
     ///
     /// # Errors
@@ -75,7 +77,7 @@ impl Hub {
         args: impl Arguments,
     ) -> Result<Receipt, EmitError> {
         let target = target.into();
-        self.require_live(now, &target)?;
+        self.require_reachable(now, &target)?;
         let text = self.event_body(name, &args)?;
         Ok(self.broadcast(&target, Body::new(&text, args.attachments()), None))
     }
@@ -87,6 +89,14 @@ impl Hub {
         match self.require_accepted(socket)?.phase {
             Phase::Away { .. } => Err(SocketError::Away),
             Phase::Live | Phase::Connecting { .. } => Ok(()),
+        }
+    }
+
+    /// Whether a target that is one socket can take an event now, or gets it when it comes back.
+    pub(super) fn require_reachable(&mut self, now: crate::Instant, target: &Target<'_>) -> Result<(), SocketError> {
+        match self.require_live(now, target) {
+            Err(SocketError::Away) if !target.volatile && self.recovers(target.one_socket()) => Ok(()),
+            result => result,
         }
     }
 
@@ -145,9 +155,15 @@ impl Hub {
 
     pub(super) fn broadcast(&mut self, target: &Target<'_>, body: Body<'_>, asking: Option<Asking>) -> Receipt {
         let deflate = self.config.deflate.filter(|_| !target.uncompressed);
+        let kept = if asking.is_none() { self.to_be_kept(target, &body) } else { None };
+        let body = Body { numbered: kept.as_ref().map(|kept| kept.text.as_str()), ..body };
         let mut broadcast = Broadcast::new(body, asking, target.volatile, deflate);
         self.select(target, |hub, place| hub.deliver(&mut broadcast, place));
-        self.finish(broadcast)
+        let receipt = self.finish(broadcast);
+        if let Some(kept) = kept {
+            self.keep(kept);
+        }
+        receipt
     }
 
     /// Sends the same to the members of a group, apart from some.
@@ -181,6 +197,7 @@ impl Hub {
         let format = session.and_then(|place| self.sessions.at(place)).map(Session::format);
         let (Some(session), Some(format)) = (session, format) else {
             broadcast.receipt.away = broadcast.receipt.away.saturating_add(1);
+            self.count_kept(broadcast, place);
             return self.count(broadcast, place, false);
         };
         let asks_too_much = broadcast.asking.is_some() && (format.is_plain() || !self.can_ask(place));
@@ -203,6 +220,7 @@ impl Hub {
             Err(SendError::OutboxFull) => {
                 receipt.cut_off = receipt.cut_off.saturating_add(1);
                 broadcast.full.extend(self.sessions.key_at(session));
+                self.count_kept(broadcast, place);
             }
             // The hub sends nothing in pieces.
             Err(
@@ -227,6 +245,13 @@ impl Hub {
         }
     }
 
+    /// Keeps account of who gets it later.
+    fn count_kept(&self, broadcast: &mut Broadcast<'_>, place: u32) {
+        if broadcast.body.numbered.is_some() && self.recovers(self.sockets.key_at(place)) {
+            broadcast.receipt.kept = broadcast.receipt.kept.saturating_add(1);
+        }
+    }
+
     fn finish(&mut self, broadcast: Broadcast<'_>) -> Receipt {
         for session in broadcast.full {
             self.cut_off(session);
@@ -237,7 +262,7 @@ impl Hub {
 
 impl<'b> Broadcast<'b> {
     const fn new(body: Body<'b>, asking: Option<Asking>, volatile: bool, deflate: Option<DeflateConfig>) -> Self {
-        let receipt = Receipt { queued: 0, dropped: 0, away: 0, cut_off: 0 };
+        let receipt = Receipt { queued: 0, dropped: 0, away: 0, cut_off: 0, kept: 0 };
         Self { body, asking, volatile, deflate, encoded: Vec::new(), receipt, full: Vec::new() }
     }
 
@@ -252,7 +277,9 @@ impl<'b> Broadcast<'b> {
     ) -> &[Prepared] {
         let attached = !self.body.attachments.is_empty();
         let format = match format {
-            Format::Engine(_) if parser.is_same_in_both(attached) => Format::Engine(Revision::V4),
+            Format::Engine(_) if self.body.numbered.is_none() && parser.is_same_in_both(attached) => {
+                Format::Engine(Revision::V4)
+            }
             format => format,
         };
         let known = self.encoded.iter().position(|known| {
@@ -264,7 +291,9 @@ impl<'b> Broadcast<'b> {
                 let name = groups.name(namespace);
                 let id = self.asking.map(|asking| asking.id);
                 let kind = if attached { PacketType::BinaryEvent } else { PacketType::Event };
-                let packet = Packet { id, data: self.body.text, ..Packet::new(kind, &name) };
+                let numbered = self.body.numbered.filter(|_| format.is_recoverable());
+                let data = numbered.unwrap_or(self.body.text);
+                let packet = Packet { id, data, ..Packet::new(kind, &name) };
                 parser.prepare(packet, self.body.attachments, format)
             });
             if let Some((config, bits)) = self.deflate.zip(window_bits) {

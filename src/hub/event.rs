@@ -35,7 +35,8 @@ pub enum Event<'a> {
     },
     /// A client wants to connect to a namespace: answer with [`Hub::accept`](super::Hub::accept),
     /// [`Hub::refuse`](super::Hub::refuse) or [`Hub::resume`](super::Hub::resume). Headers and cookies of the request that
-    /// began its session: [`Hub::handshake`](super::Hub::handshake).
+    /// began its session: [`Hub::handshake`](super::Hub::handshake). Who comes back by [recovery](super#recovery) is let in
+    /// without this.
     Connecting {
         /// The socket that it will be.
         socket: SocketId,
@@ -54,6 +55,9 @@ pub enum Event<'a> {
         socket: SocketId,
         /// Whether it came back into a session that was there before, with its rooms.
         resumed: bool,
+        /// Whether its client lacks nothing that was emitted to it meanwhile: what it had missed was sent to it before anything
+        /// else. See the [module](super#recovery).
+        recovered: bool,
     },
     /// A client emitted an event.
     Emit {

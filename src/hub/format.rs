@@ -27,6 +27,11 @@ impl Format {
         matches!(self, Self::Plain(_))
     }
 
+    /// Whether clients with it know of connection state recovery: those of protocol 5 who speak Engine.IO.
+    pub(super) const fn is_recoverable(self) -> bool {
+        matches!(self, Self::Engine(Revision::V4))
+    }
+
     /// A Socket.IO packet. On Engine.IO it is a message, the same in both revisions; who has messages alone gets an event as the
     /// array of its name and arguments.
     pub(super) fn packet(self, packet: &Packet<'_>) -> Prepared {

@@ -1,5 +1,6 @@
 //! The front door: time, bytes in, bytes out.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -13,6 +14,7 @@ use super::event::{DisconnectReason, Event};
 use super::foreign::Answered;
 use super::groups::{Groups, Sockets};
 use super::handshake::Peer;
+use super::history::History;
 use super::ids::{ConnId, SessionId, SocketId, Token};
 use super::polling::Payload;
 use super::session::Session;
@@ -45,6 +47,8 @@ pub struct Hub {
     pub(super) groups: Groups,
     /// Sockets by the tokens that resume them.
     pub(super) tokens: BTreeMap<Token, SocketId>,
+    /// What was emitted of late, if that is kept.
+    pub(super) history: Option<Box<History>>,
     pub(super) timers: Timers,
     /// Connections with something to write or to do, each once.
     pub(super) transmit: VecDeque<ConnId>,
@@ -97,6 +101,8 @@ pub struct Counts {
     pub rooms: usize,
     /// Users.
     pub users: usize,
+    /// Bytes of the events that are kept for clients who were away, see [`Config::recovery`](super::Config::recovery).
+    pub history_bytes: usize,
 }
 
 impl Hub {
@@ -134,6 +140,7 @@ impl Hub {
         let lines_config = config.lines();
         let mut entropy = Entropy::new(seed);
         let groups = Groups::new(&mut entropy);
+        let history = config.recovery.map(|recovery| Box::new(History::new(recovery, &mut entropy)));
         Ok(Self {
             config,
             http_config,
@@ -148,6 +155,7 @@ impl Hub {
             sockets: Sockets::new(),
             groups,
             tokens: BTreeMap::new(),
+            history,
             timers: Timers::default(),
             transmit: VecDeque::new(),
             polls: VecDeque::new(),
@@ -299,6 +307,7 @@ impl Hub {
                         self.socket_due(id);
                     }
                 }
+                Timer::History => self.expire_history(at),
                 Timer::Shutdown => {
                     let all: Vec<ConnId> = self.conns.keys().collect();
                     all.into_iter().for_each(|conn| self.abort(self.now, conn));
@@ -477,6 +486,7 @@ impl Hub {
             away: self.away,
             rooms: self.groups.rooms(),
             users: self.groups.users(),
+            history_bytes: self.history.as_ref().map_or(0, |history| history.bytes()),
         }
     }
 
@@ -495,12 +505,13 @@ impl Hub {
         if self.timers.len() <= owners.saturating_mul(2).saturating_add(TIMERS_MIN) {
             return;
         }
-        let Self { timers, conns, sessions, sockets, groups, .. } = self;
+        let Self { timers, conns, sessions, sockets, groups, history, .. } = self;
         timers.retain(|at, timer| match timer {
             Timer::Conn(id) => conns.get(id).is_some_and(|conn| conn.scheduled.is(at)),
             Timer::Session(id) => sessions.get(id).is_some_and(|session| session.scheduled.is(at)),
             Timer::Socket(id) => sockets.get(id).is_some_and(|socket| socket.scheduled.is(at)),
             Timer::Group(id) => groups.get(id).is_some_and(|group| group.scheduled.is(at)),
+            Timer::History => history.as_ref().is_some_and(|history| history.scheduled.is(at)),
             Timer::Shutdown => true,
         });
     }

@@ -18,6 +18,19 @@ use crate::socketio::{Packet, PacketType, Protocol, write_name};
 use crate::time::Instant;
 use crate::ws::CloseCode;
 
+/// How a socket has become live.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Connected {
+    /// It was accepted.
+    New,
+    /// Its client came back with this token.
+    Resumed(Token),
+    /// Its client came back by recovery, but what it has missed is not known any more.
+    Missed,
+    /// Its client came back by recovery, and has got what it had missed.
+    Recovered,
+}
+
 impl Hub {
     /// Accepts a client that was told by [`Event::Connecting`]; [`Event::Connected`] follows.
     ///
@@ -26,7 +39,7 @@ impl Hub {
     pub fn accept(&mut self, now: Instant, socket: SocketId) -> Result<(), SocketError> {
         self.clock(now);
         self.require_connecting(socket)?;
-        self.connected(socket, None);
+        self.connected(socket, Connected::New);
         Ok(())
     }
 
@@ -47,7 +60,8 @@ impl Hub {
     /// nothing any more. The token that was used is good until the client's first packet: its new transport may be lost before it
     /// hears of the new one.
     ///
-    /// Events that were emitted to the session while it was away are lost to it.
+    /// Events that were emitted to the session while it was away are lost to it; [recovery](super#recovery) is how clients get
+    /// them.
     ///
     /// # Errors
     /// If the token is not good; the connecting socket then still waits for [`accept`](Self::accept).
@@ -56,33 +70,16 @@ impl Hub {
         let connecting = self.require_connecting(socket)?;
         let (namespace, session) = (connecting.namespace, connecting.session);
         let old = *self.tokens.get(token).ok_or(ResumeError::UnknownToken)?;
-        let known = self.sockets.get(old).filter(|old| old.namespace == namespace).ok_or(ResumeError::UnknownToken)?;
-        let (place, before) = (socket_place(old), known.session);
-        if let Some(before) = before {
-            // It changes hands before its old transport ends, so that it need not be away for a moment.
-            self.hand_over(before, place);
-            let away_until = Some(self.now.saturating_add(self.config.away_timeout));
-            self.fail_acks(old);
-            self.events.push_back(Event::Disconnected { socket: old, reason: DisconnectReason::TakenOver, away_until });
-        } else {
-            self.away = self.away.saturating_sub(1);
-            self.shift_presence(place, Some(PresenceState::Away), Some(PresenceState::Live));
-        }
-        if let Some(resumed) = self.sockets.get_mut(old) {
-            resumed.session = session;
-            resumed.phase = Phase::Live;
-        }
+        self.sockets.get(old).filter(|old| old.namespace == namespace).ok_or(ResumeError::UnknownToken)?;
+        let before = self.come_back(old, session);
         if let Some(session) = session.and_then(|place| self.sessions.at_mut(place)) {
             for at in session.sockets.iter_mut().filter(|at| **at == socket_place(socket)) {
-                *at = place;
+                *at = socket_place(old);
             }
         }
         self.forget_socket(socket);
-        self.owe_snapshots(place);
-        self.connected(old, Some(*token));
-        if let Some(before) = before.and_then(|place| self.sessions.key_at(place)) {
-            self.close_session(before, DisconnectReason::TakenOver, None, CloseCode::GOING_AWAY, "taken over");
-        }
+        self.connected(old, Connected::Resumed(*token));
+        self.end_taken_over(before);
         Ok(old)
     }
 
@@ -152,26 +149,57 @@ impl Hub {
         let until = self.now.saturating_add(self.config.connect_timeout);
         let socket = Socket::connecting(group, Some(session_place(session)), until, &mut self.entropy);
         let id = self.sockets.insert(socket)?;
-        self.groups.join(&mut self.sockets, group, socket_place(id));
+        self.join_group(group, id);
         let namespace = self.groups.at(group)?.name.clone();
-        if let Some(session) = self.sessions.get_mut(session) {
-            session.sockets.push(socket_place(id));
-            if let Some(dismissed) = &mut session.dismissed {
-                dismissed.retain(|dismissed| *dismissed != namespace);
-            }
-            session.connect_by = Instant::NEVER;
-        }
+        self.enter_session(session, id, &namespace);
         self.touch_socket(id);
         Some(Event::Connecting { socket: id, namespace, auth, query })
     }
 
-    /// A socket is live: tells its client, and the application. Who is resumed has used a token for that.
-    fn connected(&mut self, socket: SocketId, used: Option<Token>) {
+    /// A socket is one of a session's.
+    pub(super) fn enter_session(&mut self, session: SessionId, socket: SocketId, namespace: &str) {
+        let Some(session) = self.sessions.get_mut(session) else { return };
+        session.sockets.push(socket_place(socket));
+        if let Some(dismissed) = &mut session.dismissed {
+            dismissed.retain(|dismissed| **dismissed != *namespace);
+        }
+        session.connect_by = Instant::NEVER;
+    }
+
+    /// A socket has a session again, or another, and is live on it; the session that it had until now.
+    pub(super) fn come_back(&mut self, socket: SocketId, session: Option<u32>) -> Option<SessionId> {
+        let place = socket_place(socket);
+        let before = self.sockets.get(socket)?.session;
+        if let Some(before) = before {
+            // It changes hands before its old transport ends, so that it need not be away for a moment.
+            self.hand_over(before, place);
+            let away_until = Some(self.now.saturating_add(self.config.away_timeout));
+            self.fail_acks(socket);
+            self.events.push_back(Event::Disconnected { socket, reason: DisconnectReason::TakenOver, away_until });
+        } else {
+            self.away = self.away.saturating_sub(1);
+            self.shift_presence(place, Some(PresenceState::Away), Some(PresenceState::Live));
+        }
+        let entry = self.sockets.get_mut(socket)?;
+        (entry.session, entry.phase) = (session, Phase::Live);
+        self.owe_snapshots(place);
+        before.and_then(|before| self.sessions.key_at(before))
+    }
+
+    /// The transport that a socket has left for another is closed.
+    pub(super) fn end_taken_over(&mut self, before: Option<SessionId>) {
+        if let Some(before) = before {
+            self.close_session(before, DisconnectReason::TakenOver, None, CloseCode::GOING_AWAY, "taken over");
+        }
+    }
+
+    /// A socket is live: tells its client, and the application.
+    pub(super) fn connected(&mut self, socket: SocketId, how: Connected) {
         let Some(entry) = self.sockets.get_mut(socket) else { return };
         entry.phase = Phase::Live;
         // The one that it was made with is good from now on. What was used its client has; another it need not have heard of, or
         // has no more use for.
-        if let Some(used) = used {
+        if let Connected::Resumed(used) = how {
             let before = core::mem::replace(&mut entry.token, Token::new(&mut self.entropy));
             let spent = entry.spent.replace(Box::new(used));
             for other in [Some(before), spent.map(|spent| *spent)].into_iter().flatten().filter(|other| *other != used)
@@ -180,16 +208,26 @@ impl Hub {
             }
         }
         self.tokens.insert(entry.token, socket);
-        self.events.push_back(Event::Connected { socket, resumed: used.is_some() });
+        let (resumed, recovered) = (how != Connected::New, how == Connected::Recovered);
+        self.events.push_back(Event::Connected { socket, resumed, recovered });
+        if !recovered {
+            self.begin_history(socket);
+        }
+        let Some(entry) = self.sockets.get(socket) else { return };
         let mut data = String::new();
         if let Some(place) = entry.session
             && let Some(session) = self.sessions.at(place)
         {
             if session.protocol() == Protocol::V5 {
-                data.reserve(32);
-                for part in [r#"{"sid":""#, entry.sid(), r#""}"#] {
-                    data.push_str(part);
+                data.reserve(64);
+                let pid = self.history.as_ref().and_then(|history| history.pid(socket)).map(Token::as_str);
+                for (name, value) in [("{\"sid\":\"", Some(entry.sid())), ("\",\"pid\":\"", pid)] {
+                    if let Some(value) = value {
+                        data.push_str(name);
+                        data.push_str(value);
+                    }
                 }
+                data.push_str("\"}");
             }
             let namespace = self.groups.name(entry.namespace);
             self.send_packet(place, &Packet { data: &data, ..Packet::new(PacketType::Connect, &namespace) });
@@ -287,11 +325,13 @@ impl Hub {
                 self.tokens.remove(&token);
             }
         }
+        if let Some(history) = &mut self.history {
+            history.forget_client(socket);
+        }
         self.exit_all(place);
         // Rooms go before the namespace that they belong to, which was joined first.
         while let Some(group) = self.sockets.get(socket).and_then(|entry| entry.groups.last()).map(|link| link.place) {
-            self.groups.leave(&mut self.sockets, group, place);
-            self.release_group(group);
+            self.leave_group(group, socket);
         }
         self.sockets.remove(socket);
     }

@@ -31,17 +31,18 @@ impl Hub {
         message: impl Into<Message<'m>>,
     ) -> Result<Receipt, EmitError> {
         let (target, message) = (target.into(), message.into());
-        self.require_live(now, &target)?;
+        self.require_reachable(now, &target)?;
         match &message {
             Message::Text(text) => {
                 let data = self.event_body("message", &(text,))?;
-                let body = Body { text: &data, attachments: &[], message: Some(&message) };
+                let body = Body { text: &data, attachments: &[], message: Some(&message), numbered: None };
                 Ok(self.broadcast(&target, body, None))
             }
             Message::Binary(bytes) => {
                 let args = attach((Placeholder(0),), [&**bytes]);
                 let data = self.event_body("message", &args)?;
-                let body = Body { text: &data, attachments: args.attachments(), message: Some(&message) };
+                let body =
+                    Body { text: &data, attachments: args.attachments(), message: Some(&message), numbered: None };
                 Ok(self.broadcast(&target, body, None))
             }
         }

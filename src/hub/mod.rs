@@ -109,6 +109,27 @@
 //! - There is no connection that is the socket's: [`Event::Congested`] is not told, and [`Hub::connection`] is `None`. The limits are
 //!   the same.
 //!
+//! # Recovery
+//! A session that is lost stays for the [`away_timeout`](Config::away_timeout), with its rooms and its user. Its client comes back
+//! into it by the [token](Hub::token) that the application gave it, see [`resume`](Hub::resume): then what was emitted meanwhile
+//! is lost to it. With [`Config::recovery`] the official clients since 4.6 come back by themselves, and get it:
+//! - An answer to CONNECT has a secret besides, `{"sid":"…","pid":"…"}`, and an event has one argument more behind its own, a
+//!   string, its *offset*. A client that was lost connects with `{"pid":"…","offset":"…"}` of its last event among its payload.
+//! - It is in its session again without [`Event::Connecting`]: the application let it in before, and nobody else knows the pid.
+//!   Who is to be let in no more is [disconnected](Hub::disconnect).
+//! - What it has missed comes before the answer to CONNECT, in the order in which it was emitted: events to its rooms while it
+//!   was in them, to its user, its namespace and itself, each once, those that its old transport had lost included.
+//!   [`Event::Connected`] says `recovered`, as the client's `socket.recovered` does.
+//! - If some of that is not kept any more ([`Recovery`] says how much is), or were more than its connection may have queued,
+//!   nothing is sent again: the session is `resumed` but not `recovered`, the client is told the same by another pid, and can ask
+//!   for the state anew.
+//! - Nothing is kept of volatile events, of those that ask for an acknowledgement, and of the hub's own about presence: who
+//!   comes back gets the list of who is there.
+//! - Clients of protocol 4, lines and messages alone know nothing of it, and get events as they are.
+//!
+//! What is kept does not grow with the number of clients: an event is kept once, and of a client it is known in which rooms
+//! it was when.
+//!
 //! # Presence on the wire
 //! Members of a room that somebody has [entered](Hub::enter) get two events of the hub's own (under
 //! [other names](PresenceEvents) if these are taken):
@@ -130,6 +151,7 @@
 //! - A connection's bytes go out in the order of the calls that queued them.
 //! - An event is encoded once for each namespace and form, however many sockets it is for.
 //! - A session that changes its transport loses, repeats and reorders nothing.
+//! - A client that is told to be recovered has got each event that was for it once, in order.
 //! - What a peer does ends at most its own connection.
 
 mod acks;
@@ -145,6 +167,7 @@ mod format;
 mod front;
 mod groups;
 mod handshake;
+mod history;
 mod ids;
 mod life;
 mod messages;
@@ -154,6 +177,7 @@ mod packets;
 mod parser;
 mod polling;
 mod presence;
+mod recovery;
 mod requests;
 mod rooms;
 mod select;
@@ -173,6 +197,7 @@ pub use event::{AckError, DisconnectReason, Error, Event, Refusal};
 pub use foreign::Answer;
 pub use front::{Counts, Hub};
 pub use handshake::{Handshake, KeepHandshakes, Peer};
+pub use history::Recovery;
 pub use ids::{AckId, ConnId, Reply, RequestId, SocketId, Token};
 pub use origins::{Cors, Origins};
 pub use presence::{PresenceChange, PresenceEvents, PresenceState, Present};

@@ -243,6 +243,9 @@ impl Hub {
             self.send_connect_error(session_place(id), namespace, &Refusal::new("Invalid namespace"));
             return Ok(None);
         }
+        if self.recover(id, namespace, auth) {
+            return Ok(None);
+        }
         Ok(self.connecting(id, namespace, lend(text, auth), lend(text, query)))
     }
 

@@ -31,7 +31,7 @@ impl Hub {
             return if *known.name == *user { Ok(()) } else { Err(JoinError::Identified) };
         }
         let group = self.groups.find_or_make(Scope::User, user).ok_or(JoinError::TooManyRooms)?;
-        self.groups.join(&mut self.sockets, group, socket_place(socket));
+        self.join_group(group, socket);
         if let Some(entry) = self.sockets.get_mut(socket) {
             entry.user = Some(group);
         }
@@ -103,8 +103,7 @@ impl Hub {
         let place = socket_place(socket);
         if let Some(group) = self.groups.find(Scope::Room { namespace }, room) {
             self.exit(place, group);
-            self.groups.leave(&mut self.sockets, group, place);
-            self.release_group(group);
+            self.leave_group(group, socket);
         }
         Ok(())
     }
@@ -183,7 +182,7 @@ impl Hub {
             return Err(JoinError::TooManyRooms);
         }
         let group = self.groups.find_or_make(scope, room).ok_or(JoinError::TooManyRooms)?;
-        self.groups.join(&mut self.sockets, group, place);
+        self.join_group(group, socket);
         self.owe_snapshot(group, socket);
         Ok(group)
     }
@@ -295,11 +294,30 @@ impl Hub {
         }
     }
 
-    /// Forgets a group that nobody is in, after telling the application who left it last.
-    pub(super) fn release_group(&mut self, place: u32) {
-        if self.groups.at(place).is_some_and(|group| group.members.is_empty()) {
-            self.tell_presence(place);
-            self.groups.release(place);
+    /// Makes a socket a member of a group.
+    pub(super) fn join_group(&mut self, group: u32, socket: SocketId) {
+        if self.groups.join(&mut self.sockets, group, socket_place(socket))
+            && let (Some(history), Some(group)) = (&mut self.history, self.groups.id(group))
+        {
+            history.joined(socket, group);
+        }
+    }
+
+    /// Ends a membership, if there is one. A group that nobody is in any more is forgotten, after telling the application who
+    /// left it last.
+    pub(super) fn leave_group(&mut self, group: u32, socket: SocketId) {
+        let Some(id) = self.groups.id(group) else { return };
+        if self.groups.leave(&mut self.sockets, group, socket_place(socket))
+            && let Some(history) = &mut self.history
+        {
+            history.left(socket, id);
+        }
+        if self.groups.at(group).is_some_and(|group| group.members.is_empty()) {
+            self.tell_presence(group);
+            self.groups.release(group);
+            if let Some(history) = &mut self.history {
+                history.forget_group(id);
+            }
         }
     }
 }

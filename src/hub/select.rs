@@ -58,26 +58,12 @@ impl Hub {
     /// Calls `each` once with the place of each accepted socket that a target means.
     pub(super) fn select(&mut self, target: &Target<'_>, mut each: impl FnMut(&mut Self, u32)) {
         let mark = self.begin_selection();
-        let only = match target.namespace.map(|name| self.groups.find(Scope::Namespace, name)) {
-            // There is nobody in it.
-            Some(None) => return,
-            Some(only) => only,
-            None => None,
-        };
+        let Some(only) = self.namespace_of(target) else { return };
         for socket in &target.except {
             self.mark(*socket, mark);
         }
-        if !target.except_rooms.is_empty() {
-            let meant = match only {
-                None if target.parts().all(|to| matches!(to, To::Room(_))) => self.main_namespace(),
-                only => only,
-            };
-            let meant = meant.map_or_else(|| self.groups.namespaces().to_vec(), |only| alloc::vec![only]);
-            for room in &target.except_rooms {
-                for namespace in &meant {
-                    self.mark_room(*namespace, room, mark);
-                }
-            }
+        for group in self.excepted_groups(target, only) {
+            self.mark_members(group, mark);
         }
         for to in target.parts() {
             self.select_part(mark, to, only, &mut each);
@@ -121,7 +107,29 @@ impl Hub {
         }
     }
 
-    fn main_namespace(&self) -> Option<u32> {
+    /// The one namespace that a target means, if it does not mean all; `None` if there is nobody in it.
+    pub(super) fn namespace_of(&self, target: &Target<'_>) -> Option<Option<u32>> {
+        match target.namespace {
+            Some(name) => self.groups.find(Scope::Namespace, name).map(Some),
+            None => Some(None),
+        }
+    }
+
+    /// The rooms whose members a target does not mean.
+    pub(super) fn excepted_groups(&self, target: &Target<'_>, only: Option<u32>) -> Vec<u32> {
+        if target.except_rooms.is_empty() {
+            return Vec::new();
+        }
+        let meant = match only {
+            None if target.parts().all(|to| matches!(to, To::Room(_))) => self.main_namespace(),
+            only => only,
+        };
+        let meant = meant.map_or_else(|| self.groups.namespaces().to_vec(), |only| alloc::vec![only]);
+        let rooms = target.except_rooms.iter().flat_map(|room| meant.iter().map(move |namespace| (*namespace, *room)));
+        rooms.filter_map(|(namespace, room)| self.groups.find(Scope::Room { namespace }, room)).collect()
+    }
+
+    pub(super) fn main_namespace(&self) -> Option<u32> {
         self.groups.find(Scope::Namespace, "/")
     }
 
@@ -137,8 +145,7 @@ impl Hub {
         }
     }
 
-    fn mark_room(&mut self, namespace: u32, room: &str, mark: u64) {
-        let Some(group) = self.groups.find(Scope::Room { namespace }, room) else { return };
+    fn mark_members(&mut self, group: u32, mark: u64) {
         let Some(group) = self.groups.at(group) else { return };
         for link in &group.members {
             if let Some(entry) = self.sockets.at_mut(link.place) {

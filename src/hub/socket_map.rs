@@ -17,7 +17,7 @@ use super::socket::socket_place;
 /// # struct Player { score: u32 }
 /// # fn handle(players: &mut SocketMap<Player>, event: Event<'_>) {
 /// match event {
-///     Event::Connected { socket, resumed: false } => drop(players.insert(socket, Player { score: 0 })),
+///     Event::Connected { socket, resumed: false, .. } => drop(players.insert(socket, Player { score: 0 })),
 ///     Event::Emit { socket, .. } => players.get_mut(socket).into_iter().for_each(|player| player.score += 1),
 ///     Event::Left { socket } | Event::Disconnected { socket, away_until: None, .. } => drop(players.remove(socket)),
 ///     _ => {}

@@ -13,6 +13,8 @@ pub(super) enum Timer {
     Session(SessionId),
     Socket(SocketId),
     Group(GroupId),
+    /// Events that are kept are too old.
+    History,
     /// Whoever is still there is cut off.
     Shutdown,
 }

@@ -64,6 +64,11 @@ impl Config {
         LimitsError::check("rooms_per_socket_max", limits.rooms_per_socket_max, 0, 1 << 20)?;
         LimitsError::check("packet_bytes_max", limits.packet_bytes_max, 128, isize::MAX as usize)?;
         LimitsError::check("name_bytes_max", limits.name_bytes_max, 1, 1 << 16)?;
+        if let Some(recovery) = &self.recovery {
+            LimitsError::positive("age_max", recovery.age_max)?;
+            LimitsError::check("bytes_max", recovery.bytes_max, 1024, isize::MAX as usize)?;
+            LimitsError::check("room_bytes_max", recovery.room_bytes_max, 1024, recovery.bytes_max)?;
+        }
         // In the end, so that who set something is told its name here.
         self.lines().validate()
     }

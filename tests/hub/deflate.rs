@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use roomwire::Instant;
-use roomwire::hub::{Config, ConnId, Event, Plain, SocketId, Target};
+use roomwire::hub::{Config, ConnId, Event, Plain, Recovery, SocketId, Target};
 use roomwire::socketio::{Placeholder, attach};
 use roomwire::ws::{self, Connection, DeflateConfig, Message, Opening};
 
@@ -71,6 +71,32 @@ impl Client {
             }
         }
         (count, heard)
+    }
+}
+
+#[test]
+fn what_was_missed_is_compressed_as_it_would_have_been() {
+    let text = "one and the same ".repeat(100);
+    for (compress, sizes) in [(true, 0..300), (false, text.len()..2000)] {
+        let config = Config { recovery: Some(Recovery::default()), ..deflating(15) };
+        let mut world = World::new(config);
+        let mut client = Client::open(&mut world, V4, Some(15));
+        let told = client.says(&mut world, "40");
+        let [.., Told::Connecting(socket, ..)] = told[..] else { panic!("{told:?}") };
+        world.hub.accept(world.now, socket).unwrap();
+        let (_, heard) = client.hears(&mut world);
+        let [.., Message::Text(answer)] = &heard[..] else { panic!("{heard:?}") };
+        world.hub.abort(world.now, client.conn);
+        world.told();
+        let target = Target::socket(socket);
+        let target = if compress { target } else { target.uncompressed() };
+        world.hub.emit(world.now, target, "say", (&text,)).unwrap();
+        client = Client::open(&mut world, V4, Some(15));
+        // What was answered has the sid and the pid.
+        assert_eq!(client.says(&mut world, answer), [Told::Recovered(socket)]);
+        let (size, heard) = client.hears(&mut world);
+        let [Message::Text(said), Message::Text(again)] = &heard[..] else { panic!("{heard:?}") };
+        assert!(sizes.contains(&size) && said.contains(&text) && again == answer, "{size}");
     }
 }
 

@@ -21,6 +21,8 @@ mod pipelines;
 mod plain;
 mod polled;
 mod presence;
+mod recovered;
+mod recovery;
 mod review;
 mod rounds;
 mod secrets;

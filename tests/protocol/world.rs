@@ -42,7 +42,7 @@ impl From<&Event<'_>> for Told {
                 auth: auth.clone().into_owned(),
                 query: query.clone().into_owned(),
             },
-            Event::Connected { socket, resumed } => Self::Connected { socket: *socket, resumed: *resumed },
+            Event::Connected { socket, resumed, .. } => Self::Connected { socket: *socket, resumed: *resumed },
             Event::Emit { socket, name, args, reply } => Self::Emit {
                 socket: *socket,
                 name: name.clone().into_owned(),

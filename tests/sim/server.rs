@@ -96,7 +96,7 @@ impl World {
                     _ => self.hub.accept(now, socket).unwrap(),
                 }
             }
-            Event::Connected { socket, resumed } => {
+            Event::Connected { socket, resumed, .. } => {
                 if resumed {
                     assert!(self.server.resuming.remove(&socket), "resumed unasked");
                     let before = &self.ledger.listeners[self.server.sockets[&socket]];

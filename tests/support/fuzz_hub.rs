@@ -25,6 +25,7 @@ pub enum Told {
     Refused(ConnId, u8),
     Connecting(SocketId, String, String),
     Connected(SocketId, bool),
+    Recovered(SocketId),
     Emit(SocketId, String, String, bool),
     Message(ConnId, Option<SocketId>, ws::Message<'static>),
     Acks(AckId, usize, Vec<SocketId>),
@@ -45,7 +46,8 @@ impl From<&Event<'_>> for Told {
             Event::Connecting { socket, namespace, auth, query } => {
                 Self::Connecting(*socket, (**namespace).into(), format!("{auth}?{query}"))
             }
-            Event::Connected { socket, resumed } => Self::Connected(*socket, *resumed),
+            Event::Connected { socket, recovered: true, .. } => Self::Recovered(*socket),
+            Event::Connected { socket, resumed, .. } => Self::Connected(*socket, *resumed),
             Event::Emit { socket, name, args, reply } => {
                 Self::Emit(*socket, name.clone().into_owned(), whole(args), reply.is_some())
             }
@@ -87,6 +89,7 @@ impl Told {
             Self::Connecting(..) => "connecting",
             Self::Connected(_, false) => "connected",
             Self::Connected(_, true) => "resumed",
+            Self::Recovered(_) => "recovered",
             Self::Emit(..) => "emit",
             Self::Message(..) => "message",
             Self::Acks(..) => "acks",

@@ -416,7 +416,9 @@ impl Sut {
                 }
                 format!("closed {}", client(conn))
             }
-            Told::Request(..) | Told::Refused(..) | Told::Message(..) | Told::Acks(..) => panic!("{told:?}"),
+            Told::Request(..) | Told::Refused(..) | Told::Recovered(_) | Told::Message(..) | Told::Acks(..) => {
+                panic!("{told:?}")
+            }
         };
         self.told.push(text);
         if let Event::Emit { reply: Some(reply), .. } = event {

@@ -58,5 +58,19 @@ export const clients = [
   official('client-4.0', protocol5),
   official('client-4.8', protocol5),
 ];
+
+// With a server that keeps what was said, each event that it keeps has its offset behind the arguments, for listeners, too.
+const recoverable = {
+  ...protocol5,
+  everyEvent: (socket, receive) => socket.onAny((...data) => receive(isOffset(data.at(-1)) ? data.slice(0, -1) : data)),
+};
+
+function isOffset(value) {
+  return typeof value === 'string' && /^[\w-]{6}\d+$/.test(value);
+}
+
+export const recovering = official('client-4.8', recoverable)
+  .map((client) => ({ ...client, name: `${client.name}, recovery` }));
+
 export const bareWebSocket = { name: 'bare WebSocket, EIO=3', mode: 'websocket' };
 export const plainHttp = { name: 'plain HTTP', mode: 'none' };

@@ -1,6 +1,6 @@
 // Runs every scenario with every client, one fresh server for each client, and prints one line for each. The three ways in
 // which a version uses its transports run side by side.
-import { clients, bareWebSocket, plainHttp } from './clients.mjs';
+import { clients, recovering, bareWebSocket, plainHttp } from './clients.mjs';
 import { Scene } from './scene.mjs';
 import { Server } from './server.mjs';
 import { Proxy } from './proxy.mjs';
@@ -15,6 +15,7 @@ import { scenarios as sessions } from './scenarios/sessions.mjs';
 import { scenarios as namespaces } from './scenarios/namespaces.mjs';
 import { scenarios as disconnect } from './scenarios/disconnect.mjs';
 import { scenarios as reconnect } from './scenarios/reconnect.mjs';
+import { scenarios as recovery } from './scenarios/recovery.mjs';
 import { scenarios as binary } from './scenarios/binary.mjs';
 import { scenarios as transports } from './scenarios/transports.mjs';
 import { scenarios as bare } from './scenarios/bare.mjs';
@@ -27,6 +28,7 @@ const forClients = [
 ];
 const plan = [
   ...clients.map((modes) => modes.map((client) => ({ client, scenarios: forClients }))),
+  recovering.map((client) => ({ client, scenarios: recovery, options: ['--recover'] })),
   [{ client: bareWebSocket, scenarios: bare }, { client: plainHttp, scenarios: http }],
 ];
 
@@ -47,11 +49,11 @@ console.log(`${[...counts.values()].reduce((sum, count) => sum + count, 0)} pass
 process.exit(failed === 0 ? 0 : 1);
 
 // All scenarios of one client; the lines to print.
-async function play({ client, scenarios }) {
+async function play({ client, scenarios, options = [] }) {
   const lines = [];
   const chosen = scenarios.filter(([title]) => `${client.name}  ${title}`.includes(word));
   if (chosen.length === 0) return lines;
-  const server = await Server.start();
+  const server = await Server.start(options);
   const proxy = client.mode === 'polling' ? await Proxy.before(server) : null;
   for (const [title, scenario] of chosen) lines.push(...await perform(client, new Scene(client, server, proxy), title, scenario));
   proxy?.close();

@@ -12,8 +12,9 @@ export class Server {
   // Crashes and panics, until somebody has told of them.
   faults = [];
 
-  static async start() {
+  static async start(options = []) {
     const server = new Server();
+    server.options = options;
     await server.#spawn(0);
     return server;
   }
@@ -49,7 +50,7 @@ export class Server {
   async #spawn(port) {
     const child = spawn(
       process.env.ROOMWIRE_SERVER,
-      ['--listen', `127.0.0.1:${port}`, '--admin', ADMIN_TOKEN, '--grace', String(GRACE_SECONDS)],
+      ['--listen', `127.0.0.1:${port}`, '--admin', ADMIN_TOKEN, '--grace', String(GRACE_SECONDS), ...this.options],
       { stdio: ['ignore', 'pipe', 'pipe'] },
     );
     this.child = child;
