@@ -123,7 +123,8 @@ pub struct Config {
     /// acknowledged or given up; until their namespace is connected they wait without end. The server may see one twice, with
     /// another acknowledgement id.
     pub retries: u32,
-    /// For [`retries`](Self::retries): how long to wait for an acknowledgement. Default 10 s.
+    /// For [`retries`](Self::retries): how long to wait for an acknowledgement; again as long while what is queued leaves no room
+    /// for another try. Default 10 s.
     pub ack_timeout: Duration,
     /// What may be held.
     pub limits: Limits,
@@ -133,9 +134,9 @@ pub struct Config {
     pub namespace_timeout: Duration,
     /// How long the change to WebSocket may take. Default 10 s, the official server's.
     pub upgrade_timeout: Duration,
-    /// How long the server may take to answer a POST. Default 20 s.
+    /// How long the server may take to answer a POST, from when it is written. Default 20 s.
     pub request_timeout: Duration,
-    /// How long the attachments of a packet may take to follow it. Default 30 s.
+    /// How long the attachments of a packet may take to follow it; again as long while a part of one has come. Default 30 s.
     pub attachments_timeout: Duration,
     /// How long an orderly end may take. Default 5 s.
     pub close_timeout: Duration,

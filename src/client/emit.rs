@@ -359,7 +359,7 @@ impl Client {
         config.parser.write(config.protocol, packet, body.attachments, |packet| engine.send(shared, packet));
     }
 
-    fn has_room(&self, body: &Body) -> bool {
+    pub(super) fn has_room(&self, body: &Body) -> bool {
         self.queued_bytes().saturating_add(body.bytes()) <= self.shared.config.limits.outbox_bytes_max
     }
 

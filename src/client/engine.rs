@@ -89,9 +89,9 @@ impl Slot {
     pub(super) const ALL: [Self; 4] = [Self::Poll, Self::Post, Self::Socket, Self::Leaving];
 }
 
-/// No server needs a heartbeat beyond these.
+/// No server needs a heartbeat beyond these: timers of Node take no longer times, and those who want none say that.
 const INTERVAL_MIN: Duration = Duration::from_millis(1);
-const INTERVAL_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+const INTERVAL_MAX: Duration = Duration::from_millis(i32::MAX as u64);
 const OPEN_BYTES_MAX: usize = 4096;
 
 impl Engine {
@@ -166,10 +166,31 @@ impl Engine {
                 *input = &mut [];
                 return None;
             };
-            let event = wire.receive(shared.now, input)?;
+            let came = !input.is_empty();
+            let event = wire.receive(shared.now, input);
+            if came
+                && slot == self.downstream()
+                && let Some(heartbeat) = &mut self.heartbeat
+            {
+                heartbeat.bytes(shared.now, event.is_none());
+            }
+            let event = event?;
             if let Some(happening) = self.wire_event(shared, slot, event) {
                 return Some(happening);
             }
+        }
+    }
+
+    /// Whether the end of what comes is still to come. Silence within it is the heartbeat's.
+    pub(super) fn is_mid_message(&self) -> bool {
+        self.heartbeat.is_some_and(|heartbeat| heartbeat.is_mid_message())
+    }
+
+    /// Where packets come from.
+    const fn downstream(&self) -> Slot {
+        match self.transport {
+            Transport::Polling => Slot::Poll,
+            Transport::WebSocket => Slot::Socket,
         }
     }
 
@@ -197,6 +218,27 @@ impl Engine {
             Slot::Socket if self.upgrade.is_some() => self.upgrade_failed(shared, error),
             Slot::Socket => self.end(shared, Some(error)),
             Slot::Poll | Slot::Post | Slot::Leaving => {}
+        }
+    }
+
+    /// So many bytes of a stream were written.
+    pub(super) fn sent(&mut self, now: Instant, slot: Slot, count: usize) {
+        let Some(wire) = self.wire_mut(slot) else { return };
+        wire.sent(now, count);
+        let is_written = wire.outgoing_len() == 0;
+        match (self.transport, slot) {
+            (Transport::Polling, Slot::Post) if is_written => self.beat_written(now),
+            (Transport::WebSocket, Slot::Socket) if is_written && self.queue.is_empty() => self.beat_written(now),
+            _ => {}
+        }
+    }
+
+    /// What was handed over to the stream that packets go out on is written.
+    pub(super) fn beat_written(&mut self, now: Instant) {
+        if self.beat.is_none()
+            && let Some(heartbeat) = &mut self.heartbeat
+        {
+            heartbeat.written(now);
         }
     }
 
@@ -408,6 +450,9 @@ impl Engine {
 
     /// Sends a packet of the heartbeat.
     fn beat(&mut self, shared: &Shared, packet: &'static str) {
+        if let Some(heartbeat) = &mut self.heartbeat {
+            heartbeat.queued();
+        }
         match self.transport {
             Transport::Polling => self.beat = Some(packet),
             // Who does not read its answers is not read from, before these are many.

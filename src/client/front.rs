@@ -263,10 +263,8 @@ impl Client {
     pub fn sent(&mut self, now: Instant, stream: StreamId, count: usize) {
         self.clock(now);
         let now = self.shared.now;
-        if let Some((engine, slot)) = self.find(stream)
-            && let Some(wire) = engine.wire_mut(slot)
-        {
-            wire.sent(now, count);
+        if let Some((engine, slot)) = self.find(stream) {
+            engine.sent(now, slot, count);
         }
     }
 

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
+use super::engine::Engine;
 use super::error::Error;
 use super::event::{AckError, DisconnectReason, Event};
 use super::fields::{fields, string};
@@ -308,17 +309,39 @@ impl Client {
         self.send_retried(id);
     }
 
+    /// Where there is no room for another try, the last one is hardly written: its time begins anew. Whether that is so.
+    fn await_room(&mut self, id: SocketId, number: u64) -> bool {
+        let first = self.sockets.get(&id).and_then(|socket| socket.retried.front());
+        if first.is_none_or(|first| first.awaits != Some(number) || self.has_room(&first.body)) {
+            return false;
+        }
+        let deadline = self.shared.now.saturating_add(self.shared.config.ack_timeout);
+        if let Some(socket) = self.sockets.get_mut(&id) {
+            socket.acks.expect(number, deadline);
+        }
+        true
+    }
+
     /// What is due of the packets: acknowledgements, attachments, answers to CONNECT.
     pub(super) fn handle_packet_timeouts(&mut self) {
         let now = self.shared.now;
-        if self.assembling.as_ref().is_some_and(|assembling| assembling.until <= now) {
-            self.assembling = None;
-            self.fail(Error::SocketIo(socketio::Error::AttachmentsTimeout));
+        let comes = self.engine.as_ref().is_some_and(Engine::is_mid_message);
+        match &mut self.assembling {
+            Some(assembling) if assembling.until <= now && comes => {
+                assembling.until = now.saturating_add(self.shared.config.attachments_timeout);
+            }
+            Some(assembling) if assembling.until <= now => {
+                self.assembling = None;
+                self.fail(Error::SocketIo(socketio::Error::AttachmentsTimeout));
+            }
+            _ => {}
         }
         let all: Vec<SocketId> = self.sockets.keys().copied().collect();
         for id in all {
             while let Some(number) = self.sockets.get_mut(&id).and_then(|socket| socket.acks.expire(now)) {
-                self.ack_failed(id, number, AckError::TimedOut);
+                if !self.await_room(id, number) {
+                    self.ack_failed(id, number, AckError::TimedOut);
+                }
             }
             let Some(socket) = self.sockets.get_mut(&id) else { continue };
             if matches!(socket.phase, Phase::Connecting { until } if until <= now) {

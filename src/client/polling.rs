@@ -33,7 +33,8 @@ impl Engine {
 
     fn poll(&mut self, shared: &mut Shared) {
         let target = target(&shared.config, self.eio(), "polling", &self.sid);
-        let patience = self.heartbeat.map_or(shared.config.connect_timeout, |heartbeat| heartbeat.patience());
+        // Once there is a heartbeat it says how long the server may be silent.
+        let patience = self.heartbeat.map_or(shared.config.connect_timeout, |_| Duration::MAX);
         let sent = shared.request("GET", &target).map_err(|_| Error::Http(http::Error::MalformedHead));
         match sent.and_then(|request| self.request(shared, Slot::Poll, request, patience)) {
             Ok(()) => self.polling = true,
@@ -116,6 +117,8 @@ impl Engine {
     /// A POST was answered.
     pub(super) fn posted(&mut self, shared: &mut Shared, response: &ReceivedResponse) {
         self.posting = false;
+        // By its answer at the latest.
+        self.beat_written(shared.now);
         shared.note_cookies(response);
         match response.status() {
             200 => self.complete_upgrade(shared),

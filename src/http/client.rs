@@ -78,8 +78,8 @@ pub enum RequestError {
 /// ```text
 ///        request              answer, kept alive
 ///  Idle ─────────▶ Awaiting ─────────────────────▶ Idle
-///   │ idle_timeout,   │ the request's time-out, an error,
-///   │ the stream's end│ an answer that is the last
+///   │ idle_timeout,   │ write_timeout, the request's time-out,
+///   │ the stream's end│ an error, an answer that is the last
 ///   └─────────────────┴──────▶ Closed
 /// ```
 #[derive(Debug)]
@@ -100,6 +100,8 @@ enum Phase {
     Awaiting {
         /// Whether a HEAD was asked, whose answer has no body.
         head_only: bool,
+        /// How long the server may take, once it has the request.
+        timeout: Duration,
     },
     Closed,
 }
@@ -112,7 +114,8 @@ impl ClientConnection {
         Self { config, reader: ExchangeReader::default(), out: Outflow::new(), phase: Phase::Idle, now, deadline }
     }
 
-    /// Queues a request, whose answer must be whole within `timeout`.
+    /// Queues a request, whose answer must be whole within `timeout` from when it is written. How long that may take,
+    /// [`ClientConfig::write_timeout`] says.
     ///
     /// # Errors
     /// If another is under way or the connection is over; nothing is queued then.
@@ -127,8 +130,8 @@ impl ClientConnection {
             outbox.push_with(|head| request.write_head(head));
             outbox.push_shared(request.body_bytes());
         });
-        self.phase = Phase::Awaiting { head_only: request.is_head() };
-        self.deadline = self.now.saturating_add(timeout);
+        self.phase = Phase::Awaiting { head_only: request.is_head(), timeout };
+        self.deadline = Instant::NEVER;
         Ok(())
     }
 
@@ -142,7 +145,7 @@ impl ClientConnection {
     #[must_use = "what happened is told only once"]
     pub fn receive(&mut self, now: Instant, input: &mut &[u8]) -> Option<ClientEvent> {
         self.clock(now);
-        if let Phase::Awaiting { head_only } = self.phase {
+        if let Phase::Awaiting { head_only, .. } = self.phase {
             match self.reader.read(&self.config.limits, head_only, input) {
                 Ok(None) => {}
                 Ok(Some(exchange)) => return Some(self.answered(exchange)),
@@ -200,7 +203,14 @@ impl ClientConnection {
     /// So many bytes of [`outgoing`](Self::outgoing) were written.
     pub fn sent(&mut self, now: Instant, count: usize) {
         self.clock(now);
+        let waited = self.outgoing_len() > 0;
         self.out.sent(self.now, self.config.patience(), count);
+        if let Phase::Awaiting { timeout, .. } = self.phase
+            && waited
+            && self.outgoing_len() == 0
+        {
+            self.deadline = self.now.saturating_add(timeout);
+        }
     }
 
     /// What is to be done with the byte stream.

@@ -4,10 +4,10 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::Error;
+use super::body::Framing;
 use super::head::{Head, fault};
 use super::headers::{Headers, Span};
 use super::reader::Limits;
-use super::token::decimal;
 
 /// A response that a server sent: its head, checked, and its body or the beginning of it.
 #[derive(Clone, Default)]
@@ -77,13 +77,13 @@ impl fmt::Debug for ReceivedResponse {
     }
 }
 
-/// Reads one response. Of a body it takes the beginning only; after `101 Switching Protocols`
+/// Reads one response. Of a body, be it in chunks or not, it takes the beginning only; after `101 Switching Protocols`
 /// it takes nothing, since what follows is another protocol.
 #[derive(Debug, Default)]
 pub struct ResponseReader {
     head: Head,
-    /// A response whose body is arriving, and how much of that is wanted.
-    response: Option<(ReceivedResponse, usize)>,
+    /// A response whose body is arriving, and where that ends.
+    response: Option<(ReceivedResponse, Framing)>,
 }
 
 /// Enough of a body to show why an upgrade was refused.
@@ -108,28 +108,34 @@ impl ResponseReader {
     /// If it is no acceptable HTTP response. What the reader says after that means nothing.
     pub fn read(&mut self, limits: &Limits, input: &mut &[u8]) -> Result<Option<ReceivedResponse>, Error> {
         loop {
-            if let Some((response, wanted)) = &mut self.response {
-                let room = wanted.saturating_sub(response.body.len());
-                let (body, rest) = input.split_at(input.len().min(room));
-                response.body.extend_from_slice(body);
-                *input = rest;
-                return Ok(if response.body.len() == *wanted { self.finish() } else { None });
+            if let Some((response, framing)) = &mut self.response {
+                let room = BODY_BYTES_MAX.saturating_sub(response.body.len());
+                let part = input.get(..room).unwrap_or(input);
+                let mut left = part;
+                // What is wrong with a body ends it.
+                let ended = framing.read(&mut response.body, usize::MAX, &mut left).unwrap_or(true);
+                *input = input.get(part.len().saturating_sub(left.len())..).unwrap_or_default();
+                if ended || response.body.len() >= BODY_BYTES_MAX {
+                    return Ok(self.finish());
+                }
+                if input.is_empty() {
+                    return Ok(None);
+                }
+                continue;
             }
             if !self.head.read(limits, input)? {
                 return Ok(None);
             }
             let (head, lines) = self.head.take();
             let response = parse(head, lines)?;
-            let wanted = match response.status {
+            let framing = match response.status {
                 // Interim responses come before the one that counts (RFC 9110 section 15.2).
                 100 | 102..=199 => continue,
-                101 | 204 | 304 => 0,
-                _ => {
-                    let length = response.header("content-length").and_then(decimal);
-                    length.map_or(BODY_BYTES_MAX, |length: usize| length.min(BODY_BYTES_MAX))
-                }
+                101 | 204 | 304 => Framing::Length(0),
+                // What could mean more than one thing says nothing.
+                _ => Framing::of(&response.headers, response.minor_version, Framing::Stream).unwrap_or(Framing::Stream),
             };
-            self.response = Some((response, wanted));
+            self.response = Some((response, framing));
         }
     }
 

@@ -221,6 +221,29 @@ fn room_comes_back() {
     }
 }
 
+/// A server that reads slowly does not make the client queue one try behind the other.
+#[test]
+fn m01_tries_have_room() {
+    let mut config = retrying();
+    config.retries = 1000;
+    config.limits.outbox_bytes_max = 65_536;
+    let (mut world, socket) = World::websocket(config);
+    let stream = world.socket();
+    world.slow = Some(stream);
+    world.emit(socket, "e", ("x".repeat(20_000),));
+    for _ in 0..9 {
+        world.pass_seconds(3);
+        let queued = world.client.queued_bytes();
+        assert!((20_000..=65_536).contains(&queued), "{queued}");
+    }
+    assert_eq!(world.told(), [""; 0]);
+    // As soon as there is room the next one goes out.
+    world.client.sent(world.now, stream, world.client.outgoing_len(stream));
+    assert_eq!(world.client.queued_bytes(), 0);
+    world.pass_seconds(3);
+    assert!((20_000..21_000).contains(&world.client.queued_bytes()));
+}
+
 /// By long polling too.
 #[test]
 fn acknowledgements_by_polling() {

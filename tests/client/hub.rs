@@ -6,7 +6,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use roomwire::client::{Client, Event, SocketId, StreamId};
 use roomwire::engineio::Transports;
-use roomwire::hub::{self, ConnId, Hub, Origins};
+use roomwire::hub::{self, ConnId, Hub, Origins, Recovery, Target};
 use roomwire::socketio::{Placeholder, Protocol, attach};
 use roomwire::{Instant, Stream};
 
@@ -38,7 +38,7 @@ struct Net {
 
 impl Net {
     fn new(transports: Transports, protocol: Protocol, seed: u64, latency: Duration) -> (Self, SocketId) {
-        Self::with(transports, protocol, seed, latency, 0)
+        Self::with(transports, protocol, seed, latency, 0, None)
     }
 
     fn with(
@@ -47,12 +47,13 @@ impl Net {
         seed: u64,
         latency: Duration,
         retries: u32,
+        recovery: Option<Recovery>,
     ) -> (Self, SocketId) {
         let now = Instant::from(Duration::from_secs(1));
         let mut config = config(transports);
         config.protocol = protocol;
-        #[cfg_attr(not(feature = "msgpack"), expect(unused_mut))]
         let mut server = hub::Config::new(Origins::Any);
+        server.recovery = recovery;
         // Every other seed, so that all of the tests are of both.
         #[cfg(feature = "msgpack")]
         if seed.is_multiple_of(2) {
@@ -255,7 +256,11 @@ fn client_event(client: &mut Client, now: Instant, log: &mut Vec<String>, told: 
         Event::Disconnected { reason, .. } => told.push(format!("{reason:?}")),
         Event::UpgradeFailed { error } => told.push(format!("upgrade failed {error:?}")),
         Event::Upgraded => told.push("upgraded".into()),
-        Event::Connected { .. } => told.push("connected".into()),
+        Event::Connected { recovered: true, .. } => told.push("recovered".into()),
+        Event::Connected { .. } => {
+            log.push("new".into());
+            told.push("connected".into());
+        }
         _ => {}
     }
 }
@@ -281,7 +286,7 @@ fn a_conversation_with_our_own_server() {
         net.told.sort();
         expected.sort_unstable();
         assert_eq!(net.told, expected, "{transports:?} {protocol:?}");
-        assert_eq!(net.at_client, ["hello()[]"]);
+        assert_eq!(net.at_client, ["new", "hello()[]"]);
         net.at_client.clear();
 
         let now = net.now;
@@ -342,7 +347,7 @@ proptest! {
         which in 0_usize..6,
     ) {
         let (transports, protocol) = ALL[which];
-        let (mut net, socket) = Net::with(transports, protocol, seed, Duration::from_millis(latency), 1000);
+        let (mut net, socket) = Net::with(transports, protocol, seed, Duration::from_millis(latency), 1000, None);
         let mut emitted = 0;
         for (gap, breaks) in steps {
             net.run(Duration::from_millis(gap));
@@ -363,5 +368,51 @@ proptest! {
             next = next.max(nth + 1);
         }
         prop_assert_eq!(next, emitted, "{:?} {:?}", net.told, net.at_server);
+    }
+
+    /// Streams that break: a client that is recovered has had each event of the server once, in their order.
+    #[test]
+    fn who_is_recovered_has_missed_nothing(
+        seed: u64, latency in 1_u64..200, steps in proptest::collection::vec((0_u64..1500, 0_usize..4), 1..40),
+        which in 0_usize..3, forgets: bool,
+    ) {
+        let (transports, protocol) = ALL[which];
+        let mut recovery = Recovery::default();
+        if forgets {
+            // All but a few events.
+            recovery.room_bytes_max = 1024;
+        }
+        let (mut net, socket) = Net::with(transports, protocol, seed, Duration::from_millis(latency), 0, Some(recovery));
+        let mut emitted = 0;
+        let mut emit = |net: &mut Net, count: usize| for _ in 0..count {
+            let args = attach((emitted, Placeholder(0)), [&[7_u8][..]]);
+            net.hub.emit(net.now, Target::namespace("/"), "e", args).unwrap();
+            emitted += 1;
+        };
+        for (gap, count) in steps {
+            net.run(Duration::from_millis(gap));
+            emit(&mut net, count);
+            if count == 0 {
+                net.lose_one();
+                net.turn();
+            }
+        }
+        net.run(Duration::from_secs(60));
+        emit(&mut net, 1);
+        net.run(Duration::from_secs(5));
+        prop_assert!(net.client.is_connected(socket), "{:?}", net.told);
+        let mut next = None;
+        for got in &net.at_client {
+            if let Some(rest) = got.strip_prefix("e(") {
+                let nth = rest.split(',').next().unwrap().parse::<i32>().unwrap();
+                prop_assert!(next.is_none_or(|next| next == nth), "{nth} for {next:?}");
+                next = Some(nth + 1);
+            } else if got == "new" {
+                next = None;
+            }
+        }
+        prop_assert_eq!(next, Some(emitted), "{:?} {:?}", net.told, net.at_client);
+        let new = net.at_client.iter().filter(|got| *got == "new").count();
+        prop_assert!(new == 1 || forgets, "{:?}", net.told);
     }
 }

@@ -173,6 +173,12 @@ fn the_open_packet_of_other_servers() {
     world.answer(&get, r#"50:0{"sid":"SID","pingInterval":0,"pingTimeout":5000}"#);
     assert_eq!(world.told(), ["closed: Open, try 1 in 1s"], "who pings needs a pace");
 
+    // Some servers are to have no heartbeat: that is the longest time that a timer of Node takes.
+    let open = r#"0{"sid":"SID","pingInterval":2147483647,"pingTimeout":2147483647}"#;
+    let (mut world, _, _get) = World::polling(config(POLLING), open);
+    world.pass_seconds(2 * 2_147_483);
+    assert_eq!(world.told(), [""; 0]);
+
     let open = r#"0{"sid": "SID", "pingInterval": 400.0, "pingTimeout": 5000.5, "more": [{}]}"#;
     let (mut world, _, _get) = World::polling(config(POLLING), open);
     world.pass_seconds(6);

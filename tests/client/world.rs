@@ -67,6 +67,8 @@ pub struct World {
     pub cookie: &'static str,
     /// Whether the server reads nothing any more.
     pub deaf: bool,
+    /// A stream that the test writes itself.
+    pub slow: Option<StreamId>,
     asked: VecDeque<Asked>,
     said: Vec<String>,
     told: Vec<String>,
@@ -92,6 +94,7 @@ impl World {
             upgrades: true,
             cookie: "",
             deaf: false,
+            slow: None,
             asked: VecDeque::new(),
             said: Vec::new(),
             told: Vec::new(),
@@ -163,6 +166,9 @@ impl World {
                 continue;
             }
             let Some(stream) = self.client.poll_transmit() else { break };
+            if self.slow == Some(stream) {
+                continue;
+            }
             let bytes = self.client.outgoing(stream).collect::<Vec<_>>().concat();
             assert_eq!(bytes.len(), self.client.outgoing_len(stream));
             self.client.sent(self.now, stream, bytes.len());

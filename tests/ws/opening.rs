@@ -169,6 +169,32 @@ fn other_answers_are_shown_with_the_start_of_their_body() {
     assert_eq!(conn.handle_timeout(at).map(tell), Some(Told::Refused(200, b"hello".to_vec())));
 }
 
+/// A body in chunks (RFC 9112 section 7.1) ends with the last of them, and the stream may be kept alive behind it.
+#[test]
+fn an_answer_in_chunks_is_shown_when_it_is_whole() {
+    let long = format!("1000\r\n{}\r\n1\r\ny", "x".repeat(4096));
+    for (chunks, body) in [
+        ("0\r\n\r\n", ""),
+        ("3\r\nno \r\n3;a=b\r\nway\r\n0\r\n\r\n", "no way"),
+        // The beginning of it is enough.
+        (&long[..4102], &long[6..4102]),
+        (&format!("FFFFFF\r\n{}", "x".repeat(4096)), &long[6..4102]),
+        // What is wrong with it ends it.
+        ("2\r\nnox", "no"),
+        ("2\r\nno\r\n0\r\nt", "no"),
+    ] {
+        let response = format!("HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}");
+        for size in [1, 7, response.len()] {
+            let (mut conn, _) = asks();
+            let told: Vec<_> =
+                response.as_bytes().chunks(size).flat_map(|piece| reads(&mut conn, piece.to_vec())).collect();
+            let error = Error::Handshake(HandshakeError::Status(403));
+            let expected = [Told::Refused(403, body.into()), Told::Closed(Some(error))];
+            assert_eq!(told, expected, "{chunks:.20} in pieces of {size}");
+        }
+    }
+}
+
 #[test]
 fn no_answer_and_no_http() {
     let (mut conn, _) = asks();
