@@ -15,7 +15,7 @@ use super::ids::{SessionId, SocketId};
 use super::session::Session;
 use super::socket::Phase;
 use super::socket::socket_place;
-use super::target::{Receipt, Target};
+use super::target::{Receipt, Target, WhenCongested};
 use crate::engineio::Revision;
 use crate::socketio::{Arguments, Packet, PacketType, Parser, check_placeholders, event_array, is_reserved};
 use crate::ws::{DeflateConfig, Message, Prepared, SendError};
@@ -25,7 +25,7 @@ struct Broadcast<'b> {
     body: Body<'b>,
     /// The acknowledgement that it asks for.
     asking: Option<Asking>,
-    volatile: bool,
+    when_congested: WhenCongested<'b>,
     /// How it is compressed, where that was agreed on.
     deflate: Option<DeflateConfig>,
     encoded: Vec<Encoded>,
@@ -64,7 +64,7 @@ impl Hub {
     /// Sends an event. Order is kept: every recipient gets it after everything that was emitted before.
     ///
     /// Sockets that are away do not get it, unless they [recover](super#recovery) it when they come back. A connection whose outbox has no room for it is cut off (its session may resume),
-    /// unless the event is [`volatile`](Target::volatile).
+    /// unless the event is [`volatile`](Target::volatile) or only the [latest](Target::latest) is wanted.
     ///
     /// # Errors
     /// If the event cannot be sent at all, or a target that is one socket cannot take it. A room or a user that does
@@ -95,7 +95,7 @@ impl Hub {
     /// Whether a target that is one socket can take an event now, or gets it when it comes back.
     pub(super) fn require_reachable(&mut self, now: crate::Instant, target: &Target<'_>) -> Result<(), SocketError> {
         match self.require_live(now, target) {
-            Err(SocketError::Away) if !target.volatile && self.recovers(target.one_socket()) => Ok(()),
+            Err(SocketError::Away) if target.is_reliable() && self.recovers(target.one_socket()) => Ok(()),
             result => result,
         }
     }
@@ -157,7 +157,11 @@ impl Hub {
         let deflate = self.config.deflate.filter(|_| !target.uncompressed);
         let kept = if asking.is_none() { self.to_be_kept(target, &body) } else { None };
         let body = Body { numbered: kept.as_ref().map(|kept| kept.text.as_str()), ..body };
-        let mut broadcast = Broadcast::new(body, asking, target.volatile, deflate);
+        let when_congested = match target.when_congested {
+            WhenCongested::Replace(_) if asking.is_some() => WhenCongested::Queue,
+            other => other,
+        };
+        let mut broadcast = Broadcast::new(body, asking, when_congested, deflate);
         self.select(target, |hub, place| hub.deliver(&mut broadcast, place));
         let receipt = self.finish(broadcast);
         if let Some(kept) = kept {
@@ -168,7 +172,7 @@ impl Hub {
 
     /// Sends the same to the members of a group, apart from some.
     pub(super) fn broadcast_to_group(&mut self, group: u32, body: &str, apart_from: &[SocketId]) {
-        let mut broadcast = Broadcast::new(Body::new(body, &[]), None, false, self.config.deflate);
+        let mut broadcast = Broadcast::new(Body::new(body, &[]), None, WhenCongested::Queue, self.config.deflate);
         let mark = self.begin_selection();
         for socket in apart_from {
             self.mark(*socket, mark);
@@ -179,7 +183,7 @@ impl Hub {
 
     /// Sends the same to several sockets, to each once.
     pub(super) fn broadcast_to_sockets(&mut self, sockets: &[SocketId], body: &str) {
-        let mut broadcast = Broadcast::new(Body::new(body, &[]), None, false, self.config.deflate);
+        let mut broadcast = Broadcast::new(Body::new(body, &[]), None, WhenCongested::Queue, self.config.deflate);
         let mark = self.begin_selection();
         for socket in sockets {
             if self.is_live(*socket) {
@@ -201,20 +205,25 @@ impl Hub {
             return self.count(broadcast, place, false);
         };
         let asks_too_much = broadcast.asking.is_some() && (format.is_plain() || !self.can_ask(place));
-        if asks_too_much || broadcast.volatile && self.is_congested(session) {
+        let drops = matches!(broadcast.when_congested, WhenCongested::Drop) && self.is_congested(session);
+        if asks_too_much || drops {
             broadcast.receipt.dropped = broadcast.receipt.dropped.saturating_add(1);
             return self.count(broadcast, place, false);
         }
         let window_bits = broadcast.deflate.and_then(|_| self.window_bits(session));
+        let when_congested = broadcast.when_congested;
         let packets = broadcast.encoded(namespace, format, window_bits, self.config.parser, &self.groups);
-        let sent = self.queue(session, packets);
+        let sent = match when_congested {
+            WhenCongested::Replace(key) => self.queue_latest(session, place, key, packets),
+            WhenCongested::Queue | WhenCongested::Drop => self.queue(session, packets),
+        };
         self.count(broadcast, place, sent.is_ok());
         let receipt = &mut broadcast.receipt;
         match sent {
             Ok(()) => receipt.queued = receipt.queued.saturating_add(1),
             // Who has room for no more is not too slow: as a line, binary data take a third more.
             Err(SendError::TooLong) => receipt.dropped = receipt.dropped.saturating_add(1),
-            Err(SendError::OutboxFull) if broadcast.volatile => {
+            Err(SendError::OutboxFull) if !matches!(when_congested, WhenCongested::Queue) => {
                 receipt.dropped = receipt.dropped.saturating_add(1);
             }
             Err(SendError::OutboxFull) => {
@@ -261,9 +270,14 @@ impl Hub {
 }
 
 impl<'b> Broadcast<'b> {
-    const fn new(body: Body<'b>, asking: Option<Asking>, volatile: bool, deflate: Option<DeflateConfig>) -> Self {
+    const fn new(
+        body: Body<'b>,
+        asking: Option<Asking>,
+        when_congested: WhenCongested<'b>,
+        deflate: Option<DeflateConfig>,
+    ) -> Self {
         let receipt = Receipt { queued: 0, dropped: 0, away: 0, cut_off: 0, kept: 0 };
-        Self { body, asking, volatile, deflate, encoded: Vec::new(), receipt, full: Vec::new() }
+        Self { body, asking, when_congested, deflate, encoded: Vec::new(), receipt, full: Vec::new() }
     }
 
     /// The event's packets for a namespace, a format and a window, made when they are first asked for.

@@ -169,6 +169,7 @@ mod groups;
 mod handshake;
 mod history;
 mod ids;
+mod latest;
 mod life;
 mod messages;
 mod opening;

@@ -41,7 +41,7 @@ impl Hub {
 
     /// The next event as it is to be kept, if events are, and this is one of them and for anybody.
     pub(super) fn to_be_kept(&self, target: &Target<'_>, body: &Body<'_>) -> Option<Kept> {
-        let history = self.history.as_ref().filter(|_| !target.volatile)?;
+        let history = self.history.as_ref().filter(|_| target.is_reliable())?;
         let only = self.namespace_of(target)?;
         let mut homes = Vec::new();
         for to in target.parts() {

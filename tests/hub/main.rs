@@ -14,6 +14,7 @@ mod corpus;
 mod deflate;
 mod early;
 mod foreign;
+mod latest;
 mod lines;
 mod memory;
 mod model;
