@@ -30,8 +30,8 @@ struct Broadcast<'b> {
     deflate: Option<DeflateConfig>,
     encoded: Vec<Encoded>,
     receipt: Receipt,
-    /// Sessions that have no room for it; they are cut off when nobody walks over members any more.
-    full: Vec<SessionId>,
+    /// Sessions that have no room for it, and their sockets; they are cut off when nobody walks over members any more.
+    full: Vec<(SessionId, SocketId)>,
 }
 
 /// An event's array, and the attachments that it names.
@@ -41,7 +41,7 @@ pub(super) struct Body<'b> {
     pub(super) attachments: &'b [Bytes],
     /// The message that it is for those who take messages as they are.
     pub(super) message: Option<&'b Message<'b>>,
-    /// The text with the event's offset, for those who can recover it.
+    /// The text with an offset behind, for those who know what that is.
     pub(super) numbered: Option<&'b str>,
 }
 
@@ -137,11 +137,17 @@ impl Hub {
     }
 
     /// Queues packets that are for one session, compressed where that was agreed on.
-    pub(super) fn send_alone(&mut self, session: u32, mut packets: Vec<Prepared>) {
-        if let Some((config, bits)) = self.config.deflate.zip(self.window_bits(session)) {
-            packets = packets.into_iter().map(|packet| packet.deflated_by(&config, bits)).collect();
-        }
+    pub(super) fn send_alone(&mut self, session: u32, packets: Vec<Prepared>) {
+        let packets = self.compressed(session, packets);
         self.send(session, &packets);
+    }
+
+    /// Packets as a session gets them if they are for it alone.
+    pub(super) fn compressed(&self, session: u32, packets: Vec<Prepared>) -> Vec<Prepared> {
+        match self.config.deflate.zip(self.window_bits(session)) {
+            Some((config, bits)) => packets.into_iter().map(|packet| packet.deflated_by(&config, bits)).collect(),
+            None => packets,
+        }
     }
 
     /// The window of messages that are compressed, where that was agreed on.
@@ -156,13 +162,16 @@ impl Hub {
     pub(super) fn broadcast(&mut self, target: &Target<'_>, body: Body<'_>, asking: Option<Asking>) -> Receipt {
         let deflate = self.config.deflate.filter(|_| !target.uncompressed);
         let kept = if asking.is_none() { self.to_be_kept(target, &body) } else { None };
-        let body = Body { numbered: kept.as_ref().map(|kept| kept.text.as_str()), ..body };
+        let reminder = if kept.is_none() && asking.is_none() { self.reminder(body.text) } else { None };
+        let numbered = kept.as_ref().map(|kept| kept.text.as_str()).or(reminder.as_deref());
+        let body = Body { numbered, ..body };
         let mut broadcast = Broadcast::new(body, asking, target.volatile, deflate);
         self.select(target, |hub, place| hub.deliver(&mut broadcast, place));
-        let receipt = self.finish(broadcast);
-        if let Some(kept) = kept {
-            self.keep(kept);
-        }
+        let Broadcast { mut receipt, full, .. } = broadcast;
+        // Before anybody is cut off: who is gone then has its own taken out again.
+        let is_kept = kept.is_some_and(|kept| self.keep(kept));
+        let waiting = self.cut_off_all(full);
+        receipt.kept = if is_kept { receipt.kept.saturating_add(waiting) } else { 0 };
         receipt
     }
 
@@ -174,7 +183,7 @@ impl Hub {
             self.mark(*socket, mark);
         }
         self.select_members(mark, group, None, &mut |hub, place| hub.deliver(&mut broadcast, place));
-        self.finish(broadcast);
+        self.cut_off_all(broadcast.full);
     }
 
     /// Sends the same to several sockets, to each once.
@@ -186,7 +195,7 @@ impl Hub {
                 self.select_one(mark, socket_place(*socket), &mut |hub, place| hub.deliver(&mut broadcast, place));
             }
         }
-        self.finish(broadcast);
+        self.cut_off_all(broadcast.full);
     }
 
     /// Queues the event for one socket.
@@ -196,8 +205,7 @@ impl Hub {
         let namespace = socket.namespace;
         let format = session.and_then(|place| self.sessions.at(place)).map(Session::format);
         let (Some(session), Some(format)) = (session, format) else {
-            broadcast.receipt.away = broadcast.receipt.away.saturating_add(1);
-            self.count_kept(broadcast, place);
+            self.count_away(broadcast, place);
             return self.count(broadcast, place, false);
         };
         let asks_too_much = broadcast.asking.is_some() && (format.is_plain() || !self.can_ask(place));
@@ -219,8 +227,7 @@ impl Hub {
             }
             Err(SendError::OutboxFull) => {
                 receipt.cut_off = receipt.cut_off.saturating_add(1);
-                broadcast.full.extend(self.sessions.key_at(session));
-                self.count_kept(broadcast, place);
+                broadcast.full.extend(self.sessions.key_at(session).zip(self.sockets.key_at(place)));
             }
             // The hub sends nothing in pieces.
             Err(
@@ -228,8 +235,15 @@ impl Hub {
                 | SendError::UnfinishedMessage
                 | SendError::UnexpectedContinuation
                 | SendError::OtherKind,
-            ) => receipt.away = receipt.away.saturating_add(1),
+            ) => self.count_away(broadcast, place),
         }
+    }
+
+    /// Keeps account of who cannot take it now, and whether it may later.
+    fn count_away(&self, broadcast: &mut Broadcast<'_>, place: u32) {
+        let receipt = &mut broadcast.receipt;
+        receipt.away = receipt.away.saturating_add(1);
+        receipt.kept = receipt.kept.saturating_add(usize::from(self.recovers(self.sockets.key_at(place))));
     }
 
     /// Keeps account of whom an acknowledgement was asked of.
@@ -245,18 +259,10 @@ impl Hub {
         }
     }
 
-    /// Keeps account of who gets it later.
-    fn count_kept(&self, broadcast: &mut Broadcast<'_>, place: u32) {
-        if broadcast.body.numbered.is_some() && self.recovers(self.sockets.key_at(place)) {
-            broadcast.receipt.kept = broadcast.receipt.kept.saturating_add(1);
-        }
-    }
-
-    fn finish(&mut self, broadcast: Broadcast<'_>) -> Receipt {
-        for session in broadcast.full {
-            self.cut_off(session);
-        }
-        broadcast.receipt
+    /// Cuts sessions off that were too far behind; of how many sockets the client can come back and get what it missed.
+    fn cut_off_all(&mut self, full: Vec<(SessionId, SocketId)>) -> usize {
+        full.iter().for_each(|(session, _)| self.cut_off(*session));
+        full.iter().filter(|(_, socket)| self.recovers(Some(*socket))).count()
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! [`history`](super::history) knows what that is; here is who may have it, and how it is sent.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -64,6 +65,14 @@ impl Hub {
         })
     }
 
+    /// An event that is not kept, with the offset of the last that may be, if it needs one: clients take the last string of an
+    /// event for its offset, be it somebody else's word or the event's own name.
+    pub(super) fn reminder(&self, array: &str) -> Option<String> {
+        let history = self.history.as_ref()?;
+        let last = array.strip_suffix(']')?.trim_ascii_end();
+        last.ends_with('"').then(|| history.last_number(array))
+    }
+
     fn find_homes(&self, history: &History, to: &To<'_>, only: Option<u32>, homes: &mut Vec<Home>) {
         let group = |place: u32| self.groups.id(place).map(Home::Group);
         match to {
@@ -83,12 +92,12 @@ impl Hub {
         }
     }
 
-    /// Keeps the event that was emitted last.
-    pub(super) fn keep(&mut self, event: Kept) {
-        if let Some(history) = &mut self.history {
-            history.keep(self.now, event);
-        }
+    /// Keeps the event that was emitted last; false if it is too long for that.
+    pub(super) fn keep(&mut self, event: Kept) -> bool {
+        let now = self.now;
+        let is_kept = self.history.as_mut().is_some_and(|history| history.keep(now, event));
         self.touch_history();
+        is_kept
     }
 
     /// Drops events that are too old.
@@ -110,6 +119,10 @@ impl Hub {
     /// A client connects to a namespace with this payload: whether it has come back by that into the session that it had there.
     pub(super) fn recover(&mut self, id: SessionId, namespace: &str, auth: &str) -> bool {
         let Some(history) = &self.history else { return false };
+        if !self.sessions.get(id).is_some_and(|session| session.format().is_recoverable()) {
+            // It would get nothing by which it could say what it has.
+            return false;
+        }
         let Some(claim) = Claim::parse(auth) else { return false };
         let Some(socket) = history.client_of(&claim.pid) else { return false };
         let offset =
@@ -121,36 +134,41 @@ impl Hub {
         let before = self.come_back(socket, Some(place));
         self.enter_session(id, socket, namespace);
         let missed = self.history.as_ref().and_then(|history| history.missed(socket, offset));
-        let how = match missed.filter(|missed| self.has_room_for(place, missed)) {
-            Some(missed) => {
-                self.send_missed(socket, place, namespace, &missed);
-                Connected::Recovered
-            }
-            None => Connected::Missed,
-        };
+        let has_all = missed.is_some_and(|missed| self.send_missed(socket, place, namespace, &missed));
+        let how = if has_all { Connected::Recovered } else { Connected::Missed };
         self.connected(socket, how);
         self.end_taken_over(before);
         true
     }
 
-    /// Whether a session can be sent all that one of its sockets has missed, and something more after that.
-    fn has_room_for(&self, session: u32, missed: &Missed) -> bool {
-        let bytes = missed.bytes.saturating_mul(self.config.parser.growth());
-        self.waiting_bytes(session).saturating_add(bytes) <= self.config.limits.outbox_bytes_max / 2
-    }
-
-    fn send_missed(&mut self, socket: SocketId, session: u32, namespace: &str, missed: &Missed) {
-        let Some(format) = self.sessions.at(session).map(Session::format) else { return };
+    /// Queues what one of its sockets has missed on a session, or nothing: false if that were more than half of what its
+    /// connection may have queued, so that something more can come after it.
+    fn send_missed(&mut self, socket: SocketId, session: u32, namespace: &str, missed: &Missed) -> bool {
+        let Some(format) = self.sessions.at(session).map(Session::format) else { return false };
+        // Nearly always this tells, before anything is encoded; how long it is then depends on parser and namespace.
+        if !self.has_room_for(session, missed.bytes) {
+            return false;
+        }
+        let mut all = Vec::new();
         for number in &missed.numbers {
-            let Some(event) = self.history.as_ref().and_then(|history| history.get(*number)) else { continue };
+            let Some(event) = self.history.as_ref().and_then(|history| history.get(*number)) else { return false };
             let kind = if event.attachments.is_empty() { PacketType::Event } else { PacketType::BinaryEvent };
             let packet = Packet { data: &event.text, ..Packet::new(kind, namespace) };
             let packets = self.config.parser.prepare(packet, &event.attachments, format);
-            if event.compress { self.send_alone(session, packets) } else { self.send(session, &packets) }
+            all.extend(if event.compress { self.compressed(session, packets) } else { packets });
+        }
+        let bytes = all.iter().fold(0_usize, |sum, packet| sum.saturating_add(packet.frame().len()));
+        if !self.has_room_for(session, bytes) || self.queue(session, &all).is_err() {
+            return false;
         }
         if let Some(history) = &mut self.history {
             history.has(socket, missed.floor);
         }
+        true
+    }
+
+    fn has_room_for(&self, session: u32, bytes: usize) -> bool {
+        self.waiting_bytes(session).saturating_add(bytes) <= self.config.limits.outbox_bytes_max / 2
     }
 }
 

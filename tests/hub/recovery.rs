@@ -62,7 +62,8 @@ impl Client {
 
     fn take(&mut self, event: &str) {
         let mut values: Vec<serde_json::Value> = serde_json::from_str(event).unwrap();
-        if let Some(serde_json::Value::String(offset)) = values.last().filter(|_| values.len() > 1) {
+        // The name of an event without arguments, too.
+        if let Some(serde_json::Value::String(offset)) = values.last() {
             self.offset = Some(offset.clone());
             values.pop();
         }

@@ -209,18 +209,27 @@ impl History {
 impl History {
     /// The array of the next event with its offset behind the arguments.
     pub(super) fn number(&self, array: &str) -> String {
+        self.with_offset(array, self.last.saturating_add(1))
+    }
+
+    /// An array with the offset of the last event: who gets it has got all up to that.
+    pub(super) fn last_number(&self, array: &str) -> String {
+        self.with_offset(array, self.last)
+    }
+
+    fn with_offset(&self, array: &str, number: u64) -> String {
         let mut text = Vec::with_capacity(array.len().saturating_add(32));
         text.extend_from_slice(array.strip_suffix(']').unwrap_or(array).as_bytes());
         text.extend_from_slice(b",\"");
         text.extend_from_slice(&self.epoch);
-        write_decimal(self.last.saturating_add(1), &mut text);
+        write_decimal(number, &mut text);
         text.extend_from_slice(b"\"]");
         // Nothing was added to the text but ASCII.
         String::from_utf8(text).unwrap_or_default()
     }
 
-    /// Keeps the event whose number is the next.
-    pub(super) fn keep(&mut self, now: Instant, event: Kept) {
+    /// Keeps the event whose number is the next; false if it is too long for that.
+    pub(super) fn keep(&mut self, now: Instant, event: Kept) -> bool {
         let number = self.last.saturating_add(1);
         self.last = number;
         let bytes = event.bytes();
@@ -228,7 +237,7 @@ impl History {
             for home in event.homes {
                 self.logs.entry(home).or_default().dropped = number;
             }
-            return;
+            return false;
         }
         while self.bytes.saturating_add(bytes) > self.config.bytes_max && self.drop_oldest() {}
         for home in &event.homes {
@@ -238,10 +247,9 @@ impl History {
             self.logs.entry(*home).or_default().push(number, bytes);
         }
         let logs = event.homes.len();
-        if logs > 0 {
-            self.bytes = self.bytes.saturating_add(bytes);
-            self.events.insert(number, Entry { event, at: now, bytes, logs });
-        }
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.events.insert(number, Entry { event, at: now, bytes, logs });
+        true
     }
 
     pub(super) fn get(&self, number: u64) -> Option<&Kept> {
