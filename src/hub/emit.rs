@@ -63,8 +63,8 @@ struct Encoded {
 impl Hub {
     /// Sends an event. Order is kept: every recipient gets it after everything that was emitted before.
     ///
-    /// Sockets that are away do not get it, unless they [recover](super#recovery) it when they come back. A connection whose outbox has no room for it is cut off (its session may resume),
-    /// unless the event is [`volatile`](Target::volatile).
+    /// Sockets that are away do not get it, unless they [recover](super#recovery) it when they come back. A connection whose
+    /// outbox has no room for it is cut off (its session may resume), unless the event is [`volatile`](Target::volatile).
     ///
     /// # Errors
     /// If the event cannot be sent at all, or a target that is one socket cannot take it. A room or a user that does

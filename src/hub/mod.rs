@@ -120,11 +120,13 @@
 //! - What it has missed comes before the answer to CONNECT, in the order in which it was emitted: events to its rooms while it
 //!   was in them, to its user, its namespace and itself, each once, those that its old transport had lost included.
 //!   [`Event::Connected`] says `recovered`, as the client's `socket.recovered` does.
-//! - If some of that is not kept any more ([`Recovery`] says how much is), or were more than its connection may have queued,
-//!   nothing is sent again: the session is `resumed` but not `recovered`, the client is told the same by another pid, and can ask
+//! - If some of that is not kept any more ([`Recovery`] says how much is), or were more than half of what its connection may
+//!   have queued ([`outbox_bytes_max`](Limits::outbox_bytes_max)), nothing is sent again: the session is `resumed` but not `recovered`, the client is told the same by another pid, and can ask
 //!   for the state anew.
 //! - Nothing is kept of volatile events, of those that ask for an acknowledgement, and of the hub's own about presence: who
 //!   comes back gets the list of who is there.
+//! - A volatile event that ends in a string, or has no arguments, has the offset of the last event behind that: clients take any
+//!   last string for an offset, an event's name included, and would not be recovered by "ann" of a `typing`.
 //! - Clients of protocol 4, lines and messages alone know nothing of it, and get events as they are.
 //!
 //! What is kept does not grow with the number of clients: an event is kept once, and of a client it is known in which rooms

@@ -42,7 +42,7 @@ impl Hub {
 
     /// The next event as it is to be kept, if events are, and this is one of them and for anybody.
     pub(super) fn to_be_kept(&self, target: &Target<'_>, body: &Body<'_>) -> Option<Kept> {
-        let history = self.history.as_ref().filter(|_| !target.volatile)?;
+        let history = self.history.as_ref().filter(|history| !target.volatile && !history.is_idle())?;
         let only = self.namespace_of(target)?;
         let mut homes = Vec::new();
         for to in target.parts() {
@@ -85,10 +85,7 @@ impl Hub {
                 homes.extend(scope.and_then(|scope| self.groups.find(scope, room)).and_then(group));
             }
             To::User(name) => homes.extend(self.groups.find(Scope::User, name).and_then(group)),
-            To::Everyone => match only {
-                Some(namespace) => homes.extend(group(namespace)),
-                None => homes.extend(self.groups.namespaces().iter().copied().filter_map(group)),
-            },
+            To::Everyone => homes.extend(only.map_or(Some(Home::Everyone), group)),
         }
     }
 

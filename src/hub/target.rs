@@ -178,7 +178,7 @@ pub struct Receipt {
     pub away: usize,
     /// So many fell too far behind and were cut off.
     pub cut_off: usize,
-    /// For so many of those who are away or were cut off it is kept: they get it when they come back, see
+    /// For so many of those who are away or were cut off it is kept: they get it if they come back before it is dropped, see
     /// [recovery](super#recovery).
     pub kept: usize,
 }

@@ -492,7 +492,7 @@ fn more_than_an_outbox_holds() {
     }
     assert_eq!(client.recovers(&mut world).len(), 20);
     client.lose(&mut world);
-    for number in 0..100 {
+    for number in 0..1000 {
         say(&mut world, Target::room("lobby"), number);
     }
     client.has_missed_something(&mut world);

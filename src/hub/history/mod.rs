@@ -1,7 +1,7 @@
 //! What was emitted of late, for clients that were away and come back.
 //!
-//! Each event is kept once, under its number, however many it is for. A log for each group, and for each socket
-//! that was meant alone, has the numbers of those events; of a client it is known in which groups it was when. What a client
+//! Each event is kept once, under its number, however many it is for. A log for each group, for each socket
+//! that was meant alone, and one for all, has the numbers of those events; of a client it is known in which groups it was when. What a client
 //! has missed is what the logs of its groups have from the time in which it was there: nothing is queued for anybody.
 //!
 //! What is dropped for want of room is not forgotten: a log knows the last number that it has no more, so that a client either
@@ -31,7 +31,7 @@ use crate::time::Instant;
 pub struct Recovery {
     /// Bytes of all events that are kept. Default 16 MiB.
     pub bytes_max: usize,
-    /// Bytes of the events that are kept for one room (or namespace, user, or socket), so that a loud room does not push out what
+    /// Bytes of the events that are kept for one room (or namespace, user, or socket, or for all), so that a loud room does not push out what
     /// was said in a quiet one. Default 1 MiB.
     pub room_bytes_max: usize,
     /// How long an event is kept. That should be as long as a session may be away
@@ -46,9 +46,11 @@ impl Default for Recovery {
     }
 }
 
-/// What an event costs besides its text and attachments, and for each log that has it.
-const EVENT_BYTES: usize = 256;
+/// What an event costs besides its text and attachments; and for each attachment, each log that has it, and each whom it is not for.
+const EVENT_BYTES: usize = 448;
+const ATTACHMENT_BYTES: usize = 64;
 const HOME_BYTES: usize = 32;
+const EXCEPTION_BYTES: usize = 8;
 
 /// What was emitted of late.
 #[derive(Debug)]
@@ -70,6 +72,7 @@ pub(super) struct History {
 /// Whom an event was for, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Home {
+    Everyone,
     Group(GroupId),
     Socket(SocketId),
 }
@@ -93,10 +96,17 @@ pub(super) struct Kept {
 }
 
 impl Kept {
+    /// How long it is.
+    fn len(&self) -> usize {
+        self.attachments.iter().fold(self.text.len(), |sum, bytes| sum.saturating_add(bytes.len()))
+    }
+
+    /// What it costs to keep it.
     fn bytes(&self) -> usize {
-        let attached = self.attachments.iter().fold(0_usize, |sum, bytes| sum.saturating_add(bytes.len()));
+        let attachments = self.attachments.len().saturating_mul(ATTACHMENT_BYTES);
         let homes = self.homes.len().saturating_mul(HOME_BYTES);
-        self.text.len().saturating_add(attached).saturating_add(homes).saturating_add(EVENT_BYTES)
+        let exceptions = self.except.len().saturating_add(self.except_groups.len()).saturating_mul(EXCEPTION_BYTES);
+        [attachments, homes, exceptions, EVENT_BYTES].into_iter().fold(self.len(), usize::saturating_add)
     }
 }
 
@@ -128,7 +138,7 @@ pub(super) struct Missed {
     pub(super) floor: u64,
     /// The numbers of the events, in order.
     pub(super) numbers: Vec<u64>,
-    /// What they cost.
+    /// How long they are together.
     pub(super) bytes: usize,
 }
 
@@ -170,6 +180,14 @@ impl History {
             self.pids.remove(&client.pid);
         }
         self.forget(Home::Socket(socket));
+        if self.clients.is_empty() {
+            self.forget(Home::Everyone);
+        }
+    }
+
+    /// Whether there is nobody who could come back.
+    pub(super) fn is_idle(&self) -> bool {
+        self.clients.is_empty()
     }
 
     /// There is no such group any more.
@@ -185,8 +203,9 @@ impl History {
 
     pub(super) fn left(&mut self, socket: SocketId, group: GroupId) {
         if let Some(client) = self.clients.get_mut(&socket) {
-            let last_there = self.logs.get(&Home::Group(group)).map_or(0, Log::last);
-            client.left(group, self.last, last_there);
+            let log = self.logs.get(&Home::Group(group));
+            let (last_there, excepted) = log.map_or((0, 0), |log| (log.last(), log.excepted));
+            client.left(group, self.last, last_there, excepted);
         }
     }
 
@@ -245,6 +264,9 @@ impl History {
                 && self.drop_first(*home)
             {}
             self.logs.entry(*home).or_default().push(number, bytes);
+        }
+        for group in &event.except_groups {
+            self.logs.entry(Home::Group(*group)).or_default().excepted = number;
         }
         let logs = event.homes.len();
         self.bytes = self.bytes.saturating_add(bytes);
@@ -353,7 +375,7 @@ impl History {
                 return None;
             }
         }
-        if let Some(log) = self.logs.get(&Home::Socket(socket)) {
+        for log in [Home::Everyone, Home::Socket(socket)].iter().filter_map(|home| self.logs.get(home)) {
             if log.dropped > floor {
                 return None;
             }
@@ -364,7 +386,7 @@ impl History {
         let mut bytes = 0_usize;
         numbers.retain(|number| {
             let entry = self.events.get(number).filter(|entry| is_for(&entry.event, *number, socket, client));
-            bytes = bytes.saturating_add(entry.map_or(0, |entry| entry.bytes));
+            bytes = bytes.saturating_add(entry.map_or(0, |entry| entry.event.len()));
             entry.is_some()
         });
         Some(Missed { floor, numbers, bytes })
