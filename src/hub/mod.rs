@@ -122,7 +122,7 @@
 //!   [`Event::Connected`] says `recovered`, as the client's `socket.recovered` does.
 //! - If some of that is not kept any more ([`Recovery`] says how much is), or were more than half of what its connection may
 //!   have queued ([`outbox_bytes_max`](Limits::outbox_bytes_max)), nothing is sent again: the session is `resumed` but not `recovered`, the client is told the same by another pid, and can ask
-//!   for the state anew.
+//!   for the state anew. (The one before is good, for the same, until the client's first packet: it may not have heard of the other.)
 //! - Nothing is kept of volatile events, of those that ask for an acknowledgement, and of the hub's own about presence: who
 //!   comes back gets the list of who is there.
 //! - A volatile event that ends in a string, or has no arguments, has the offset of the last event behind that: clients take any

@@ -40,6 +40,21 @@ impl Hub {
         }
     }
 
+    /// A client came with this pid and gets another: its new transport may be lost before it hears of that.
+    pub(super) fn spend_pid(&mut self, socket: SocketId, used: Token) {
+        let (Some(entry), Some(history)) = (self.sockets.get_mut(socket), &mut self.history) else { return };
+        entry.spent.get_or_insert_default().pid = Some(used);
+        history.add_pid(socket, used);
+    }
+
+    /// Its client gets another pid, or knows the newest.
+    pub(super) fn forget_spent_pid(&mut self, socket: SocketId) {
+        let spent = self.sockets.get_mut(socket).and_then(|entry| entry.spent.as_mut());
+        if let Some((pid, history)) = spent.and_then(|spent| spent.pid.take()).zip(self.history.as_mut()) {
+            history.forget_pid(&pid);
+        }
+    }
+
     /// The next event as it is to be kept, if events are, and this is one of them and for anybody.
     pub(super) fn to_be_kept(&self, target: &Target<'_>, body: &Body<'_>) -> Option<Kept> {
         let history = self.history.as_ref().filter(|history| !target.volatile && !history.is_idle())?;
@@ -130,9 +145,11 @@ impl Hub {
         let place = session_place(id);
         let before = self.come_back(socket, Some(place));
         self.enter_session(id, socket, namespace);
-        let missed = self.history.as_ref().and_then(|history| history.missed(socket, offset));
+        // By a pid before it says that it has not heard of having missed something.
+        let history = self.history.as_ref().filter(|history| history.pid(socket) == Some(&claim.pid));
+        let missed = history.and_then(|history| history.missed(socket, offset));
         let has_all = missed.is_some_and(|missed| self.send_missed(socket, place, namespace, &missed));
-        let how = if has_all { Connected::Recovered } else { Connected::Missed };
+        let how = if has_all { Connected::Recovered } else { Connected::Missed(claim.pid) };
         self.connected(socket, how);
         self.end_taken_over(before);
         true

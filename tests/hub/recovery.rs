@@ -101,7 +101,7 @@ impl Client {
     }
 
     /// Comes back into its session, and is told that it has missed something.
-    fn has_missed_something(&mut self, world: &mut World) {
+    pub fn has_missed_something(&mut self, world: &mut World) {
         let told = self.return_to(world);
         assert_eq!(told.last(), Some(&Told::Connected(self.socket, true)));
         self.heard.clear();

@@ -10,7 +10,7 @@ use crate::fuzz_hub::Told;
 use crate::recovery::{Client, recovering};
 use crate::support::memory::measure;
 use crate::support::ws::masked;
-use crate::world::{World, millis};
+use crate::world::{V4, World, millis};
 
 /// What is emitted as `say` with a number.
 fn say(world: &mut World, target: Target<'_>, number: u32) {
@@ -244,6 +244,41 @@ fn the_timer_is_set_by_what_is_kept() {
     assert!(some > 0);
     world.pass(millis(500));
     assert_eq!(world.hub.counts().history_bytes, 0);
+}
+
+/// Who has missed something, and loses the transport before it hears of that, is still in its session.
+#[test]
+fn a_pid_is_good_until_the_next_is_heard_of() {
+    let mut world = World::new(recovering(Recovery { age_max: millis(1000), ..Recovery::default() }));
+    let mut client = Client::member(&mut world, "lobby");
+    client.lose(&mut world);
+    say(&mut world, Target::room("lobby"), 1);
+    world.pass(millis(1000));
+    for _ in 0..3 {
+        let told = client.return_to(&mut world);
+        assert_eq!(told, [Told::Connected(client.socket, true)]);
+        client.lose(&mut world);
+    }
+    let first = client.auth();
+    client.has_missed_something(&mut world);
+    // From its first word on only the next is good; or when it comes with that.
+    world.says(client.conn, "42[\"hello\"]");
+    is_unknown(&mut world, &first);
+    let second = client.auth();
+    client.lose(&mut world);
+    say(&mut world, Target::room("lobby"), 2);
+    world.pass(millis(1000));
+    client.has_missed_something(&mut world);
+    client.lose(&mut world);
+    assert_eq!(client.recovers(&mut world), said([]));
+    is_unknown(&mut world, &second);
+    assert_eq!(world.hub.rooms(client.socket).collect::<Vec<_>>(), ["lobby"]);
+}
+
+fn is_unknown(world: &mut World, auth: &str) {
+    let conn = world.open(V4);
+    let told = world.says(conn, &format!("40{auth}"));
+    assert!(matches!(told[..], [Told::Connecting(..)]), "{told:?}");
 }
 
 /// Clients who come and go leave nothing, nor do their rooms and what was said there.

@@ -214,6 +214,15 @@ impl History {
         self.clients.contains_key(&socket)
     }
 
+    /// A client is known by another pid, too.
+    pub(super) fn add_pid(&mut self, socket: SocketId, pid: Token) {
+        self.pids.insert(pid, socket);
+    }
+
+    pub(super) fn forget_pid(&mut self, pid: &Token) {
+        self.pids.remove(pid);
+    }
+
     pub(super) fn client_of(&self, pid: &Token) -> Option<SocketId> {
         self.pids.get(pid).copied()
     }
