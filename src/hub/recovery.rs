@@ -147,42 +147,46 @@ impl Hub {
         self.enter_session(id, socket, namespace);
         // By a pid before it says that it has not heard of having missed something.
         let history = self.history.as_ref().filter(|history| history.pid(socket) == Some(&claim.pid));
-        let missed = history.and_then(|history| history.missed(socket, offset));
-        let has_all = missed.is_some_and(|missed| self.send_missed(socket, place, namespace, &missed));
+        // Something more has to come after that.
+        let bytes_max = (self.config.limits.outbox_bytes_max / 2).saturating_sub(self.waiting_bytes(place));
+        let missed = history.and_then(|history| history.missed(socket, offset, bytes_max));
+        let has_all = missed.is_some_and(|missed| self.send_missed(socket, place, namespace, &missed, bytes_max));
         let how = if has_all { Connected::Recovered } else { Connected::Missed(claim.pid) };
         self.connected(socket, how);
         self.end_taken_over(before);
         true
     }
 
-    /// Queues what one of its sockets has missed on a session, or nothing: false if that were more than half of what its
-    /// connection may have queued, so that something more can come after it.
-    fn send_missed(&mut self, socket: SocketId, session: u32, namespace: &str, missed: &Missed) -> bool {
+    /// Queues what one of its sockets has missed on a session, or nothing: false if that takes more than `bytes_max`, which
+    /// depends on the parser and the namespace.
+    fn send_missed(
+        &mut self,
+        socket: SocketId,
+        session: u32,
+        namespace: &str,
+        missed: &Missed,
+        bytes_max: usize,
+    ) -> bool {
         let Some(format) = self.sessions.at(session).map(Session::format) else { return false };
-        // Nearly always this tells, before anything is encoded; how long it is then depends on parser and namespace.
-        if !self.has_room_for(session, missed.bytes) {
-            return false;
-        }
-        let mut all = Vec::new();
+        let (mut all, mut room) = (Vec::new(), bytes_max);
         for number in &missed.numbers {
             let Some(event) = self.history.as_ref().and_then(|history| history.get(*number)) else { return false };
             let kind = if event.attachments.is_empty() { PacketType::Event } else { PacketType::BinaryEvent };
             let packet = Packet { data: &event.text, ..Packet::new(kind, namespace) };
             let packets = self.config.parser.prepare(packet, &event.attachments, format);
-            all.extend(if event.compress { self.compressed(session, packets) } else { packets });
+            for packet in if event.compress { self.compressed(session, packets) } else { packets } {
+                let Some(rest) = room.checked_sub(packet.frame().len()) else { return false };
+                room = rest;
+                all.push(packet);
+            }
         }
-        let bytes = all.iter().fold(0_usize, |sum, packet| sum.saturating_add(packet.frame().len()));
-        if !self.has_room_for(session, bytes) || self.queue(session, &all).is_err() {
+        if self.queue(session, &all).is_err() {
             return false;
         }
         if let Some(history) = &mut self.history {
             history.has(socket, missed.floor);
         }
         true
-    }
-
-    fn has_room_for(&self, session: u32, bytes: usize) -> bool {
-        self.waiting_bytes(session).saturating_add(bytes) <= self.config.limits.outbox_bytes_max / 2
     }
 }
 

@@ -346,6 +346,32 @@ fn what_an_event_costs() {
     }
 }
 
+/// A client of two namespaces comes back with both, while its old transport still seems alive.
+#[test]
+fn two_namespaces_on_one_transport() {
+    let mut world = World::new(recovering(Recovery::default()));
+    let mut main = Client::member(&mut world, "lobby");
+    let socket = world.ask(main.conn, "/chat");
+    world.hub.accept(world.now, socket).unwrap();
+    world.told();
+    let answer = world.hears(main.conn).pop().unwrap();
+    let pid = answer.split("\"pid\":\"").nth(1).unwrap()[..24].to_owned();
+    for (at, target) in [Target::all(), Target::namespace("/chat"), Target::room("lobby")].into_iter().enumerate() {
+        say(&mut world, target, at as u32);
+    }
+    let told = main.return_to(&mut world);
+    assert!(told.contains(&Told::Recovered(main.socket)), "{told:?}");
+    main.listen(&mut world);
+    assert_eq!(main.heard, said([0, 2]));
+    let told = world.says(main.conn, &format!("40/chat,{{\"pid\":\"{pid}\"}}"));
+    assert_eq!(told, [Told::Recovered(socket)]);
+    let heard = world.hears(main.conn);
+    let [first, second, answer] = &heard[..] else { panic!("{heard:?}") };
+    assert!(first.starts_with("42/chat,[\"say\",0,") && second.starts_with("42/chat,[\"say\",1,"), "{heard:?}");
+    assert!(answer.starts_with("40/chat,") && answer.contains(&pid), "{answer}");
+    assert_eq!((world.hub.counts().sockets, world.hub.counts().away), (2, 0));
+}
+
 /// In the other form of packets it is the same.
 #[cfg(feature = "msgpack")]
 #[test]

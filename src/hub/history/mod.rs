@@ -138,8 +138,6 @@ pub(super) struct Missed {
     pub(super) floor: u64,
     /// The numbers of the events, in order.
     pub(super) numbers: Vec<u64>,
-    /// How long they are together.
-    pub(super) bytes: usize,
 }
 
 impl History {
@@ -345,14 +343,14 @@ impl History {
         number.filter(|number| *number <= self.last).map_or(Offset::Foreign, Offset::Number)
     }
 
-    /// What a client has missed; `None` if that is not known, or not kept, any more.
-    pub(super) fn missed(&self, socket: SocketId, offset: Offset) -> Option<Missed> {
+    /// What a client has missed; `None` if that is not known, or not kept, any more, or longer than `bytes_max`.
+    pub(super) fn missed(&self, socket: SocketId, offset: Offset, bytes_max: usize) -> Option<Missed> {
         let client = self.clients.get(&socket)?;
         let floor = match offset {
             Offset::Number(number) => number.max(client.floor),
             Offset::None | Offset::Foreign => client.floor,
         };
-        let missed = self.since(socket, client, floor)?;
+        let missed = self.since(socket, client, floor, bytes_max)?;
         // Whatever it has, it lacks nothing if there was nothing.
         if offset == Offset::Foreign && !missed.numbers.is_empty() { None } else { Some(missed) }
     }
@@ -364,7 +362,7 @@ impl History {
         }
     }
 
-    fn since(&self, socket: SocketId, client: &Client, floor: u64) -> Option<Missed> {
+    fn since(&self, socket: SocketId, client: &Client, floor: u64, bytes_max: usize) -> Option<Missed> {
         if client.unknown > floor {
             return None;
         }
@@ -392,13 +390,15 @@ impl History {
         }
         numbers.sort_unstable();
         numbers.dedup();
-        let mut bytes = 0_usize;
-        numbers.retain(|number| {
-            let entry = self.events.get(number).filter(|entry| is_for(&entry.event, *number, socket, client));
-            bytes = bytes.saturating_add(entry.map_or(0, |entry| entry.event.len()));
-            entry.is_some()
-        });
-        Some(Missed { floor, numbers, bytes })
+        let mut missed = Missed { floor, numbers: Vec::new() };
+        let mut room = bytes_max;
+        for number in numbers {
+            if let Some(event) = self.get(number).filter(|event| is_for(event, number, socket, client)) {
+                room = room.checked_sub(event.len())?;
+                missed.numbers.push(number);
+            }
+        }
+        Some(missed)
     }
 }
 
