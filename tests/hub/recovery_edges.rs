@@ -116,6 +116,8 @@ fn what_is_sent_again_has_room() {
             say(&mut world, Target::namespace(&name), number);
         }
         let told = client.return_to(&mut world);
+        let answer = name.len() + 100;
+        assert!(world.hub.outgoing_len(client.conn) <= 10_000 + answer, "half of an outbox is left");
         if told.contains(&Told::Recovered(client.socket)) {
             client.heard.clear();
             assert_eq!(client.listen(&mut world), Some(true));
@@ -181,6 +183,20 @@ fn events_for_all_of_many_namespaces() {
         world.says(other.conn, &format!("41{}", world.hub.namespace(other.socket).unwrap().to_owned()));
     }
     assert_eq!(client.recovers(&mut world), said([1, 2]));
+}
+
+/// Who comes when nobody is left gets nothing from before, so nothing is kept.
+#[test]
+fn events_for_all_when_all_are_gone() {
+    let mut world = World::new(recovering(Recovery::default()));
+    let clients = [Client::new(&mut world, "/"), Client::new(&mut world, "/")];
+    say(&mut world, Target::all(), 1);
+    world.says(clients[0].conn, "41");
+    assert!(world.hub.counts().history_bytes > 0);
+    world.says(clients[1].conn, "41");
+    assert_eq!(world.hub.counts().history_bytes, 0);
+    say(&mut world, Target::all(), 2);
+    assert_eq!(world.hub.counts().history_bytes, 0);
 }
 
 /// While much is said elsewhere, one goes from room to room in which nothing is: nothing is missed.
