@@ -209,7 +209,7 @@ pub struct Receipt {
     pub away: usize,
     /// So many fell too far behind and were cut off.
     pub cut_off: usize,
-    /// For so many of those who are away or were cut off it is kept: they get it when they come back, see
-    /// [recovery](super#recovery).
+    /// For so many of those who are away or were cut off it is kept: they get it if they come back before it is dropped, see
+    /// [recovery](super#recovery). Who was cut off mostly lacks more than can be sent again, and is told that.
     pub kept: usize,
 }

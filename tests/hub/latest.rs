@@ -1,11 +1,12 @@
 //! Events of which only the newest is wanted: who reads slowly gets fewer of them, in order, and always the last.
 
 use proptest::prelude::*;
-use roomwire::hub::{Config, ConnId, Target};
+use roomwire::hub::{Config, ConnId, Recovery, Target};
 use roomwire::socketio::{Placeholder, attach};
 
 use crate::chunking::cases;
 use crate::fuzz_hub::Told;
+use crate::recovery::{Client, recovering};
 use crate::support::polls::Poller;
 use crate::world::{World, config, count, millis, packets};
 
@@ -215,6 +216,28 @@ fn by_long_polling_and_after_the_upgrade() {
         let numbers: Vec<&str> = heard.split("\"cpu\",").skip(1).map(|rest| rest.split(',').next().unwrap()).collect();
         assert_eq!(numbers, ["0", "1", "2", "3", "4", "5", "6", "7", "29"], "{upgrades}");
     }
+}
+
+/// What waits is told an offset when it goes out, not when it was emitted: else it would set a client back that has more.
+#[test]
+fn s16_what_waited_is_no_older_offset() {
+    let config = Config { limits: small().limits, ..recovering(Recovery::default()) };
+    let mut world = World::new(config);
+    let mut client = Client::member(&mut world, "graph");
+    for number in 0..20 {
+        let point = (number, "x".repeat(500));
+        world.hub.emit(world.now, Target::room("graph").latest("cpu"), "point", point).unwrap();
+    }
+    for number in 0..3 {
+        world.hub.emit(world.now, Target::room("graph"), "say", (number,)).unwrap();
+    }
+    while world.hub.outgoing_len(client.conn) > 0 {
+        client.listen(&mut world);
+    }
+    assert!(client.heard.last().unwrap().starts_with("\"point\" 19"), "{:?}", client.heard);
+    assert_eq!(client.heard.iter().filter(|event| event.starts_with("\"say\"")).count(), 3);
+    client.lose(&mut world);
+    assert_eq!(client.recovers(&mut world), [] as [&str; 0], "it has all");
 }
 
 #[derive(Clone, Debug)]

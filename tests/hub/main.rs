@@ -24,6 +24,7 @@ mod polled;
 mod presence;
 mod recovered;
 mod recovery;
+mod recovery_edges;
 mod review;
 mod rounds;
 mod secrets;
