@@ -133,8 +133,9 @@
 //!   same, until the client's first packet: it may not have heard of the other.)
 //! - Nothing is kept of volatile events and of those of which only the [latest](Target::latest) is wanted, of those that ask for
 //!   an acknowledgement, and of the hub's own about presence: who comes back gets the list of who is there.
-//! - An event that is not kept and ends in a string, or has no arguments, has the offset of the last event behind that: clients take any
-//!   last string for an offset, an event's name included, and would not be recovered by "ann" of a volatile `typing`.
+//! - An event that is not kept and ends in a string, or has no arguments, has the offset of the last event behind that:
+//!   clients take any last string for an offset, an event's name included, and would not be recovered by "ann" of a volatile
+//!   `typing`.
 //! - Clients of protocol 4, lines and messages alone know nothing of it, and get events as they are.
 //!
 //! What is kept does not grow with the number of clients: an event is kept once, and of a client it is known in which rooms
