@@ -37,6 +37,8 @@ fn packets() -> impl Strategy<Value = String> {
         "42[\"meta\",{\"x\":1}]",
         "42[\"meta\",2]",
         "42[\"volatile\"]",
+        "42[\"latest\",\"a\"]",
+        "42[\"latest\",\"b\"]",
         "42[\"large\"]",
         "42[\"whisper\",\"u1\",7]",
         "42[\"ask\",1]",

@@ -490,6 +490,7 @@ impl App {
             "say" => drop(hub.emit(now, Target::room("lobby").except(socket), name, args)),
             "here" => drop(hub.emit(now, Target::room("lobby").and_room("red").of("/chat"), name, args)),
             "volatile" => drop(hub.emit(now, Target::all().volatile(), name, ("v".repeat(900),))),
+            "latest" => drop(hub.emit(now, Target::all().latest(room), name, ("n".repeat(900), room))),
             "large" => drop(hub.emit(now, Target::all(), name, ("l".repeat(1500),))),
             "whisper" => drop(hub.emit(now, Target::user(room), name, args)),
             "ask" => drop(hub.emit_with_ack(now, socket, "question", args, Duration::from_millis(1500))),
