@@ -226,6 +226,11 @@ impl Connection {
         bytes > self.config.line_bytes_max
     }
 
+    /// Whether a line has begun to come whose end has not come.
+    pub(crate) const fn is_mid_message(&self) -> bool {
+        !self.begun.is_empty()
+    }
+
     /// The peer will send no more. A line without its end is dropped.
     #[must_use = "the end is told only once"]
     pub fn receive_eof(&mut self, now: Instant) -> Option<Event<'static>> {

@@ -220,12 +220,18 @@ impl Session {
         }
     }
 
-    /// The client reads what is sent to it, while nothing is read from it: its answer may be under way.
-    pub(crate) fn reads(&mut self, now: Instant, config: &Config) {
-        if self.awaits_pong {
-            self.deadline = now.saturating_add(config.ping_timeout);
-        } else if self.revision == Revision::V3 {
-            self.alive(now, config);
+    /// The client was there at `then`, and its sign of life may be under way: it has its time for that from then on.
+    pub(crate) fn await_anew(&mut self, then: Instant, config: &Config) {
+        if self.revision == Revision::V3 || self.awaits_pong {
+            self.deadline = self.deadline.max(then.saturating_add(self.patience(config)));
+        }
+    }
+
+    /// How long a client may be silent from when it could last know that a sign of life is asked for.
+    fn patience(&self, config: &Config) -> Duration {
+        match self.revision {
+            Revision::V4 => config.ping_timeout,
+            Revision::V3 => config.ping_interval.saturating_add(config.ping_timeout),
         }
     }
 
@@ -233,7 +239,7 @@ impl Session {
         self.awaits_pong = false;
         self.deadline = now.saturating_add(match self.revision {
             Revision::V4 => config.ping_interval,
-            Revision::V3 => config.ping_interval.saturating_add(config.ping_timeout),
+            Revision::V3 => self.patience(config),
         });
     }
 }

@@ -377,6 +377,16 @@ impl Connection {
         self.out.peer_ended()
     }
 
+    /// The request whose body is still to come.
+    pub(crate) const fn unfinished(&self) -> Option<&Request> {
+        self.reader.unfinished()
+    }
+
+    /// Whether a body has begun to come, behind a head that is whole, whose end has not come.
+    pub(crate) const fn is_mid_message(&self) -> bool {
+        self.reader.is_in_body()
+    }
+
     /// Whether something came behind the request that is not answered yet.
     pub(crate) fn is_followed(&self) -> bool {
         matches!(self.phase, Phase::Answering { .. }) && !self.pipelined.is_empty()

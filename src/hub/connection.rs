@@ -24,6 +24,8 @@ pub(super) struct Conn {
     /// What went wrong, before the connection's own end is told.
     pub(super) error: Option<Error>,
     pub(super) scheduled: Scheduled,
+    /// When a message, or the body of a request, began to come whose end has not come; never, if there is none.
+    begun: Instant,
     /// Whether it stands in the hub's queue of connections to serve.
     pub(super) queued: bool,
     pub(super) congested: bool,
@@ -115,6 +117,7 @@ impl Conn {
             tie: Tie::None,
             error: None,
             scheduled: Scheduled::NONE,
+            begun: Instant::NEVER,
             queued: false,
             congested: false,
             ended: false,
@@ -126,12 +129,30 @@ impl Conn {
     }
 
     pub(super) fn receive<'a>(&mut self, now: Instant, input: &mut &'a mut [u8]) -> Option<Received<'a>> {
-        match &mut self.link {
+        let received = match &mut self.link {
             Link::WebSocket(ws) => ws.receive(now, input).map(Received::WebSocket),
             Link::Lines(lines) => lines.receive(now, input).map(Received::Lines),
             Link::Http(http) => read_shared(input, |input| http.receive(now, input)).map(Received::Http),
             Link::Foreign => None,
-        }
+        };
+        self.note_begun(now);
+        received
+    }
+
+    /// Whether a message began to come before `now`, and goes on with the next byte.
+    pub(super) fn is_mid_message(&self, now: Instant) -> bool {
+        self.begun < now
+    }
+
+    /// Since when what its client owes may be under way: behind what is not read from it, or a message whose end has not come.
+    pub(super) fn is_behind_since(&self, now: Instant) -> Option<Instant> {
+        if self.held { Some(now) } else { self.begun.finite() }
+    }
+
+    /// Notes whether a message has begun to come, and when. What it means does not depend on how the bytes of one instant are cut.
+    fn note_begun(&mut self, now: Instant) {
+        let is_mid_message = each!(&self.link, stream => stream.is_mid_message(), else false);
+        self.begun = if is_mid_message { self.begun.min(now) } else { Instant::NEVER };
     }
 
     /// Whether the byte is one within the head of a request, and was taken.
@@ -145,7 +166,7 @@ impl Conn {
 
     pub(super) fn abort(&mut self, now: Instant) -> Option<Received<'static>> {
         each!(&mut self.link, stream => stream.abort(now), else {});
-        self.poll_event()
+        self.poll_event(now)
     }
 
     pub(super) fn respond(&mut self, now: Instant, response: Response) {
@@ -184,8 +205,10 @@ impl Conn {
         !matches!(&self.link, Link::Http(http) if !http.has_more())
     }
 
-    fn poll_event(&mut self) -> Option<Received<'static>> {
-        each!(&mut self.link, stream => stream.poll_event().map(Received::from), else None)
+    fn poll_event(&mut self, now: Instant) -> Option<Received<'static>> {
+        let received = each!(&mut self.link, stream => stream.poll_event().map(Received::from), else None);
+        self.note_begun(now);
+        received
     }
 
     fn close(&mut self, now: Instant, code: CloseCode, reason: &str) -> Option<Received<'static>> {
@@ -198,7 +221,7 @@ impl Conn {
             Link::Http(http) => http.close(now),
             Link::Foreign => {}
         }
-        self.poll_event()
+        self.poll_event(now)
     }
 
     fn handle_timeout(&mut self, now: Instant) -> Option<Received<'static>> {
@@ -313,11 +336,28 @@ impl Hub {
         self.events.extend(event);
     }
 
+    /// A further part of a message comes, or its end. Who sends slowly is not silent: what its session waits for may stand
+    /// behind that message, or in it.
+    #[cold]
+    pub(super) fn message_goes_on(&mut self, conn: ConnId) {
+        let Some(entry) = self.conns.get(conn) else { return };
+        let session = match (&entry.link, entry.tie) {
+            (_, Tie::Carries(session)) => Some(session),
+            // Of a POST it is the session that it is for, which no stream is tied to before it is whole.
+            (Link::Http(http), _) => http.unfinished().and_then(|request| self.posts_to(request)),
+            _ => None,
+        };
+        if let Some(session) = session.and_then(|session| self.sessions.get_mut(session)) {
+            session.await_anew(self.now, &self.config);
+        }
+    }
+
     /// Takes what was sent behind a question that is answered now, as far as there is something to tell: the application
     /// answers that before it is told more, be it the end of the stream.
     pub(super) fn settle_on(&mut self, conn: ConnId) {
+        let now = self.now;
         while self.events.is_empty()
-            && let Some(received) = self.conns.get_mut(conn).and_then(Conn::poll_event)
+            && let Some(received) = self.conns.get_mut(conn).and_then(|conn| conn.poll_event(now))
         {
             self.received_alone(conn, received);
         }
@@ -330,7 +370,8 @@ impl Hub {
 
     /// Takes all that a connection has to tell without further input.
     pub(super) fn settle(&mut self, conn: ConnId) {
-        while let Some(received) = self.conns.get_mut(conn).and_then(Conn::poll_event) {
+        let now = self.now;
+        while let Some(received) = self.conns.get_mut(conn).and_then(|conn| conn.poll_event(now)) {
             self.received_alone(conn, received);
         }
         self.touch(conn);

@@ -205,6 +205,9 @@ impl Hub {
             if let Some(event) = self.next_event() {
                 return Some(event);
             }
+            if !input.is_empty() && self.conns.get(conn).is_some_and(|conn| conn.is_mid_message(self.now)) {
+                self.message_goes_on(conn);
+            }
             let Some(received) = self.conns.get_mut(conn).and_then(|conn| conn.receive(self.now, input)) else { break };
             let event = self.received(conn, received);
             if event.is_some() {
@@ -393,7 +396,7 @@ impl Hub {
                 entry.has_ping &= entry.outgoing_len() > 0;
                 if let Some(session) = self.sessions.get_mut(session) {
                     // What it owes may stand behind what is not read from it; that it reads is a sign of life.
-                    session.reads(now, &self.config);
+                    session.await_anew(now, &self.config);
                 }
             }
             Tie::Carries(session) if entry.has_ping && entry.outgoing_len() == 0 => {

@@ -270,6 +270,11 @@ impl Connection {
         matches!(self.state, State::Open(..))
     }
 
+    /// Whether a message has begun to come whose end has not come.
+    pub(crate) fn is_mid_message(&self) -> bool {
+        matches!(&self.state, State::Open(reader, _) if !reader.is_between_messages())
+    }
+
     /// The peer will send no more. More than one thing may have happened: [`poll_event`](Self::poll_event) tells the
     /// rest.
     #[must_use = "the end is told only once"]
