@@ -24,8 +24,6 @@ pub(super) struct Conn {
     /// What went wrong, before the connection's own end is told.
     pub(super) error: Option<Error>,
     pub(super) scheduled: Scheduled,
-    /// When a message, or the body of a request, began to come whose end has not come; never, if there is none.
-    begun: Instant,
     /// Whether it stands in the hub's queue of connections to serve.
     pub(super) queued: bool,
     pub(super) congested: bool,
@@ -117,7 +115,6 @@ impl Conn {
             tie: Tie::None,
             error: None,
             scheduled: Scheduled::NONE,
-            begun: Instant::NEVER,
             queued: false,
             congested: false,
             ended: false,
@@ -129,30 +126,22 @@ impl Conn {
     }
 
     pub(super) fn receive<'a>(&mut self, now: Instant, input: &mut &'a mut [u8]) -> Option<Received<'a>> {
-        let received = match &mut self.link {
+        match &mut self.link {
             Link::WebSocket(ws) => ws.receive(now, input).map(Received::WebSocket),
             Link::Lines(lines) => lines.receive(now, input).map(Received::Lines),
             Link::Http(http) => read_shared(input, |input| http.receive(now, input)).map(Received::Http),
             Link::Foreign => None,
-        };
-        self.note_begun(now);
-        received
+        }
     }
 
-    /// Whether a message began to come before `now`, and goes on with the next byte.
-    pub(super) fn is_mid_message(&self, now: Instant) -> bool {
-        self.begun < now
+    /// When the message, or the body of a request, began to come whose end has not come; never, if there is none.
+    pub(super) fn begun(&self) -> Instant {
+        each!(&self.link, stream => stream.begun(), else Instant::NEVER)
     }
 
-    /// Since when what its client owes may be under way: behind what is not read from it, or a message whose end has not come.
-    pub(super) fn is_behind_since(&self, now: Instant) -> Option<Instant> {
-        if self.held { Some(now) } else { self.begun.finite() }
-    }
-
-    /// Notes whether a message has begun to come, and when. What it means does not depend on how the bytes of one instant are cut.
-    fn note_begun(&mut self, now: Instant) {
-        let is_mid_message = each!(&self.link, stream => stream.is_mid_message(), else false);
-        self.begun = if is_mid_message { self.begun.min(now) } else { Instant::NEVER };
+    /// Since when what its client owes may be under way: behind what is not read from it, or in or behind what it is sending.
+    pub(super) fn owes_since(&self, now: Instant) -> Option<Instant> {
+        if self.held { Some(now) } else { self.begun().finite() }
     }
 
     /// Whether the byte is one within the head of a request, and was taken.
@@ -166,7 +155,7 @@ impl Conn {
 
     pub(super) fn abort(&mut self, now: Instant) -> Option<Received<'static>> {
         each!(&mut self.link, stream => stream.abort(now), else {});
-        self.poll_event(now)
+        self.poll_event()
     }
 
     pub(super) fn respond(&mut self, now: Instant, response: Response) {
@@ -205,10 +194,8 @@ impl Conn {
         !matches!(&self.link, Link::Http(http) if !http.has_more())
     }
 
-    fn poll_event(&mut self, now: Instant) -> Option<Received<'static>> {
-        let received = each!(&mut self.link, stream => stream.poll_event().map(Received::from), else None);
-        self.note_begun(now);
-        received
+    fn poll_event(&mut self) -> Option<Received<'static>> {
+        each!(&mut self.link, stream => stream.poll_event().map(Received::from), else None)
     }
 
     fn close(&mut self, now: Instant, code: CloseCode, reason: &str) -> Option<Received<'static>> {
@@ -221,7 +208,7 @@ impl Conn {
             Link::Http(http) => http.close(now),
             Link::Foreign => {}
         }
-        self.poll_event(now)
+        self.poll_event()
     }
 
     fn handle_timeout(&mut self, now: Instant) -> Option<Received<'static>> {
@@ -336,14 +323,14 @@ impl Hub {
         self.events.extend(event);
     }
 
-    /// A further part of a message comes, or its end. Who sends slowly is not silent: what its session waits for may stand
-    /// behind that message, or in it.
+    /// Bytes come of a message that began to come before. Who sends slowly is not silent: what its session waits for may stand
+    /// in that message, or behind it. All that comes at one instant counts once, however it is cut.
     #[cold]
-    pub(super) fn message_goes_on(&mut self, conn: ConnId) {
+    pub(super) fn goes_on(&mut self, conn: ConnId) {
         let Some(entry) = self.conns.get(conn) else { return };
         let session = match (&entry.link, entry.tie) {
             (_, Tie::Carries(session)) => Some(session),
-            // Of a POST it is the session that it is for, which no stream is tied to before it is whole.
+            // To the session that a POST is for no stream is tied before it is whole.
             (Link::Http(http), _) => http.unfinished().and_then(|request| self.posts_to(request)),
             _ => None,
         };
@@ -355,9 +342,8 @@ impl Hub {
     /// Takes what was sent behind a question that is answered now, as far as there is something to tell: the application
     /// answers that before it is told more, be it the end of the stream.
     pub(super) fn settle_on(&mut self, conn: ConnId) {
-        let now = self.now;
         while self.events.is_empty()
-            && let Some(received) = self.conns.get_mut(conn).and_then(|conn| conn.poll_event(now))
+            && let Some(received) = self.conns.get_mut(conn).and_then(Conn::poll_event)
         {
             self.received_alone(conn, received);
         }
@@ -370,8 +356,7 @@ impl Hub {
 
     /// Takes all that a connection has to tell without further input.
     pub(super) fn settle(&mut self, conn: ConnId) {
-        let now = self.now;
-        while let Some(received) = self.conns.get_mut(conn).and_then(|conn| conn.poll_event(now)) {
+        while let Some(received) = self.conns.get_mut(conn).and_then(Conn::poll_event) {
             self.received_alone(conn, received);
         }
         self.touch(conn);

@@ -201,12 +201,12 @@ impl Hub {
             *input = &mut [];
             return self.poll_event();
         }
+        if !input.is_empty() && self.conns.get(conn).is_some_and(|conn| conn.begun() < self.now) {
+            self.goes_on(conn);
+        }
         loop {
             if let Some(event) = self.next_event() {
                 return Some(event);
-            }
-            if !input.is_empty() && self.conns.get(conn).is_some_and(|conn| conn.is_mid_message(self.now)) {
-                self.message_goes_on(conn);
             }
             let Some(received) = self.conns.get_mut(conn).and_then(|conn| conn.receive(self.now, input)) else { break };
             let event = self.received(conn, received);

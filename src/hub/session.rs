@@ -248,8 +248,10 @@ impl Hub {
         if session.connect_by <= now {
             return self.fail_session(id, Error::SocketIo(socketio::Error::ConnectTimeout), CloseCode::NO_STATUS);
         }
-        let stream = session.carrier.stream().and_then(|conn| self.conns.get(conn));
-        if let Some(then) = stream.and_then(|conn| conn.is_behind_since(now)) {
+        let conn = self.conns.get(session.carrier.last_stream());
+        if session.carrier.stream().is_some()
+            && let Some(then) = conn.and_then(|conn| conn.owes_since(now))
+        {
             session.await_anew(then, &self.config);
         }
         if session.assembling.as_ref().is_some_and(|assembling| assembling.until <= now) {
@@ -257,7 +259,6 @@ impl Hub {
             let (reason, error) = (DisconnectReason::PingTimeout, Error::SocketIo(socketio::Error::AttachmentsTimeout));
             return self.close_session(id, reason, Some(error), CloseCode::NO_STATUS, "");
         }
-        let conn = self.conns.get(session.carrier.last_stream());
         let unwritten = conn.filter(|conn| conn.outgoing_len() > 0);
         let ping_waits = unwritten.is_some_and(|conn| match &session.carrier {
             Carrier::Stream(_) => conn.has_ping,

@@ -270,9 +270,10 @@ impl Connection {
         matches!(self.state, State::Open(..))
     }
 
-    /// Whether a message has begun to come whose end has not come.
-    pub(crate) fn is_mid_message(&self) -> bool {
-        matches!(&self.state, State::Open(reader, _) if !reader.is_between_messages())
+    /// When the message began to come whose end has not come; never, if there is none.
+    #[inline]
+    pub(crate) fn begun(&self) -> Instant {
+        if let State::Open(reader, _) = &self.state { reader.begun() } else { Instant::NEVER }
     }
 
     /// The peer will send no more. More than one thing may have happened: [`poll_event`](Self::poll_event) tells the
