@@ -63,7 +63,8 @@ impl fmt::Debug for Sid {
 ///
 /// In revision 4 the server pings one interval after the session's opening and after each pong. The pong is due a time-out after
 /// its ping was due; or after it was sent, if that was later by more than an eighth of the time-out. In revision 3 the client pings,
-/// and the server waits for an interval and a time-out.
+/// and the server waits for an interval and a time-out. Either may stand behind something that is under way: then it has its time
+/// from when a part of that came last.
 #[derive(Clone, Debug)]
 pub struct Session {
     sid: Sid,
