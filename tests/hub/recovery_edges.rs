@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use roomwire::hub::{Counts, Event, Namespaces, Peer, Recovery, Target};
+#[cfg(feature = "msgpack")]
 use roomwire::socketio::{Placeholder, attach};
 use roomwire::ws::Opcode;
 

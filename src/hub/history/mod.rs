@@ -1,7 +1,7 @@
 //! What was emitted of late, for clients that were away and come back.
 //!
-//! Each event is kept once, under its number, however many it is for. A log for each group, for each socket
-//! that was meant alone, and one for all, has the numbers of those events; of a client it is known in which groups it was when. What a client
+//! Each event is kept once, under its number, however many it is for. A log for each group, for each socket that was meant
+//! alone, and one for all, has the numbers of those events; of a client it is known in which groups it was when. What a client
 //! has missed is what the logs of its groups have from the time in which it was there: nothing is queued for anybody.
 //!
 //! What is dropped for want of room is not forgotten: a log knows the last number that it has no more, so that a client either
@@ -31,8 +31,8 @@ use crate::time::Instant;
 pub struct Recovery {
     /// Bytes of all events that are kept. Default 16 MiB.
     pub bytes_max: usize,
-    /// Bytes of the events that are kept for one room (or namespace, user, or socket, or for all), so that a loud room does not push out what
-    /// was said in a quiet one. Default 1 MiB.
+    /// Bytes of the events that are kept for one room (or namespace, user, or socket, or for all), so that a loud room does not
+    /// push out what was said in a quiet one. Default 1 MiB.
     pub room_bytes_max: usize,
     /// How long an event is kept. That should be as long as a session may be away
     /// ([`Config::away_timeout`](super::Config::away_timeout)), and before that be lost without anybody's knowing (the
@@ -46,7 +46,8 @@ impl Default for Recovery {
     }
 }
 
-/// What an event costs besides its text and attachments; and for each attachment, each log that has it, and each whom it is not for.
+/// What an event costs besides its text and attachments; and for each attachment, each log that has it, and each whom it is
+/// not for.
 const EVENT_BYTES: usize = 448;
 const ATTACHMENT_BYTES: usize = 64;
 const HOME_BYTES: usize = 32;
