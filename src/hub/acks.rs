@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::emit::Body;
+use super::body::Body;
 use super::error::{EmitError, SocketError};
 use super::event::{AckError, Event};
 use super::front::Hub;

@@ -89,8 +89,12 @@ pub struct Limits {
     /// official server has no limit here, which is what its users suffer from most).
     pub outbox_bytes_max: usize,
     /// Bytes that wait to be written above which a connection is
-    /// [`Congested`](super::Event::Congested), and volatile events are dropped. Default 65,536.
+    /// [`Congested`](super::Event::Congested), and volatile events are dropped, or only the newest kept
+    /// ([`Target::latest`](super::Target::latest)). Default 65,536.
     pub congested_bytes: usize,
+    /// Keys under which events wait for one session while it is congested, see [`Target::latest`](super::Target::latest). Default
+    /// 64.
+    pub latest_keys_max: usize,
     /// Namespaces of one session. Default 16.
     pub namespaces_per_session_max: usize,
     /// Bytes of a namespace's name. Default 128.
@@ -119,6 +123,7 @@ impl Default for Limits {
             away_max: 100_000,
             outbox_bytes_max: 1 << 20,
             congested_bytes: 65_536,
+            latest_keys_max: 64,
             namespaces_per_session_max: 16,
             namespace_bytes_max: 128,
             rooms_per_socket_max: 256,

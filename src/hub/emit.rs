@@ -1,54 +1,42 @@
 //! Events to clients: to one or to many.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 
 use super::acks::Asking;
+use super::body::Body;
 use super::connection::Link;
 use super::error::{EmitError, SocketError};
 use super::format::Format;
 use super::front::Hub;
 use super::groups::Groups;
 use super::ids::{SessionId, SocketId};
+use super::latest::Point;
 use super::session::Session;
 use super::socket::Phase;
 use super::socket::socket_place;
-use super::target::{Receipt, Target};
+use super::target::{Receipt, Target, WhenCongested};
 use crate::engineio::Revision;
-use crate::socketio::{Arguments, Packet, PacketType, Parser, check_placeholders, event_array, is_reserved};
-use crate::ws::{DeflateConfig, Message, Prepared, SendError};
+use crate::socketio::{Arguments, Packet, Parser, check_placeholders, event_array, is_reserved};
+use crate::ws::{DeflateConfig, Prepared, SendError};
 
 /// One event on its way to many: encoded for each namespace when the first socket there needs it.
 struct Broadcast<'b> {
     body: Body<'b>,
     /// The acknowledgement that it asks for.
     asking: Option<Asking>,
-    volatile: bool,
+    when_congested: WhenCongested<'b>,
     /// How it is compressed, where that was agreed on.
     deflate: Option<DeflateConfig>,
     encoded: Vec<Encoded>,
+    /// The event itself, for those for whom it is encoded later.
+    point: Option<Arc<Point>>,
     receipt: Receipt,
-    /// Sessions that have no room for it; they are cut off when nobody walks over members any more.
-    full: Vec<SessionId>,
-}
-
-/// An event's array, and the attachments that it names.
-#[derive(Clone, Copy)]
-pub(super) struct Body<'b> {
-    pub(super) text: &'b str,
-    pub(super) attachments: &'b [Bytes],
-    /// The message that it is for those who take messages as they are.
-    pub(super) message: Option<&'b Message<'b>>,
-    /// The text with the event's offset, for those who can recover it.
-    pub(super) numbered: Option<&'b str>,
-}
-
-impl<'b> Body<'b> {
-    pub(super) const fn new(text: &'b str, attachments: &'b [Bytes]) -> Self {
-        Self { text, attachments, message: None, numbered: None }
-    }
+    /// Sessions that have no room for it, and their sockets; they are cut off when nobody walks over members any more.
+    full: Vec<(SessionId, SocketId)>,
 }
 
 /// An event as the packets of one namespace, format and window.
@@ -63,8 +51,9 @@ struct Encoded {
 impl Hub {
     /// Sends an event. Order is kept: every recipient gets it after everything that was emitted before.
     ///
-    /// Sockets that are away do not get it, unless they [recover](super#recovery) it when they come back. A connection whose outbox has no room for it is cut off (its session may resume),
-    /// unless the event is [`volatile`](Target::volatile).
+    /// Sockets that are away do not get it, unless they [recover](super#recovery) it when they come back. A connection whose
+    /// outbox has no room for it is cut off (its session may resume), unless the event is [`volatile`](Target::volatile) or only
+    /// the [latest](Target::latest) is wanted.
     ///
     /// # Errors
     /// If the event cannot be sent at all, or a target that is one socket cannot take it. A room or a user that does
@@ -95,7 +84,7 @@ impl Hub {
     /// Whether a target that is one socket can take an event now, or gets it when it comes back.
     pub(super) fn require_reachable(&mut self, now: crate::Instant, target: &Target<'_>) -> Result<(), SocketError> {
         match self.require_live(now, target) {
-            Err(SocketError::Away) if !target.volatile && self.recovers(target.one_socket()) => Ok(()),
+            Err(SocketError::Away) if target.is_reliable() && self.recovers(target.one_socket()) => Ok(()),
             result => result,
         }
     }
@@ -137,15 +126,21 @@ impl Hub {
     }
 
     /// Queues packets that are for one session, compressed where that was agreed on.
-    pub(super) fn send_alone(&mut self, session: u32, mut packets: Vec<Prepared>) {
-        if let Some((config, bits)) = self.config.deflate.zip(self.window_bits(session)) {
-            packets = packets.into_iter().map(|packet| packet.deflated_by(&config, bits)).collect();
-        }
+    pub(super) fn send_alone(&mut self, session: u32, packets: Vec<Prepared>) {
+        let packets = self.compressed(session, packets);
         self.send(session, &packets);
     }
 
+    /// Packets as a session gets them if they are for it alone.
+    pub(super) fn compressed(&self, session: u32, packets: Vec<Prepared>) -> Vec<Prepared> {
+        match self.config.deflate.zip(self.window_bits(session)) {
+            Some((config, bits)) => packets.into_iter().map(|packet| packet.deflated_by(&config, bits)).collect(),
+            None => packets,
+        }
+    }
+
     /// The window of messages that are compressed, where that was agreed on.
-    fn window_bits(&self, session: u32) -> Option<u8> {
+    pub(super) fn window_bits(&self, session: u32) -> Option<u8> {
         let conn = self.sessions.at(session)?.carrier.stream()?;
         match &self.conns.get(conn)?.link {
             Link::WebSocket(ws) => ws.prepared_window_bits(),
@@ -156,37 +151,44 @@ impl Hub {
     pub(super) fn broadcast(&mut self, target: &Target<'_>, body: Body<'_>, asking: Option<Asking>) -> Receipt {
         let deflate = self.config.deflate.filter(|_| !target.uncompressed);
         let kept = if asking.is_none() { self.to_be_kept(target, &body) } else { None };
-        let body = Body { numbered: kept.as_ref().map(|kept| kept.text.as_str()), ..body };
-        let mut broadcast = Broadcast::new(body, asking, target.volatile, deflate);
+        let reminder = if kept.is_none() && asking.is_none() { self.reminder(body.text) } else { None };
+        let numbered = kept.as_ref().map(|kept| kept.text.as_str()).or(reminder.as_deref());
+        let body = Body { numbered, ..body };
+        let when_congested = match target.when_congested {
+            WhenCongested::Replace(_) if asking.is_some() => WhenCongested::Queue,
+            other => other,
+        };
+        let mut broadcast = Broadcast::new(body, asking, when_congested, deflate);
         self.select(target, |hub, place| hub.deliver(&mut broadcast, place));
-        let receipt = self.finish(broadcast);
-        if let Some(kept) = kept {
-            self.keep(kept);
-        }
+        let Broadcast { mut receipt, full, .. } = broadcast;
+        // Before anybody is cut off: who is gone then has its own taken out again.
+        let is_kept = kept.is_some_and(|kept| self.keep(kept));
+        let waiting = self.cut_off_all(full);
+        receipt.kept = if is_kept { receipt.kept.saturating_add(waiting) } else { 0 };
         receipt
     }
 
     /// Sends the same to the members of a group, apart from some.
     pub(super) fn broadcast_to_group(&mut self, group: u32, body: &str, apart_from: &[SocketId]) {
-        let mut broadcast = Broadcast::new(Body::new(body, &[]), None, false, self.config.deflate);
+        let mut broadcast = Broadcast::new(Body::new(body, &[]), None, WhenCongested::Queue, self.config.deflate);
         let mark = self.begin_selection();
         for socket in apart_from {
             self.mark(*socket, mark);
         }
         self.select_members(mark, group, None, &mut |hub, place| hub.deliver(&mut broadcast, place));
-        self.finish(broadcast);
+        self.cut_off_all(broadcast.full);
     }
 
     /// Sends the same to several sockets, to each once.
     pub(super) fn broadcast_to_sockets(&mut self, sockets: &[SocketId], body: &str) {
-        let mut broadcast = Broadcast::new(Body::new(body, &[]), None, false, self.config.deflate);
+        let mut broadcast = Broadcast::new(Body::new(body, &[]), None, WhenCongested::Queue, self.config.deflate);
         let mark = self.begin_selection();
         for socket in sockets {
             if self.is_live(*socket) {
                 self.select_one(mark, socket_place(*socket), &mut |hub, place| hub.deliver(&mut broadcast, place));
             }
         }
-        self.finish(broadcast);
+        self.cut_off_all(broadcast.full);
     }
 
     /// Queues the event for one socket.
@@ -196,14 +198,24 @@ impl Hub {
         let namespace = socket.namespace;
         let format = session.and_then(|place| self.sessions.at(place)).map(Session::format);
         let (Some(session), Some(format)) = (session, format) else {
-            broadcast.receipt.away = broadcast.receipt.away.saturating_add(1);
-            self.count_kept(broadcast, place);
+            self.count_away(broadcast, place);
             return self.count(broadcast, place, false);
         };
         let asks_too_much = broadcast.asking.is_some() && (format.is_plain() || !self.can_ask(place));
-        if asks_too_much || broadcast.volatile && self.is_congested(session) {
+        let drops = matches!(broadcast.when_congested, WhenCongested::Drop) && self.is_congested(session);
+        if asks_too_much || drops {
             broadcast.receipt.dropped = broadcast.receipt.dropped.saturating_add(1);
             return self.count(broadcast, place, false);
+        }
+        if let WhenCongested::Replace(key) = broadcast.when_congested {
+            if self.is_congested(session) {
+                let waits = self.await_turn(session, place, key, broadcast.point());
+                let receipt = &mut broadcast.receipt;
+                let count = if waits { &mut receipt.queued } else { &mut receipt.dropped };
+                *count = count.saturating_add(1);
+                return;
+            }
+            self.forget_latest(session, place, key);
         }
         let window_bits = broadcast.deflate.and_then(|_| self.window_bits(session));
         let packets = broadcast.encoded(namespace, format, window_bits, self.config.parser, &self.groups);
@@ -214,13 +226,12 @@ impl Hub {
             Ok(()) => receipt.queued = receipt.queued.saturating_add(1),
             // Who has room for no more is not too slow: as a line, binary data take a third more.
             Err(SendError::TooLong) => receipt.dropped = receipt.dropped.saturating_add(1),
-            Err(SendError::OutboxFull) if broadcast.volatile => {
+            Err(SendError::OutboxFull) if !matches!(broadcast.when_congested, WhenCongested::Queue) => {
                 receipt.dropped = receipt.dropped.saturating_add(1);
             }
             Err(SendError::OutboxFull) => {
                 receipt.cut_off = receipt.cut_off.saturating_add(1);
-                broadcast.full.extend(self.sessions.key_at(session));
-                self.count_kept(broadcast, place);
+                broadcast.full.extend(self.sessions.key_at(session).zip(self.sockets.key_at(place)));
             }
             // The hub sends nothing in pieces.
             Err(
@@ -228,8 +239,15 @@ impl Hub {
                 | SendError::UnfinishedMessage
                 | SendError::UnexpectedContinuation
                 | SendError::OtherKind,
-            ) => receipt.away = receipt.away.saturating_add(1),
+            ) => self.count_away(broadcast, place),
         }
+    }
+
+    /// Keeps account of who cannot take it now, and whether it may later.
+    fn count_away(&self, broadcast: &mut Broadcast<'_>, place: u32) {
+        let receipt = &mut broadcast.receipt;
+        receipt.away = receipt.away.saturating_add(1);
+        receipt.kept = receipt.kept.saturating_add(usize::from(self.recovers(self.sockets.key_at(place))));
     }
 
     /// Keeps account of whom an acknowledgement was asked of.
@@ -245,25 +263,27 @@ impl Hub {
         }
     }
 
-    /// Keeps account of who gets it later.
-    fn count_kept(&self, broadcast: &mut Broadcast<'_>, place: u32) {
-        if broadcast.body.numbered.is_some() && self.recovers(self.sockets.key_at(place)) {
-            broadcast.receipt.kept = broadcast.receipt.kept.saturating_add(1);
-        }
-    }
-
-    fn finish(&mut self, broadcast: Broadcast<'_>) -> Receipt {
-        for session in broadcast.full {
-            self.cut_off(session);
-        }
-        broadcast.receipt
+    /// Cuts sessions off that were too far behind; of how many sockets the client can come back and get what it missed.
+    fn cut_off_all(&mut self, full: Vec<(SessionId, SocketId)>) -> usize {
+        full.iter().for_each(|(session, _)| self.cut_off(*session));
+        full.iter().filter(|(_, socket)| self.recovers(Some(*socket))).count()
     }
 }
 
 impl<'b> Broadcast<'b> {
-    const fn new(body: Body<'b>, asking: Option<Asking>, volatile: bool, deflate: Option<DeflateConfig>) -> Self {
+    const fn new(
+        body: Body<'b>,
+        asking: Option<Asking>,
+        when_congested: WhenCongested<'b>,
+        deflate: Option<DeflateConfig>,
+    ) -> Self {
         let receipt = Receipt { queued: 0, dropped: 0, away: 0, cut_off: 0, kept: 0 };
-        Self { body, asking, volatile, deflate, encoded: Vec::new(), receipt, full: Vec::new() }
+        Self { body, asking, when_congested, deflate, encoded: Vec::new(), point: None, receipt, full: Vec::new() }
+    }
+
+    fn point(&mut self) -> &Arc<Point> {
+        let (body, compress) = (&self.body, self.deflate.is_some());
+        self.point.get_or_insert_with(|| Arc::new(Point { body: body.keep(), compress }))
     }
 
     /// The event's packets for a namespace, a format and a window, made when they are first asked for.
@@ -286,16 +306,8 @@ impl<'b> Broadcast<'b> {
             known.namespace == namespace && known.format == format && known.window_bits == window_bits
         });
         let at = known.unwrap_or_else(|| {
-            let raw = self.body.message.and_then(|message| format.message(message));
-            let mut packets = raw.map(|raw| alloc::vec![raw]).unwrap_or_else(|| {
-                let name = groups.name(namespace);
-                let id = self.asking.map(|asking| asking.id);
-                let kind = if attached { PacketType::BinaryEvent } else { PacketType::Event };
-                let numbered = self.body.numbered.filter(|_| format.is_recoverable());
-                let data = numbered.unwrap_or(self.body.text);
-                let packet = Packet { id, data, ..Packet::new(kind, &name) };
-                parser.prepare(packet, self.body.attachments, format)
-            });
+            let id = self.asking.map(|asking| asking.id);
+            let mut packets = self.body.packets(&groups.name(namespace), id, format, parser);
             if let Some((config, bits)) = self.deflate.zip(window_bits) {
                 packets = packets.into_iter().map(|packet| packet.deflated_by(&config, bits)).collect();
             }

@@ -17,7 +17,7 @@ use super::handshake::Peer;
 use super::history::History;
 use super::ids::{ConnId, SessionId, SocketId, Token};
 use super::polling::Payload;
-use super::session::Session;
+use super::session::{Session, session_place};
 use super::slab::Slab;
 use super::timers::{Scheduled, Timer, Timers};
 use crate::engineio::Sid;
@@ -378,13 +378,18 @@ impl Hub {
     pub fn sent(&mut self, now: Instant, conn: ConnId, count: usize) {
         self.clock(now);
         let (now, limits) = (self.now, self.config.limits);
-        let Some(entry) = self.conns.get_mut(conn) else { return };
+        let Some(mut entry) = self.conns.get_mut(conn) else { return };
         let expected = entry.outgoing_len().saturating_sub(count);
         let paused = matches!(entry.tie, Tie::Carries(_)) && !entry.wants_read();
         entry.sent(now, count);
         if entry.congested && !entry.ended && entry.outgoing_len() <= limits.congested_bytes / 2 {
             entry.congested = false;
             self.events.push_back(Event::Drained { conn });
+            if let Tie::Carries(session) = entry.tie {
+                self.release_latest(session_place(session));
+            }
+            let Some(again) = self.conns.get_mut(conn) else { return };
+            entry = again;
         }
         if entry.is_resumable() {
             self.unsettled.push_back(conn);

@@ -1,6 +1,5 @@
 //! The life of sockets: asked for, accepted or refused, resumed, lost and gone.
 
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write as _;
@@ -25,8 +24,8 @@ pub(super) enum Connected {
     New,
     /// Its client came back with this token.
     Resumed(Token),
-    /// Its client came back by recovery, but what it has missed is not known any more.
-    Missed,
+    /// Its client came back by recovery, with this pid, but what it has missed is not known any more.
+    Missed(Token),
     /// Its client came back by recovery, and has got what it had missed.
     Recovered,
 }
@@ -201,17 +200,20 @@ impl Hub {
         // has no more use for.
         if let Connected::Resumed(used) = how {
             let before = core::mem::replace(&mut entry.token, Token::new(&mut self.entropy));
-            let spent = entry.spent.replace(Box::new(used));
-            for other in [Some(before), spent.map(|spent| *spent)].into_iter().flatten().filter(|other| *other != used)
-            {
+            let spent = entry.spent.get_or_insert_default().token.replace(used);
+            for other in [Some(before), spent].into_iter().flatten().filter(|other| *other != used) {
                 self.tokens.remove(&other);
             }
         }
         self.tokens.insert(entry.token, socket);
         let (resumed, recovered) = (how != Connected::New, how == Connected::Recovered);
         self.events.push_back(Event::Connected { socket, resumed, recovered });
+        self.forget_spent_pid(socket);
         if !recovered {
             self.begin_history(socket);
+        }
+        if let Connected::Missed(used) = how {
+            self.spend_pid(socket, used);
         }
         let Some(entry) = self.sockets.get(socket) else { return };
         let mut data = String::new();
@@ -306,10 +308,14 @@ impl Hub {
         }
     }
 
-    /// The client speaks on its new transport: it can know its new token.
-    pub(super) fn forget_spent_token(&mut self, place: u32) {
-        if let Some(token) = self.sockets.at_mut(place).and_then(|socket| socket.spent.take()) {
+    /// The client speaks on its new transport: it can know its new token and pid.
+    pub(super) fn forget_spent(&mut self, place: u32) {
+        let Some(spent) = self.sockets.at_mut(place).and_then(|socket| socket.spent.take()) else { return };
+        if let Some(token) = spent.token {
             self.tokens.remove(&token);
+        }
+        if let Some((pid, history)) = spent.pid.zip(self.history.as_mut()) {
+            history.forget_pid(&pid);
         }
     }
 
@@ -320,11 +326,11 @@ impl Hub {
         if matches!(entry.phase, Phase::Away { .. }) {
             self.away = self.away.saturating_sub(1);
         }
-        for token in [Some(entry.token), entry.spent.as_deref().copied()].into_iter().flatten() {
-            if self.tokens.get(&token) == Some(&socket) {
-                self.tokens.remove(&token);
-            }
+        let token = entry.token;
+        if self.tokens.get(&token) == Some(&socket) {
+            self.tokens.remove(&token);
         }
+        self.forget_spent(place);
         if let Some(history) = &mut self.history {
             history.forget_client(socket);
         }

@@ -5,8 +5,8 @@ use alloc::borrow::Cow;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
+use super::body::Body;
 use super::connection::Tie;
-use super::emit::Body;
 use super::error::EmitError;
 use super::event::{Error, Event};
 use super::front::Hub;

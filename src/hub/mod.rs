@@ -99,6 +99,13 @@
 //! A hub knows its own clients alone, so that each target is what is called
 //! local elsewhere.
 //!
+//! # Who reads slowly
+//! What is emitted to a connection waits in its outbox, and what is more than [`congested_bytes`](Limits::congested_bytes) there is
+//! told by [`Event::Congested`]. Each event says what it wants then: to be queued all the same, until the connection is cut
+//! off at [`outbox_bytes_max`](Limits::outbox_bytes_max) (its session may come back); to be dropped
+//! ([`volatile`](Target::volatile)); or to wait in the place of an older one of its kind ([`latest`](Target::latest)). The
+//! [`Receipt`] counts what became of it.
+//!
 //! # On long polling
 //! - What is emitted is gathered until the application has nothing more to say, which is when [`poll_event`](Hub::poll_event) or
 //!   [`poll_transmit`](Hub::poll_transmit) has nothing either: one response for all of it.
@@ -120,11 +127,15 @@
 //! - What it has missed comes before the answer to CONNECT, in the order in which it was emitted: events to its rooms while it
 //!   was in them, to its user, its namespace and itself, each once, those that its old transport had lost included.
 //!   [`Event::Connected`] says `recovered`, as the client's `socket.recovered` does.
-//! - If some of that is not kept any more ([`Recovery`] says how much is), or were more than its connection may have queued,
-//!   nothing is sent again: the session is `resumed` but not `recovered`, the client is told the same by another pid, and can ask
-//!   for the state anew.
-//! - Nothing is kept of volatile events, of those that ask for an acknowledgement, and of the hub's own about presence: who
-//!   comes back gets the list of who is there.
+//! - If some of that is not kept any more ([`Recovery`] says how much is), or were more than half of what its connection may
+//!   have queued ([`outbox_bytes_max`](Limits::outbox_bytes_max)), nothing is sent again: the session is `resumed` but not
+//!   `recovered`, the client is told the same by another pid, and can ask for the state anew. (The pid before is good, for the
+//!   same, until the client's first packet: it may not have heard of the other.)
+//! - Nothing is kept of volatile events and of those of which only the [latest](Target::latest) is wanted, of those that ask for
+//!   an acknowledgement, and of the hub's own about presence: who comes back gets the list of who is there.
+//! - An event that is not kept and ends in a string, or has no arguments, has the offset of the last event behind that:
+//!   clients take any last string for an offset, an event's name included, and would not be recovered by "ann" of a volatile
+//!   `typing`.
 //! - Clients of protocol 4, lines and messages alone know nothing of it, and get events as they are.
 //!
 //! What is kept does not grow with the number of clients: an event is kept once, and of a client it is known in which rooms
@@ -155,6 +166,7 @@
 //! - What a peer does ends at most its own connection.
 
 mod acks;
+mod body;
 mod carrier;
 mod config;
 mod connection;
@@ -169,6 +181,7 @@ mod groups;
 mod handshake;
 mod history;
 mod ids;
+mod latest;
 mod life;
 mod messages;
 mod opening;

@@ -144,6 +144,7 @@ impl Hub {
             connect_by: self.now.saturating_add(self.config.connect_timeout),
             dismissed: None,
             assembling: None,
+            latest: None,
             scheduled: Scheduled::default(),
         };
         let sid = session.engine().map(|engine| *engine.sid());

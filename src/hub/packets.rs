@@ -162,7 +162,7 @@ impl Hub {
                 _ => return Err(socketio::Error::NotConnected),
             }
         }
-        self.forget_spent_token(place);
+        self.forget_spent(place);
         let attachments = match attachments {
             None if packet.attachments > 0 => {
                 self.await_attachments(id, packet)?;

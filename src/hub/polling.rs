@@ -10,7 +10,7 @@ use super::event::{DisconnectReason, Error, Event};
 use super::form::{Form, Packets, is_octet_stream};
 use super::front::Hub;
 use super::ids::{ConnId, RequestId, SessionId};
-use super::session::is_ping;
+use super::session::{is_ping, session_place};
 use crate::engineio::{HttpCompression, Revision, SessionError};
 use crate::http::{Request, Response};
 use crate::time::Instant;
@@ -279,6 +279,7 @@ impl Hub {
         let response = polling.fill(parked.response, packets_max);
         let asks = ping_waited && !polling.has_ping;
         self.answer(conn, response, parked.compression);
+        self.release_latest(session_place(session));
         if self.outgoing_len(conn) > 0 {
             // A stream that is something to another session as well would lose packets that nobody misses.
             self.tie(conn, Tie::Delivers(session));

@@ -2,13 +2,14 @@
 //!
 //! [`history`](super::history) knows what that is; here is who may have it, and how it is sent.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::emit::Body;
+use super::body::Body;
 use super::front::Hub;
 use super::groups::Scope;
 use super::history::{History, Home, Kept, Missed, Offset};
@@ -39,9 +40,24 @@ impl Hub {
         }
     }
 
+    /// A client came with this pid and gets another: its new transport may be lost before it hears of that.
+    pub(super) fn spend_pid(&mut self, socket: SocketId, used: Token) {
+        let (Some(entry), Some(history)) = (self.sockets.get_mut(socket), &mut self.history) else { return };
+        entry.spent.get_or_insert_default().pid = Some(used);
+        history.add_pid(socket, used);
+    }
+
+    /// Its client gets another pid, or knows the newest.
+    pub(super) fn forget_spent_pid(&mut self, socket: SocketId) {
+        let spent = self.sockets.get_mut(socket).and_then(|entry| entry.spent.as_mut());
+        if let Some((pid, history)) = spent.and_then(|spent| spent.pid.take()).zip(self.history.as_mut()) {
+            history.forget_pid(&pid);
+        }
+    }
+
     /// The next event as it is to be kept, if events are, and this is one of them and for anybody.
     pub(super) fn to_be_kept(&self, target: &Target<'_>, body: &Body<'_>) -> Option<Kept> {
-        let history = self.history.as_ref().filter(|_| !target.volatile)?;
+        let history = self.history.as_ref().filter(|history| target.is_reliable() && !history.is_idle())?;
         let only = self.namespace_of(target)?;
         let mut homes = Vec::new();
         for to in target.parts() {
@@ -64,6 +80,14 @@ impl Hub {
         })
     }
 
+    /// An event that is not kept, with the offset of the last that may be, if it needs one: clients take the last string of an
+    /// event for its offset, be it somebody else's word or the event's own name.
+    pub(super) fn reminder(&self, array: &str) -> Option<String> {
+        let history = self.history.as_ref()?;
+        let last = array.strip_suffix(']')?.trim_ascii_end();
+        last.ends_with('"').then(|| history.last_number(array))
+    }
+
     fn find_homes(&self, history: &History, to: &To<'_>, only: Option<u32>, homes: &mut Vec<Home>) {
         let group = |place: u32| self.groups.id(place).map(Home::Group);
         match to {
@@ -76,19 +100,16 @@ impl Hub {
                 homes.extend(scope.and_then(|scope| self.groups.find(scope, room)).and_then(group));
             }
             To::User(name) => homes.extend(self.groups.find(Scope::User, name).and_then(group)),
-            To::Everyone => match only {
-                Some(namespace) => homes.extend(group(namespace)),
-                None => homes.extend(self.groups.namespaces().iter().copied().filter_map(group)),
-            },
+            To::Everyone => homes.extend(only.map_or(Some(Home::Everyone), group)),
         }
     }
 
-    /// Keeps the event that was emitted last.
-    pub(super) fn keep(&mut self, event: Kept) {
-        if let Some(history) = &mut self.history {
-            history.keep(self.now, event);
-        }
+    /// Keeps the event that was emitted last; false if it is too long for that.
+    pub(super) fn keep(&mut self, event: Kept) -> bool {
+        let now = self.now;
+        let is_kept = self.history.as_mut().is_some_and(|history| history.keep(now, event));
         self.touch_history();
+        is_kept
     }
 
     /// Drops events that are too old.
@@ -110,6 +131,10 @@ impl Hub {
     /// A client connects to a namespace with this payload: whether it has come back by that into the session that it had there.
     pub(super) fn recover(&mut self, id: SessionId, namespace: &str, auth: &str) -> bool {
         let Some(history) = &self.history else { return false };
+        if !self.sessions.get(id).is_some_and(|session| session.format().is_recoverable()) {
+            // It would get nothing by which it could say what it has.
+            return false;
+        }
         let Some(claim) = Claim::parse(auth) else { return false };
         let Some(socket) = history.client_of(&claim.pid) else { return false };
         let offset =
@@ -120,37 +145,48 @@ impl Hub {
         let place = session_place(id);
         let before = self.come_back(socket, Some(place));
         self.enter_session(id, socket, namespace);
-        let missed = self.history.as_ref().and_then(|history| history.missed(socket, offset));
-        let how = match missed.filter(|missed| self.has_room_for(place, missed)) {
-            Some(missed) => {
-                self.send_missed(socket, place, namespace, &missed);
-                Connected::Recovered
-            }
-            None => Connected::Missed,
-        };
+        // By a pid before it says that it has not heard of having missed something.
+        let history = self.history.as_ref().filter(|history| history.pid(socket) == Some(&claim.pid));
+        // Something more has to come after that.
+        let bytes_max = (self.config.limits.outbox_bytes_max / 2).saturating_sub(self.waiting_bytes(place));
+        let missed = history.and_then(|history| history.missed(socket, offset, bytes_max));
+        let has_all = missed.is_some_and(|missed| self.send_missed(socket, place, namespace, &missed, bytes_max));
+        let how = if has_all { Connected::Recovered } else { Connected::Missed(claim.pid) };
         self.connected(socket, how);
         self.end_taken_over(before);
         true
     }
 
-    /// Whether a session can be sent all that one of its sockets has missed, and something more after that.
-    fn has_room_for(&self, session: u32, missed: &Missed) -> bool {
-        let bytes = missed.bytes.saturating_mul(self.config.parser.growth());
-        self.waiting_bytes(session).saturating_add(bytes) <= self.config.limits.outbox_bytes_max / 2
-    }
-
-    fn send_missed(&mut self, socket: SocketId, session: u32, namespace: &str, missed: &Missed) {
-        let Some(format) = self.sessions.at(session).map(Session::format) else { return };
+    /// Queues what one of its sockets has missed on a session, or nothing: false if that takes more than `bytes_max`, which
+    /// depends on the parser and the namespace.
+    fn send_missed(
+        &mut self,
+        socket: SocketId,
+        session: u32,
+        namespace: &str,
+        missed: &Missed,
+        bytes_max: usize,
+    ) -> bool {
+        let Some(format) = self.sessions.at(session).map(Session::format) else { return false };
+        let (mut all, mut room) = (Vec::new(), bytes_max);
         for number in &missed.numbers {
-            let Some(event) = self.history.as_ref().and_then(|history| history.get(*number)) else { continue };
+            let Some(event) = self.history.as_ref().and_then(|history| history.get(*number)) else { return false };
             let kind = if event.attachments.is_empty() { PacketType::Event } else { PacketType::BinaryEvent };
             let packet = Packet { data: &event.text, ..Packet::new(kind, namespace) };
             let packets = self.config.parser.prepare(packet, &event.attachments, format);
-            if event.compress { self.send_alone(session, packets) } else { self.send(session, &packets) }
+            for packet in if event.compress { self.compressed(session, packets) } else { packets } {
+                let Some(rest) = room.checked_sub(packet.frame().len()) else { return false };
+                room = rest;
+                all.push(packet);
+            }
+        }
+        if self.queue(session, &all).is_err() {
+            return false;
         }
         if let Some(history) = &mut self.history {
             history.has(socket, missed.floor);
         }
+        true
     }
 }
 

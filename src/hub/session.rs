@@ -12,6 +12,7 @@ use super::format::Format;
 use super::front::Hub;
 use super::handshake::Handshake;
 use super::ids::{ConnId, SessionId};
+use super::latest::Latest;
 use super::slab::Slab;
 use super::timers::{Scheduled, Timer};
 use crate::engineio::{self, Due, Revision};
@@ -38,6 +39,8 @@ pub(super) struct Session {
     pub(super) dismissed: Option<Box<Vec<Arc<str>>>>,
     /// The packet whose attachments are still to come.
     pub(super) assembling: Option<Box<Assembling>>,
+    /// What waits for it while it is congested.
+    pub(super) latest: Option<Box<Latest>>,
     pub(super) scheduled: Scheduled,
 }
 
@@ -195,7 +198,7 @@ impl Hub {
     /// The same for a session that is remembered for a while.
     pub(super) fn lose_sockets(&mut self, id: SessionId, reason: DisconnectReason) {
         let Some(session) = self.sessions.get_mut(id) else { return };
-        (session.assembling, session.handshake) = (None, None);
+        (session.assembling, session.handshake, session.latest) = (None, None, None);
         if let Speech::Plain(plain) = &mut session.speech {
             plain.early = Early::default();
         }

@@ -33,8 +33,7 @@ pub(super) struct Socket {
     /// What the client knows it by.
     pub(super) sid: [u8; 20],
     pub(super) token: Token,
-    /// The token before, with which it was resumed: good until the client shows that it can know the new one.
-    pub(super) spent: Option<Box<Token>>,
+    pub(super) spent: Option<Box<Spent>>,
     /// The place of its user's group, once it is identified.
     pub(super) user: Option<u32>,
     /// The groups that it is in, see [`groups`](super::groups).
@@ -45,6 +44,15 @@ pub(super) struct Socket {
     /// The last selection that has dealt with it.
     pub(super) marked: u64,
     pub(super) scheduled: Scheduled,
+}
+
+/// With what a client came back, and got another instead: good until it shows that it can know of that.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Spent {
+    /// With which it was resumed.
+    pub(super) token: Option<Token>,
+    /// With which it came to recover, but had missed something.
+    pub(super) pid: Option<Token>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -23,8 +23,17 @@ pub struct Target<'a> {
     pub(super) namespace: Option<&'a str>,
     pub(super) except: Vec<SocketId>,
     pub(super) except_rooms: Vec<&'a str>,
-    pub(super) volatile: bool,
+    pub(super) when_congested: WhenCongested<'a>,
     pub(super) uncompressed: bool,
+}
+
+/// What becomes of an event for a connection that is congested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum WhenCongested<'a> {
+    Queue,
+    Drop,
+    /// It waits, in the place of another under the same key.
+    Replace(&'a str),
 }
 
 #[derive(Clone, Debug)]
@@ -44,7 +53,7 @@ impl<'a> Target<'a> {
             namespace,
             except: Vec::new(),
             except_rooms: Vec::new(),
-            volatile: false,
+            when_congested: WhenCongested::Queue,
             uncompressed: false,
         }
     }
@@ -131,8 +140,30 @@ impl<'a> Target<'a> {
     /// Only who can take it now: for a congested connection it is dropped, not queued.
     #[must_use]
     pub const fn volatile(mut self) -> Self {
-        self.volatile = true;
+        self.when_congested = WhenCongested::Drop;
         self
+    }
+
+    /// Only the newest under this key: while a connection is congested the event waits, in the place of one that waits under the
+    /// same key for the same socket, and goes out when the connection has caught up. So who reads slowly gets fewer points of a
+    /// live graph, each key in order, and always the last. What waits so may stand behind what was emitted after it.
+    ///
+    /// It holds in the place of [`volatile`](Self::volatile), and not for events that ask for an acknowledgement.
+    /// ```
+    /// # use roomwire::{Instant, hub::{EmitError, Hub, Target}};
+    /// # fn sampled(hub: &mut Hub, now: Instant, load: f64) -> Result<(), EmitError> {
+    /// hub.emit(now, Target::room("graph").latest("cpu"), "point", ("cpu", load))?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub const fn latest(mut self, key: &'a str) -> Self {
+        self.when_congested = WhenCongested::Replace(key);
+        self
+    }
+
+    /// Whether everybody who is meant is to get it sooner or later.
+    pub(super) fn is_reliable(&self) -> bool {
+        self.when_congested == WhenCongested::Queue
     }
 
     /// The socket, if the target is nothing but one.
@@ -169,16 +200,16 @@ impl From<SocketId> for Target<'_> {
 /// What became of an event: how many sockets it was for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
-    /// It is queued for so many.
+    /// It is queued for so many, or waits as the [latest](Target::latest).
     pub queued: usize,
-    /// It was volatile, and so many could not take it now; or in the form in which they take it, it is longer than an
+    /// It was volatile, and so many could not take it now; or there was no room for it to wait as the latest; or in the form in which they take it, it is longer than an
     /// outbox may be.
     pub dropped: usize,
     /// So many are away.
     pub away: usize,
     /// So many fell too far behind and were cut off.
     pub cut_off: usize,
-    /// For so many of those who are away or were cut off it is kept: they get it when they come back, see
-    /// [recovery](super#recovery).
+    /// For so many of those who are away or were cut off it is kept: they get it if they come back before it is dropped, see
+    /// [recovery](super#recovery). Who was cut off mostly lacks more than can be sent again, and is told that.
     pub kept: usize,
 }

@@ -18,23 +18,14 @@ pub enum Parser {
 }
 
 impl Parser {
-    /// How many times as long as its text an event may be as a packet, at the most.
-    pub(crate) const fn growth(self) -> usize {
-        match self {
-            Self::Json => 1,
-            // Three characters, as in 1e9, can make nine bytes; nothing makes more of less.
-            #[cfg(feature = "msgpack")]
-            Self::MessagePack => 3,
-        }
-    }
-
     /// How many bytes a text has in a packet, or more where it is little beside `bytes_max`.
     #[cfg_attr(not(feature = "msgpack"), expect(unused_variables))]
     pub(crate) fn size(self, text: &str, bytes_max: usize) -> usize {
         match self {
             Self::Json => text.len(),
+            // Three characters, as in 1e9, can make nine bytes; nothing makes more of less.
             #[cfg(feature = "msgpack")]
-            Self::MessagePack if text.len() <= bytes_max / 16 => text.len().saturating_mul(self.growth()),
+            Self::MessagePack if text.len() <= bytes_max / 16 => text.len().saturating_mul(3),
             #[cfg(feature = "msgpack")]
             Self::MessagePack => {
                 let mut out = alloc::vec::Vec::with_capacity(text.len().saturating_add(64));

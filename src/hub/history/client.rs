@@ -51,12 +51,13 @@ impl Client {
         self.spans.push(Span { group, from: last.saturating_add(1), to: Span::OPEN, last: Span::OPEN });
     }
 
-    /// It is in a group no more behind the event `last`; the last for the group was `last_there`.
-    pub(super) fn left(&mut self, group: GroupId, last: u64, last_there: u64) {
+    /// It is in a group no more behind the event `last`; the last for the group was `last_there`, the last that was for others
+    /// but not for the group `excepted`.
+    pub(super) fn left(&mut self, group: GroupId, last: u64, last_there: u64, excepted: u64) {
         let Some(at) = self.spans.iter().position(|span| span.is_open() && span.group == group) else { return };
         let Some(span) = self.spans.get_mut(at) else { return };
-        if span.from > last {
-            // Nothing was said meanwhile.
+        if span.from > last_there.max(excepted) {
+            // No event asks whether it was there.
             self.spans.swap_remove(at);
             return;
         }

@@ -10,6 +10,8 @@ pub(super) struct Log {
     pub(super) bytes: usize,
     /// The last that it keeps no more; 0 if it has all that there ever were.
     pub(super) dropped: u64,
+    /// The last event that was not for the group, but for others.
+    pub(super) excepted: u64,
 }
 
 impl Log {

@@ -1,7 +1,7 @@
 //! What was emitted of late, for clients that were away and come back.
 //!
-//! Each event is kept once, under its number, however many it is for. A log for each group, and for each socket
-//! that was meant alone, has the numbers of those events; of a client it is known in which groups it was when. What a client
+//! Each event is kept once, under its number, however many it is for. A log for each group, for each socket that was meant
+//! alone, and one for all, has the numbers of those events; of a client it is known in which groups it was when. What a client
 //! has missed is what the logs of its groups have from the time in which it was there: nothing is queued for anybody.
 //!
 //! What is dropped for want of room is not forgotten: a log knows the last number that it has no more, so that a client either
@@ -31,8 +31,8 @@ use crate::time::Instant;
 pub struct Recovery {
     /// Bytes of all events that are kept. Default 16 MiB.
     pub bytes_max: usize,
-    /// Bytes of the events that are kept for one room (or namespace, user, or socket), so that a loud room does not push out what
-    /// was said in a quiet one. Default 1 MiB.
+    /// Bytes of the events that are kept for one room (or namespace, user, or socket, or for all), so that a loud room does not
+    /// push out what was said in a quiet one. Default 1 MiB.
     pub room_bytes_max: usize,
     /// How long an event is kept. That should be as long as a session may be away
     /// ([`Config::away_timeout`](super::Config::away_timeout)), and before that be lost without anybody's knowing (the
@@ -46,9 +46,12 @@ impl Default for Recovery {
     }
 }
 
-/// What an event costs besides its text and attachments, and for each log that has it.
-const EVENT_BYTES: usize = 256;
+/// What an event costs besides its text and attachments; and for each attachment, each log that has it, and each whom it is
+/// not for.
+const EVENT_BYTES: usize = 448;
+const ATTACHMENT_BYTES: usize = 64;
 const HOME_BYTES: usize = 32;
+const EXCEPTION_BYTES: usize = 8;
 
 /// What was emitted of late.
 #[derive(Debug)]
@@ -70,6 +73,7 @@ pub(super) struct History {
 /// Whom an event was for, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Home {
+    Everyone,
     Group(GroupId),
     Socket(SocketId),
 }
@@ -93,10 +97,17 @@ pub(super) struct Kept {
 }
 
 impl Kept {
+    /// How long it is.
+    fn len(&self) -> usize {
+        self.attachments.iter().fold(self.text.len(), |sum, bytes| sum.saturating_add(bytes.len()))
+    }
+
+    /// What it costs to keep it.
     fn bytes(&self) -> usize {
-        let attached = self.attachments.iter().fold(0_usize, |sum, bytes| sum.saturating_add(bytes.len()));
+        let attachments = self.attachments.len().saturating_mul(ATTACHMENT_BYTES);
         let homes = self.homes.len().saturating_mul(HOME_BYTES);
-        self.text.len().saturating_add(attached).saturating_add(homes).saturating_add(EVENT_BYTES)
+        let exceptions = self.except.len().saturating_add(self.except_groups.len()).saturating_mul(EXCEPTION_BYTES);
+        [attachments, homes, exceptions, EVENT_BYTES].into_iter().fold(self.len(), usize::saturating_add)
     }
 }
 
@@ -128,8 +139,6 @@ pub(super) struct Missed {
     pub(super) floor: u64,
     /// The numbers of the events, in order.
     pub(super) numbers: Vec<u64>,
-    /// What they cost.
-    pub(super) bytes: usize,
 }
 
 impl History {
@@ -170,6 +179,14 @@ impl History {
             self.pids.remove(&client.pid);
         }
         self.forget(Home::Socket(socket));
+        if self.clients.is_empty() {
+            self.forget(Home::Everyone);
+        }
+    }
+
+    /// Whether there is nobody who could come back.
+    pub(super) fn is_idle(&self) -> bool {
+        self.clients.is_empty()
     }
 
     /// There is no such group any more.
@@ -185,14 +202,24 @@ impl History {
 
     pub(super) fn left(&mut self, socket: SocketId, group: GroupId) {
         if let Some(client) = self.clients.get_mut(&socket) {
-            let last_there = self.logs.get(&Home::Group(group)).map_or(0, Log::last);
-            client.left(group, self.last, last_there);
+            let log = self.logs.get(&Home::Group(group));
+            let (last_there, excepted) = log.map_or((0, 0), |log| (log.last(), log.excepted));
+            client.left(group, self.last, last_there, excepted);
         }
     }
 
     /// Whether a client can come back and get what it missed.
     pub(super) fn knows(&self, socket: SocketId) -> bool {
         self.clients.contains_key(&socket)
+    }
+
+    /// A client is known by another pid, too.
+    pub(super) fn add_pid(&mut self, socket: SocketId, pid: Token) {
+        self.pids.insert(pid, socket);
+    }
+
+    pub(super) fn forget_pid(&mut self, pid: &Token) {
+        self.pids.remove(pid);
     }
 
     pub(super) fn client_of(&self, pid: &Token) -> Option<SocketId> {
@@ -209,18 +236,27 @@ impl History {
 impl History {
     /// The array of the next event with its offset behind the arguments.
     pub(super) fn number(&self, array: &str) -> String {
+        self.with_offset(array, self.last.saturating_add(1))
+    }
+
+    /// An array with the offset of the last event: who gets it has got all up to that.
+    pub(super) fn last_number(&self, array: &str) -> String {
+        self.with_offset(array, self.last)
+    }
+
+    fn with_offset(&self, array: &str, number: u64) -> String {
         let mut text = Vec::with_capacity(array.len().saturating_add(32));
         text.extend_from_slice(array.strip_suffix(']').unwrap_or(array).as_bytes());
         text.extend_from_slice(b",\"");
         text.extend_from_slice(&self.epoch);
-        write_decimal(self.last.saturating_add(1), &mut text);
+        write_decimal(number, &mut text);
         text.extend_from_slice(b"\"]");
         // Nothing was added to the text but ASCII.
         String::from_utf8(text).unwrap_or_default()
     }
 
-    /// Keeps the event whose number is the next.
-    pub(super) fn keep(&mut self, now: Instant, event: Kept) {
+    /// Keeps the event whose number is the next; false if it is too long for that.
+    pub(super) fn keep(&mut self, now: Instant, event: Kept) -> bool {
         let number = self.last.saturating_add(1);
         self.last = number;
         let bytes = event.bytes();
@@ -228,7 +264,7 @@ impl History {
             for home in event.homes {
                 self.logs.entry(home).or_default().dropped = number;
             }
-            return;
+            return false;
         }
         while self.bytes.saturating_add(bytes) > self.config.bytes_max && self.drop_oldest() {}
         for home in &event.homes {
@@ -237,11 +273,13 @@ impl History {
             {}
             self.logs.entry(*home).or_default().push(number, bytes);
         }
-        let logs = event.homes.len();
-        if logs > 0 {
-            self.bytes = self.bytes.saturating_add(bytes);
-            self.events.insert(number, Entry { event, at: now, bytes, logs });
+        for group in &event.except_groups {
+            self.logs.entry(Home::Group(*group)).or_default().excepted = number;
         }
+        let logs = event.homes.len();
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.events.insert(number, Entry { event, at: now, bytes, logs });
+        true
     }
 
     pub(super) fn get(&self, number: u64) -> Option<&Kept> {
@@ -306,14 +344,14 @@ impl History {
         number.filter(|number| *number <= self.last).map_or(Offset::Foreign, Offset::Number)
     }
 
-    /// What a client has missed; `None` if that is not known, or not kept, any more.
-    pub(super) fn missed(&self, socket: SocketId, offset: Offset) -> Option<Missed> {
+    /// What a client has missed; `None` if that is not known, or not kept, any more, or longer than `bytes_max`.
+    pub(super) fn missed(&self, socket: SocketId, offset: Offset, bytes_max: usize) -> Option<Missed> {
         let client = self.clients.get(&socket)?;
         let floor = match offset {
             Offset::Number(number) => number.max(client.floor),
             Offset::None | Offset::Foreign => client.floor,
         };
-        let missed = self.since(socket, client, floor)?;
+        let missed = self.since(socket, client, floor, bytes_max)?;
         // Whatever it has, it lacks nothing if there was nothing.
         if offset == Offset::Foreign && !missed.numbers.is_empty() { None } else { Some(missed) }
     }
@@ -325,7 +363,7 @@ impl History {
         }
     }
 
-    fn since(&self, socket: SocketId, client: &Client, floor: u64) -> Option<Missed> {
+    fn since(&self, socket: SocketId, client: &Client, floor: u64, bytes_max: usize) -> Option<Missed> {
         if client.unknown > floor {
             return None;
         }
@@ -345,7 +383,7 @@ impl History {
                 return None;
             }
         }
-        if let Some(log) = self.logs.get(&Home::Socket(socket)) {
+        for log in [Home::Everyone, Home::Socket(socket)].iter().filter_map(|home| self.logs.get(home)) {
             if log.dropped > floor {
                 return None;
             }
@@ -353,13 +391,15 @@ impl History {
         }
         numbers.sort_unstable();
         numbers.dedup();
-        let mut bytes = 0_usize;
-        numbers.retain(|number| {
-            let entry = self.events.get(number).filter(|entry| is_for(&entry.event, *number, socket, client));
-            bytes = bytes.saturating_add(entry.map_or(0, |entry| entry.bytes));
-            entry.is_some()
-        });
-        Some(Missed { floor, numbers, bytes })
+        let mut missed = Missed { floor, numbers: Vec::new() };
+        let mut room = bytes_max;
+        for number in numbers {
+            if let Some(event) = self.get(number).filter(|event| is_for(event, number, socket, client)) {
+                room = room.checked_sub(event.len())?;
+                missed.numbers.push(number);
+            }
+        }
+        Some(missed)
     }
 }
 
