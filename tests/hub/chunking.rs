@@ -173,6 +173,18 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
                 Op::Bytes(at, Bytes(last.to_vec())),
             ]
         }),
+        // Half now and half after a while, of which the other half is a sign of life.
+        2 => (client.clone(), writes(), any::<prop::sample::Index>(), select(vec![1u64, 1000, 3000])).prop_map(
+            |(at, bytes, cut, millis)| {
+                let (first, last) = bytes.split_at(cut.index(bytes.len() + 1));
+                vec![
+                    Op::Bytes(at, Bytes(first.to_vec())),
+                    Op::Advance(millis),
+                    Op::Bytes(at, Bytes(last.to_vec())),
+                    Op::Advance(3000),
+                ]
+            }
+        ),
         1 => client.clone().prop_map(|at| vec![Op::Eof(at)]),
         2 => (client.clone(), 0usize..5, select(vec![0u64, 60, 7000])).prop_map(|(at, nth, away)| {
             let four = opening("/socket.io/?EIO=4&transport=websocket");
