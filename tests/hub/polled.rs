@@ -39,6 +39,8 @@ fn bodies() -> impl Strategy<Value = Bytes> {
         "42[\"ask\",1]",
         "4212[\"ask\"]",
         "430[]",
+        "430[\"yes\"]",
+        "431[]",
         "451-[\"say\",{\"_placeholder\":true,\"num\":0}]\u{1e}bAAECAw==",
         "452-[\"say\",{\"_placeholder\":true,\"num\":1}]\u{1e}bAA==\u{1e}b",
     ]);
