@@ -135,8 +135,9 @@ pub struct Connection {
     config: Arc<Config>,
     /// Whether a line has come.
     spoken: bool,
-    /// The line that has begun.
+    /// The line that has begun, and when it did.
     begun: Vec<u8>,
+    begun_at: Instant,
     /// When it ends nothing more is read.
     out: Outflow<Error>,
     now: Instant,
@@ -167,6 +168,7 @@ impl Connection {
             config,
             spoken: false,
             begun: Vec::new(),
+            begun_at: now,
             out: Outflow::new(),
             now,
         }
@@ -181,6 +183,9 @@ impl Connection {
                 if self.is_too_long(input) {
                     self.fail(Error::TooLong);
                     break;
+                }
+                if self.begun.is_empty() {
+                    self.begun_at = self.now;
                 }
                 self.begun.extend_from_slice(input);
                 break;
@@ -224,6 +229,11 @@ impl Connection {
         let ends_with_return = more.last().or(self.begun.last()) == Some(&b'\r');
         let bytes = self.begun.len().saturating_add(more.len()).saturating_sub(usize::from(ends_with_return));
         bytes > self.config.line_bytes_max
+    }
+
+    /// When the line began to come whose end has not come; never, if there is none.
+    pub(crate) const fn begun(&self) -> Instant {
+        if self.begun.is_empty() { Instant::NEVER } else { self.begun_at }
     }
 
     /// The peer will send no more. A line without its end is dropped.

@@ -12,7 +12,8 @@ pub struct Config {
     pub path: String,
     /// How often a heartbeat passes. Default 25 s, the official server's.
     pub ping_interval: Duration,
-    /// How long the other side may take to answer it, from when it is written. Default 20 s, the official server's.
+    /// How long the other side may take to answer it, from when it is written; or from when the last part came of a message, or of a
+    /// POST, that the answer may stand behind. Default 20 s, the official server's.
     pub ping_timeout: Duration,
     /// Bytes of the longest message, and of the longest POST, from a client. Default 1,000,000, the official server's
     /// `maxHttpBufferSize`. Of an event with attachments see also `packet_bytes_max` of the hub's limits.

@@ -63,7 +63,8 @@ impl fmt::Debug for Sid {
 ///
 /// In revision 4 the server pings one interval after the session's opening and after each pong. The pong is due a time-out after
 /// its ping was due; or after it was sent, if that was later by more than an eighth of the time-out. In revision 3 the client pings,
-/// and the server waits for an interval and a time-out.
+/// and the server waits for an interval and a time-out. Either may stand behind something that is under way: then it has its time
+/// from when a part of that came last.
 #[derive(Clone, Debug)]
 pub struct Session {
     sid: Sid,
@@ -220,12 +221,18 @@ impl Session {
         }
     }
 
-    /// The client reads what is sent to it, while nothing is read from it: its answer may be under way.
-    pub(crate) fn reads(&mut self, now: Instant, config: &Config) {
-        if self.awaits_pong {
-            self.deadline = now.saturating_add(config.ping_timeout);
-        } else if self.revision == Revision::V3 {
-            self.alive(now, config);
+    /// The client was there at `then`, and its sign of life may be under way: it has its time for that from then on.
+    pub(crate) fn await_anew(&mut self, then: Instant, config: &Config) {
+        if self.revision == Revision::V3 || self.awaits_pong {
+            self.deadline = self.deadline.max(then.saturating_add(self.patience(config)));
+        }
+    }
+
+    /// How long a client may be silent from when it could last know that a sign of life is asked for.
+    fn patience(&self, config: &Config) -> Duration {
+        match self.revision {
+            Revision::V4 => config.ping_timeout,
+            Revision::V3 => config.ping_interval.saturating_add(config.ping_timeout),
         }
     }
 
@@ -233,7 +240,7 @@ impl Session {
         self.awaits_pong = false;
         self.deadline = now.saturating_add(match self.revision {
             Revision::V4 => config.ping_interval,
-            Revision::V3 => config.ping_interval.saturating_add(config.ping_timeout),
+            Revision::V3 => self.patience(config),
         });
     }
 }

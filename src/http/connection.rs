@@ -126,6 +126,8 @@ pub struct Connection {
     now: Instant,
     /// The end of the present phase.
     deadline: Instant,
+    /// When the last head with a body behind it was whole.
+    body_begun: Instant,
     /// Whether a request was answered before.
     answered: bool,
     tells_refusals: bool,
@@ -160,6 +162,7 @@ impl Connection {
             out: Outflow::new(),
             now,
             deadline,
+            body_begun: now,
             answered: false,
             tells_refusals: false,
             awaits_reader: false,
@@ -255,6 +258,7 @@ impl Connection {
             }
             Ok(None) => {
                 if was_head && self.reader.is_in_body() {
+                    self.body_begun = self.now;
                     self.deadline = self.now.saturating_add(self.config.body_timeout);
                     if self.reader.awaits_continue() {
                         self.write_continue();
@@ -375,6 +379,16 @@ impl Connection {
     /// Whether the peer has ended its half of the stream.
     pub(crate) const fn peer_ended(&self) -> bool {
         self.out.peer_ended()
+    }
+
+    /// The request whose head has come and whose body has not come to its end.
+    pub(crate) const fn unfinished(&self) -> Option<&Request> {
+        self.reader.unfinished()
+    }
+
+    /// When the body of that request began to come; never, if there is none.
+    pub(crate) const fn begun(&self) -> Instant {
+        if self.reader.is_in_body() { self.body_begun } else { Instant::NEVER }
     }
 
     /// Whether something came behind the request that is not answered yet.

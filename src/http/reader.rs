@@ -129,6 +129,14 @@ impl RequestReader {
         matches!(self.stage, Stage::Body { .. })
     }
 
+    /// The request whose head is complete and whose body is still to come, with what has come of it.
+    pub(super) const fn unfinished(&self) -> Option<&Request> {
+        match &self.stage {
+            Stage::Body { request, .. } => Some(request),
+            Stage::Head | Stage::Failed { .. } => None,
+        }
+    }
+
     /// Whether the byte is one within a head that has begun, and was taken; the rest is left to [`read`](Self::read).
     #[inline]
     pub(super) fn push(&mut self, limits: &Limits, byte: u8) -> bool {

@@ -164,7 +164,8 @@ pub struct Config {
     pub limits: Limits,
     /// How long a client may take to connect a namespace, and the application to accept it. Default 45 s, the official server's.
     pub connect_timeout: Duration,
-    /// How long the attachments of a packet may take to follow it. Default 30 s.
+    /// How long the attachments of a packet may take to follow it, from when that came, or the last part of one that comes in
+    /// several. Default 30 s.
     pub attachments_timeout: Duration,
     /// How long [`Hub::handshake`](super::Hub::handshake) lasts; some 500 bytes for each session. Default
     /// [`KeepHandshakes::WhileNeeded`].

@@ -134,6 +134,16 @@ impl Conn {
         }
     }
 
+    /// When the message, or the body of a request, began to come whose end has not come; never, if there is none.
+    pub(super) fn begun(&self) -> Instant {
+        each!(&self.link, stream => stream.begun(), else Instant::NEVER)
+    }
+
+    /// Since when what its client owes may be under way: behind what is not read from it, or in or behind what it is sending.
+    pub(super) fn owes_since(&self, now: Instant) -> Option<Instant> {
+        if self.held { Some(now) } else { self.begun().finite() }
+    }
+
     /// Whether the byte is one within the head of a request, and was taken.
     pub(super) fn push(&mut self, byte: u8) -> bool {
         if let Link::Http(http) = &mut self.link { http.push(byte) } else { false }
@@ -311,6 +321,22 @@ impl Hub {
     pub(super) fn received_alone(&mut self, conn: ConnId, received: Received<'static>) {
         let event = self.received(conn, received);
         self.events.extend(event);
+    }
+
+    /// Bytes come of a message that began to come before. Who sends slowly is not silent: what its session waits for may stand
+    /// in that message, or behind it. All that comes at one instant counts once, however it is cut.
+    #[cold]
+    pub(super) fn goes_on(&mut self, conn: ConnId) {
+        let Some(entry) = self.conns.get(conn) else { return };
+        let session = match (&entry.link, entry.tie) {
+            (_, Tie::Carries(session)) => Some(session),
+            // To the session that a POST is for no stream is tied before it is whole.
+            (Link::Http(http), _) => http.unfinished().and_then(|request| self.posts_to(request)),
+            _ => None,
+        };
+        if let Some(session) = session.and_then(|session| self.sessions.get_mut(session)) {
+            session.await_anew(self.now, &self.config);
+        }
     }
 
     /// Takes what was sent behind a question that is answered now, as far as there is something to tell: the application

@@ -39,6 +39,9 @@ impl Hub {
     /// sessions are the same as those of byte streams. Over HTTP/2 and HTTP/3 a WebSocket is asked for by an extended CONNECT:
     /// see [`Request::with_protocol`].
     ///
+    /// That a POST is under way this hub cannot know: the other server should not let one take longer than
+    /// [`engineio::Config::ping_timeout`](crate::engineio::Config::ping_timeout).
+    ///
     /// As after [`receive`](Self::receive), take the events that are left before the next response: those of a POST are told
     /// before it is answered.
     ///

@@ -201,6 +201,9 @@ impl Hub {
             *input = &mut [];
             return self.poll_event();
         }
+        if !input.is_empty() && self.conns.get(conn).is_some_and(|conn| conn.begun() < self.now) {
+            self.goes_on(conn);
+        }
         loop {
             if let Some(event) = self.next_event() {
                 return Some(event);
@@ -398,7 +401,7 @@ impl Hub {
                 entry.has_ping &= entry.outgoing_len() > 0;
                 if let Some(session) = self.sessions.get_mut(session) {
                     // What it owes may stand behind what is not read from it; that it reads is a sign of life.
-                    session.reads(now, &self.config);
+                    session.await_anew(now, &self.config);
                 }
             }
             Tie::Carries(session) if entry.has_ping && entry.outgoing_len() == 0 => {

@@ -104,7 +104,7 @@ impl Hub {
             && let Some(entry) = self.conns.get_mut(conn)
             && entry.release(now)
         {
-            session.reads(now, &self.config);
+            session.await_anew(now, &self.config);
             if !core::mem::replace(&mut entry.queued, true) {
                 self.transmit.push_back(conn);
             }

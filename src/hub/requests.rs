@@ -136,6 +136,14 @@ impl Hub {
         }
     }
 
+    /// The session that a request brings packets for, of which the head is there.
+    pub(super) fn posts_to(&self, request: &Request) -> Option<SessionId> {
+        match self.asked(request, self.config.content_at(request.path())?) {
+            Ok(Asked::Post(session)) => Some(session),
+            _ => None,
+        }
+    }
+
     /// Answers a request, whoever reads it.
     pub(super) fn respond_to(&mut self, conn: ConnId, response: Response) {
         let Some(entry) = self.conns.get_mut(conn) else { return };

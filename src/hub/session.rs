@@ -122,14 +122,14 @@ impl Session {
         }
     }
 
-    /// While nothing was read from the client, it has read, or was not let in yet: it has its time for a pong and for attachments
-    /// anew.
-    pub(super) fn reads(&mut self, now: Instant, config: &Config) {
+    /// The client was there at `then`, and what it owes may be under way, behind what was not read from it or in what it is
+    /// sending: it has its time for a pong and for attachments from then on.
+    pub(super) fn await_anew(&mut self, then: Instant, config: &Config) {
         if let Some(engine) = self.engine_mut() {
-            engine.reads(now, &config.engine);
+            engine.await_anew(then, &config.engine);
         }
         if let Some(assembling) = &mut self.assembling {
-            assembling.until = now.saturating_add(config.attachments_timeout);
+            assembling.until = assembling.until.max(then.saturating_add(config.attachments_timeout));
         }
     }
 
@@ -251,22 +251,25 @@ impl Hub {
         if session.connect_by <= now {
             return self.fail_session(id, Error::SocketIo(socketio::Error::ConnectTimeout), CloseCode::NO_STATUS);
         }
+        let conn = self.conns.get(session.carrier.last_stream());
+        if session.carrier.stream().is_some()
+            && let Some(then) = conn.and_then(|conn| conn.owes_since(now))
+        {
+            session.await_anew(then, &self.config);
+        }
         if session.assembling.as_ref().is_some_and(|assembling| assembling.until <= now) {
             // Most likely it was lost in the middle of it, and may come back.
             let (reason, error) = (DisconnectReason::PingTimeout, Error::SocketIo(socketio::Error::AttachmentsTimeout));
             return self.close_session(id, reason, Some(error), CloseCode::NO_STATUS, "");
         }
-        let conn = self.conns.get(session.carrier.last_stream());
         let unwritten = conn.filter(|conn| conn.outgoing_len() > 0);
         let ping_waits = unwritten.is_some_and(|conn| match &session.carrier {
             Carrier::Stream(_) => conn.has_ping,
             Carrier::Polling(polling) => conn.tie == Tie::Delivers(id) && (conn.has_ping || polling.has_ping()),
         });
-        if session.carrier.stream().is_some() && conn.is_some_and(|conn| conn.held) {
-            session.reads(now, &self.config);
-        } else if ping_waits && let Some(engine) = session.engine_mut() {
+        if ping_waits && let Some(engine) = session.engine_mut() {
             // How long the client may take to read what stands before it is for the time-out of writing to say.
-            engine.reads(now, &self.config.engine);
+            engine.await_anew(now, &self.config.engine);
         }
         match session.engine_mut().and_then(|engine| engine.handle_timeout(now, &self.config.engine)) {
             Some(Due::Ping) => self.heartbeat(id, PING),

@@ -37,6 +37,8 @@ fn packets() -> impl Strategy<Value = String> {
         "42[\"meta\",{\"x\":1}]",
         "42[\"meta\",2]",
         "42[\"volatile\"]",
+        "42[\"latest\",\"a\"]",
+        "42[\"latest\",\"b\"]",
         "42[\"large\"]",
         "42[\"whisper\",\"u1\",7]",
         "42[\"ask\",1]",
@@ -171,6 +173,18 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
                 Op::Bytes(at, Bytes(last.to_vec())),
             ]
         }),
+        // Half now and half after a while, of which the other half is a sign of life.
+        2 => (client.clone(), writes(), any::<prop::sample::Index>(), select(vec![1u64, 1000, 3000])).prop_map(
+            |(at, bytes, cut, millis)| {
+                let (first, last) = bytes.split_at(cut.index(bytes.len() + 1));
+                vec![
+                    Op::Bytes(at, Bytes(first.to_vec())),
+                    Op::Advance(millis),
+                    Op::Bytes(at, Bytes(last.to_vec())),
+                    Op::Advance(3000),
+                ]
+            }
+        ),
         1 => client.clone().prop_map(|at| vec![Op::Eof(at)]),
         2 => (client.clone(), 0usize..5, select(vec![0u64, 60, 7000])).prop_map(|(at, nth, away)| {
             let four = opening("/socket.io/?EIO=4&transport=websocket");

@@ -29,6 +29,7 @@ mod review;
 mod rounds;
 mod secrets;
 mod selection;
+mod senders;
 mod sessions;
 mod threats;
 mod transmit;

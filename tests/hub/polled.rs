@@ -39,6 +39,8 @@ fn bodies() -> impl Strategy<Value = Bytes> {
         "42[\"ask\",1]",
         "4212[\"ask\"]",
         "430[]",
+        "430[\"yes\"]",
+        "431[]",
         "451-[\"say\",{\"_placeholder\":true,\"num\":0}]\u{1e}bAAECAw==",
         "452-[\"say\",{\"_placeholder\":true,\"num\":1}]\u{1e}bAA==\u{1e}b",
     ]);
@@ -71,6 +73,9 @@ fn ops() -> impl Strategy<Value = Vec<Op>> {
     let op = prop_oneof![
         2 => any::<[bool; 2]>().prop_map(|[v3, bare]| vec![Op::Poller { v3, bare }, first(NEWEST, v3)]),
         20 => (at.clone(), bodies()).prop_map(|(at, body)| vec![Op::Post(at, body)]),
+        // Of which the second part is a sign of life.
+        5 => (at.clone(), bodies(), any::<usize>(), select(vec![1u64, 1000, 3000]))
+            .prop_map(|(at, body, count, millis)| vec![Op::PostSlowly(at, body, count, millis), Op::Advance(2000)]),
         4 => (at.clone(), dances()).prop_map(|(at, bytes)| vec![Op::Upgrade(at, bytes)]),
         1 => (at.clone(), bodies()).prop_map(|(at, body)| vec![
             Op::Upgrade(at, Bytes(masked(Opcode::Text, b"2probe"))),

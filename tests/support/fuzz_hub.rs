@@ -144,6 +144,8 @@ pub enum Op {
     },
     /// The client of long polling at this position sends this body.
     Post(usize, Bytes),
+    /// The same, with so many bytes of the request at first, modulo how many there are, and the rest so many milliseconds later.
+    PostSlowly(usize, Bytes, usize, u64),
     /// It opens a WebSocket, which is the newest stream, and says this on it.
     Upgrade(usize, Bytes),
     /// The stream of its GET ends, or breaks.
@@ -266,7 +268,18 @@ impl World {
                 self.feed(conn, bytes, cuts);
             }
             Op::Poller { v3, bare } => self.open_poller(*v3, *bare),
-            Op::Post(index, body) => self.post(*index, body, cuts),
+            Op::Post(index, body) => {
+                if let Some((conn, request)) = self.post(*index, body) {
+                    self.feed(conn, &request, cuts);
+                }
+            }
+            Op::PostSlowly(index, body, count, millis) => {
+                let Some((conn, request)) = self.post(*index, body) else { return };
+                let (first, rest) = request.split_at(count % request.len());
+                self.feed(conn, first, cuts);
+                self.step(&Op::Advance(*millis), cuts);
+                self.feed(conn, rest, cuts);
+            }
             Op::Upgrade(index, bytes) => {
                 let Some(poller) = self.poller(*index) else { return };
                 let opening = opening(&self.pollers[poller].target("websocket"));
@@ -398,14 +411,13 @@ impl World {
         }
     }
 
-    fn post(&mut self, index: usize, body: &[u8], cuts: &Cuts) {
-        let Some(poller) = self.poller(index) else { return };
+    /// The stream of a POST, and the request.
+    fn post(&mut self, index: usize, body: &[u8]) -> Option<(ConnId, Vec<u8>)> {
+        let poller = self.poller(index)?;
         if self.hub.stream(self.pollers[poller].post) != Stream::Open {
-            let Some(conn) = self.connect_poll() else { return };
-            self.pollers[poller].post = conn;
+            self.pollers[poller].post = self.connect_poll()?;
         }
-        let request = self.pollers[poller].post(body);
-        self.feed(self.pollers[poller].post, &request, cuts);
+        Some((self.pollers[poller].post, self.pollers[poller].post(body)))
     }
 
     /// Reads what was answered; whether there may be more to come: what was read may be what another answer waited for.
@@ -490,6 +502,7 @@ impl App {
             "say" => drop(hub.emit(now, Target::room("lobby").except(socket), name, args)),
             "here" => drop(hub.emit(now, Target::room("lobby").and_room("red").of("/chat"), name, args)),
             "volatile" => drop(hub.emit(now, Target::all().volatile(), name, ("v".repeat(900),))),
+            "latest" => drop(hub.emit(now, Target::all().latest(room), name, ("n".repeat(900), room))),
             "large" => drop(hub.emit(now, Target::all(), name, ("l".repeat(1500),))),
             "whisper" => drop(hub.emit(now, Target::user(room), name, args)),
             "ask" => drop(hub.emit_with_ack(now, socket, "question", args, Duration::from_millis(1500))),

@@ -270,6 +270,12 @@ impl Connection {
         matches!(self.state, State::Open(..))
     }
 
+    /// When the message began to come whose end has not come; never, if there is none.
+    #[inline]
+    pub(crate) fn begun(&self) -> Instant {
+        if let State::Open(reader, _) = &self.state { reader.begun() } else { Instant::NEVER }
+    }
+
     /// The peer will send no more. More than one thing may have happened: [`poll_event`](Self::poll_event) tells the
     /// rest.
     #[must_use = "the end is told only once"]

@@ -189,7 +189,10 @@ impl Connection {
             let (limits, pieces) = (&self.config.limits, self.config.pieces.as_ref());
             let mut context = Context { role: self.role, limits, pieces, inflater, credit: &mut self.credit };
             match reader.read_in(&mut context, input) {
-                Ok(None) => return None,
+                Ok(None) => {
+                    reader.note_begun(self.now);
+                    return None;
+                }
                 Ok(Some(inbound)) => {
                     if let Some(event) = self.inbound(inbound) {
                         return Some(event);

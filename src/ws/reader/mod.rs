@@ -22,6 +22,7 @@ use super::deflate::Inflater;
 use super::frame::{FIN, HEADER_BYTES_MAX, Header, Opcode, RSV1, Role};
 use super::mask::apply_mask;
 use super::{Error, Message, Piece};
+use crate::time::Instant;
 use crate::utf8;
 
 /// Reads messages and control frames out of bytes that arrive in any pieces.
@@ -54,6 +55,8 @@ struct Partial {
     /// input.
     early: Vec<u8>,
     early_taken: usize,
+    /// When all that had come was read for the first time, if it was.
+    begun: Instant,
     header: [u8; HEADER_BYTES_MAX],
     header_len: usize,
     payload: Option<Payload>,
@@ -119,6 +122,19 @@ impl MessageReader {
     #[inline]
     pub(super) fn is_between_messages(&self) -> bool {
         self.partial.is_none()
+    }
+
+    /// When the message began to come whose end has not come; never, if there is none.
+    #[inline]
+    pub(super) fn begun(&self) -> Instant {
+        self.partial.as_ref().map_or(Instant::NEVER, |partial| partial.begun)
+    }
+
+    /// All that has come is read: if that is not the end of a message, it has begun now or before.
+    pub(super) fn note_begun(&mut self, now: Instant) {
+        if let Some(partial) = &mut self.partial {
+            partial.begun = partial.begun.min(now);
+        }
     }
 
     /// Whether a compressed message has begun.
@@ -442,6 +458,7 @@ impl MessageReader {
             Box::new(Partial {
                 early: Vec::new(),
                 early_taken: 0,
+                begun: Instant::NEVER,
                 header: [0; HEADER_BYTES_MAX],
                 header_len: 0,
                 payload: None,
