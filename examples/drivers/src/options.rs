@@ -13,12 +13,12 @@ pub struct Options {
 }
 
 impl Options {
-    /// Reads the command line of the program `name`, on which `--listen` and these options may stand. When there is something else,
-    /// it ends the program and says how it is used.
+    /// Reads the command line of the program `name`, on which `--listen` and these options may stand: `--option VALUE`, or
+    /// `--option` alone, which has no value. When there is something else, it ends the program and says how it is used.
     #[must_use]
-    pub fn parse(name: &str, known: &[(&str, &str)]) -> Self {
-        let known = [&[("--listen", "ADDR")], known].concat();
-        let usage = known.iter().map(|(option, value)| format!(" [{option} {value}]")).collect::<String>();
+    pub fn parse(name: &str, known: &[&str]) -> Self {
+        let known = [&["--listen ADDR"], known].concat();
+        let usage = known.iter().map(|option| format!(" [{option}]")).collect::<String>();
         let mut options = Self { usage: format!("usage: {name}{usage}"), values: HashMap::new() };
         let mut args = std::env::args().skip(1);
         while let Some(option) = args.next() {
@@ -26,13 +26,24 @@ impl Options {
                 println!("{}", options.usage);
                 exit(0);
             }
-            if !known.iter().any(|(known, _)| *known == option) {
-                options.misused(format_args!("unknown option {option}"));
-            }
-            let Some(value) = args.next() else { options.misused(format_args!("{option} needs a value")) };
+            let takes_value = known.iter().find_map(|known| {
+                let (name, value) = known.split_once(' ').unwrap_or((known, ""));
+                (name == option).then_some(!value.is_empty())
+            });
+            let value = match takes_value {
+                Some(true) => args.next().unwrap_or_else(|| options.misused(format_args!("{option} needs a value"))),
+                Some(false) => String::new(),
+                None => options.misused(format_args!("unknown option {option}")),
+            };
             options.values.insert(option, value);
         }
         options
+    }
+
+    /// Whether an option was given.
+    #[must_use]
+    pub fn has(&self, option: &str) -> bool {
+        self.values.contains_key(option)
     }
 
     /// The value of an option, if it was given.

@@ -5,7 +5,7 @@
 //! `cargo run --release --manifest-path examples/drivers/Cargo.toml --bin axum -- --listen 127.0.0.1:9001`
 //!
 //! Options: `--raw ADDR` (byte streams from which the hub reads HTTP itself), `--lines ADDR` (Socket.IO packets as lines),
-//! `--admin TOKEN`, `--grace SECONDS`, as for `examples/server.rs`.
+//! `--admin TOKEN`, `--grace SECONDS`, `--recover`, as for `examples/server.rs`.
 
 #[path = "../../../chat/mod.rs"]
 mod chat;
@@ -29,7 +29,7 @@ use drivers::now;
 use drivers::options::{Options, listening};
 use hyper_util::rt::TokioIo;
 use roomwire::Instant;
-use roomwire::hub::{Config, ConnId, Event, Hub, Namespaces, Origins, Peer};
+use roomwire::hub::{Config, ConnId, Event, Hub, Namespaces, Origins, Peer, Recovery};
 use roomwire::ws::{self, Accept, HandshakeError, Upgrade};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
@@ -54,8 +54,8 @@ impl Application for Chat {
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
-    let known = [("--raw", "ADDR"), ("--lines", "ADDR"), ("--admin", "TOKEN"), ("--grace", "SECONDS")];
-    let options = Options::parse("axum", &known);
+    let options =
+        Options::parse("axum", &["--raw ADDR", "--lines ADDR", "--admin TOKEN", "--grace SECONDS", "--recover"]);
     let listener = bind(options.listen()).await;
     let service = start(&options)?;
     println!("listening on http://{}", listener.local_addr()?);
@@ -112,6 +112,7 @@ fn start(options: &Options) -> io::Result<Service> {
     if let Some(grace) = options.seconds("--grace") {
         config.away_timeout = grace;
     }
+    config.recovery = options.has("--recover").then(Recovery::default);
     Service::start(config, Chat::new(admin)).map_err(io::Error::other)
 }
 

@@ -27,7 +27,7 @@ const ROOM: &str = "all";
 
 fn main() -> io::Result<()> {
     rlimit::increase_nofile_limit(u64::MAX)?;
-    let options = Options::parse("hub_mio", &[("--ping-interval", "SECONDS")]);
+    let options = Options::parse("hub_mio", &["--ping-interval SECONDS"]);
     let poll = Poll::new()?;
     let door = listening(options.listen(), Door::listen(options.listen(), poll.registry()));
     println!("listening on {}", door.address()?);

@@ -19,7 +19,7 @@ use roomwire::{Stream, ws};
 use rustls::{ServerConfig, ServerConnection};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let options = Options::parse("tls", &[("--certificate", "FILE")]);
+    let options = Options::parse("tls", &["--certificate FILE"]);
     let names = ["localhost", "127.0.0.1", "::1"].map(String::from);
     let made = rcgen::generate_simple_self_signed(names)?;
     if let Some(path) = options.value("--certificate") {
