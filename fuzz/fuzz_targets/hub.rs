@@ -1,6 +1,6 @@
 #![no_main]
 
-#[path = "../../tests/support/fuzz_hub.rs"]
+#[path = "../../tests/support/fuzz_hub/mod.rs"]
 mod fuzz_hub;
 #[path = "../../tests/support/mod.rs"]
 mod support;

@@ -133,14 +133,11 @@ impl Hub {
 
     /// Packets as a session gets them if they are for it alone.
     pub(super) fn compressed(&self, session: u32, packets: Vec<Prepared>) -> Vec<Prepared> {
-        match self.config.deflate.zip(self.window_bits(session)) {
-            Some((config, bits)) => packets.into_iter().map(|packet| packet.deflated_by(&config, bits)).collect(),
-            None => packets,
-        }
+        deflated(packets, self.config.deflate.zip(self.window_bits(session)))
     }
 
     /// The window of messages that are compressed, where that was agreed on.
-    pub(super) fn window_bits(&self, session: u32) -> Option<u8> {
+    fn window_bits(&self, session: u32) -> Option<u8> {
         let conn = self.sessions.at(session)?.carrier.stream()?;
         match &self.conns.get(conn)?.link {
             Link::WebSocket(ws) => ws.prepared_window_bits(),
@@ -307,13 +304,19 @@ impl<'b> Broadcast<'b> {
         });
         let at = known.unwrap_or_else(|| {
             let id = self.asking.map(|asking| asking.id);
-            let mut packets = self.body.packets(&groups.name(namespace), id, format, parser);
-            if let Some((config, bits)) = self.deflate.zip(window_bits) {
-                packets = packets.into_iter().map(|packet| packet.deflated_by(&config, bits)).collect();
-            }
+            let packets = self.body.packets(&groups.name(namespace), id, format, parser);
+            let packets = deflated(packets, self.deflate.zip(window_bits));
             self.encoded.push(Encoded { namespace, format, window_bits, packets });
             self.encoded.len().saturating_sub(1)
         });
         self.encoded.get(at).map_or(&[], |encoded| &encoded.packets)
+    }
+}
+
+/// Packets, compressed for a window if there is one.
+fn deflated(packets: Vec<Prepared>, by: Option<(DeflateConfig, u8)>) -> Vec<Prepared> {
+    match by {
+        Some((config, bits)) => packets.into_iter().map(|packet| packet.deflated_by(&config, bits)).collect(),
+        None => packets,
     }
 }

@@ -92,7 +92,6 @@ impl Hub {
         let Some(entry) = self.sessions.at_mut(session) else { return };
         let Some(latest) = entry.latest.take() else { return };
         let format = entry.format();
-        let window_bits = self.config.deflate.and_then(|_| self.window_bits(session));
         for Waiting { socket, point, .. } in latest.waiting {
             // It may have left the namespace meanwhile.
             let Some(namespace) = self.sockets.get(socket).map(|socket| self.groups.name(socket.namespace)) else {
@@ -101,10 +100,8 @@ impl Hub {
             let body = point.body.lend();
             let reminder = self.reminder(body.text);
             let body = Body { numbered: reminder.as_deref(), ..body };
-            let mut packets = body.packets(&namespace, None, format, self.config.parser);
-            if let Some((config, bits)) = self.config.deflate.filter(|_| point.compress).zip(window_bits) {
-                packets = packets.into_iter().map(|packet| packet.deflated_by(&config, bits)).collect();
-            }
+            let packets = body.packets(&namespace, None, format, self.config.parser);
+            let packets = if point.compress { self.compressed(session, packets) } else { packets };
             // There is room: what waits was counted to what was queued before it.
             let _ = self.queue(session, &packets);
         }

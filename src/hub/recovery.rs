@@ -18,7 +18,6 @@ use super::life::Connected;
 use super::session::{Session, session_place};
 use super::target::{Target, To};
 use super::timers::Timer;
-use crate::socketio::{Packet, PacketType};
 use crate::time::Instant;
 
 impl Hub {
@@ -171,9 +170,8 @@ impl Hub {
         let (mut all, mut room) = (Vec::new(), bytes_max);
         for number in &missed.numbers {
             let Some(event) = self.history.as_ref().and_then(|history| history.get(*number)) else { return false };
-            let kind = if event.attachments.is_empty() { PacketType::Event } else { PacketType::BinaryEvent };
-            let packet = Packet { data: &event.text, ..Packet::new(kind, namespace) };
-            let packets = self.config.parser.prepare(packet, &event.attachments, format);
+            let body = Body::new(&event.text, &event.attachments);
+            let packets = body.packets(namespace, None, format, self.config.parser);
             for packet in if event.compress { self.compressed(session, packets) } else { packets } {
                 let Some(rest) = room.checked_sub(packet.frame().len()) else { return false };
                 room = rest;

@@ -202,8 +202,8 @@ impl From<SocketId> for Target<'_> {
 pub struct Receipt {
     /// It is queued for so many, or waits as the [latest](Target::latest).
     pub queued: usize,
-    /// It was volatile, and so many could not take it now; or there was no room for it to wait as the latest; or in the form in which they take it, it is longer than an
-    /// outbox may be.
+    /// It was volatile, and so many could not take it now; or there was no room for it to wait as the latest; or in the form in
+    /// which they take it, it is longer than an outbox may be.
     pub dropped: usize,
     /// So many are away.
     pub away: usize,

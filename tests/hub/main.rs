@@ -1,6 +1,6 @@
 //! The hub as a whole: bytes and virtual time, no sockets.
 
-#[path = "../support/fuzz_hub.rs"]
+#[path = "../support/fuzz_hub/mod.rs"]
 mod fuzz_hub;
 #[path = "../support/mod.rs"]
 mod support;
@@ -22,9 +22,7 @@ mod pipelines;
 mod plain;
 mod polled;
 mod presence;
-mod recovered;
 mod recovery;
-mod recovery_edges;
 mod review;
 mod rounds;
 mod secrets;

@@ -1,8 +1,8 @@
-//! Which events were for one group, or for one socket alone.
+//! Which events were for one group, or for one socket alone, or for all.
 
 use alloc::collections::VecDeque;
 
-/// The numbers of the events for one group, or for one socket alone, that are still kept, in order.
+/// The numbers of those events that are still kept, in order.
 #[derive(Debug, Default)]
 pub(super) struct Log {
     numbers: VecDeque<u64>,

@@ -4,8 +4,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use roomwire::hub::{Recovery, SocketId, Target};
 
+use super::{Client, recovering};
 use crate::fuzz_hub::Told;
-use crate::recovery::{Client, recovering};
 use crate::world::{World, millis};
 
 const CLIENTS: usize = 3;
