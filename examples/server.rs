@@ -8,8 +8,8 @@
 //!
 //! Options: `--listen ADDR` (127.0.0.1:8888), `--lines ADDR` (127.0.0.1:8889), `--admin TOKEN` (serves the namespace `/admin`),
 //! `--grace SECONDS` (how long a lost session can come back, 30), `--recover` (its client gets what it has missed: connection
-//! state recovery), `--origin ORIGIN` (refuses other pages),
-//! `--parser msgpack` (for clients with `socket.io-msgpack-parser`; needs the feature `msgpack`).
+//! state recovery), `--origin ORIGIN` (refuses other pages), `--parser msgpack` (for clients with `socket.io-msgpack-parser`;
+//! needs the feature `msgpack`). Ctrl-C and SIGTERM end it in order.
 //!
 //! Each connection has two threads, one that reads and one that writes, and a third thread keeps the time for all.
 //! They share one hub behind a mutex, and hold it only to pass bytes in or out: never while they wait for

@@ -83,7 +83,8 @@ def main():
     configuration.write_text(CONFIGURATION.format(folder=folder, upstream=upstream, port=port))
     nginx = start("nginx", "-p", folder, "-c", configuration)
     await_door(port)
-    signal.signal(signal.SIGINT, lambda *_: server.send_signal(signal.SIGINT))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, _: server.send_signal(number))
     print(f"listening on http://127.0.0.1:{port}", flush=True)
     code = server.wait()
     nginx.kill()

@@ -36,9 +36,9 @@ export class Server {
     await this.#end('SIGKILL');
   }
 
-  // Answers the exit code.
-  async stop() {
-    return this.#end('SIGINT');
+  // By Ctrl-C, or as a service is ended; answers the exit code.
+  async stop(signal = 'SIGINT') {
+    return this.#end(signal);
   }
 
   // Clients find the new process at the same address.

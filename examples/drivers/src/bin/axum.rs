@@ -32,6 +32,9 @@ use roomwire::Instant;
 use roomwire::hub::{Config, ConnId, Event, Hub, Namespaces, Origins, Peer, Recovery};
 use roomwire::ws::{self, Accept, HandshakeError, Upgrade};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::ctrl_c;
+#[cfg(unix)]
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
@@ -86,7 +89,7 @@ async fn main() -> io::Result<()> {
     let mut serving = tokio::spawn(serving.into_future());
     tokio::select! {
         ended = &mut serving => return ended?,
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        asked = asked_to_end() => asked?,
     }
     eprintln!("stopping");
     service.shutdown().await;
@@ -94,6 +97,20 @@ async fn main() -> io::Result<()> {
     // Whoever is still in the middle of a request has no more to wait for.
     let _ = timeout(END_TIMEOUT, serving).await;
     Ok(())
+}
+
+/// Until somebody asks for the end: by Ctrl-C, or as services are ended.
+async fn asked_to_end() -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        let mut terminated = signal(SignalKind::terminate())?;
+        tokio::select! {
+            interrupted = ctrl_c() => interrupted,
+            _ = terminated.recv() => Ok(()),
+        }
+    }
+    #[cfg(not(unix))]
+    ctrl_c().await
 }
 
 async fn bind(address: &str) -> TcpListener {

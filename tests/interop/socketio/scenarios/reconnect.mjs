@@ -33,10 +33,9 @@ export const scenarios = [
     await Promise.all([backByItself(client), scene.server.restart()]);
   }],
 
-  ['the server stops in order', async (scene) => {
+  ...['SIGINT', 'SIGTERM'].map((signal) => [`the server stops in order on ${signal}`, async (scene) => {
     const client = await scene.join();
-    const code = await scene.server.stop();
-    assert.equal(code, 0);
+    assert.equal(await scene.server.stop(signal), 0);
     await client.disconnectReason();
-  }],
+  }]),
 ];
