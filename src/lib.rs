@@ -3,7 +3,8 @@
 //! `roomwire` speaks WebSocket (RFC 6455), Engine.IO (revisions 3 and 4) and Socket.IO (protocols
 //! 4 and 5), and keeps what a realtime application is really about: connections, rooms, presence,
 //! sessions that outlive a lost connection, private messages. It owns no socket, thread, clock or random source: a
-//! driver plugs it into `std::net`, tokio, or whatever loop there is. So it runs the same in a server, in a test with virtual time, under a fuzzer, and without `std`.
+//! driver plugs it into `std::net`, tokio, or whatever loop there is. So it runs the same in a server, in a test with virtual
+//! time, under a fuzzer, and without `std`.
 //!
 //! # Where to begin
 //! | to write | begin with |
@@ -12,7 +13,7 @@
 //! | a client of a Socket.IO server | [`client`] |
 //! | a WebSocket server of your own | [`ws`] |
 //! | something else on these protocols | [`socketio`], [`engineio`], [`http`] |
-//! | a driver | the run loop below, and `examples/echo.rs` |
+//! | a driver | the run loop below and `examples/echo.rs` for [`ws`]; that of [`hub`] and `examples/server.rs` for a whole server |
 //!
 //! # The run loop
 //! Every layer has the same shape. Input functions take bytes off the front of a cursor and lend events from the *caller's

@@ -11,14 +11,25 @@
 //! assert_eq!(deadline.saturating_since(now), Duration::from_secs(10));
 //! ```
 
+use core::fmt;
 use core::time::Duration;
 
 /// A point in time: nanoseconds since an origin that the driver chose (584 years of them).
 ///
 /// With `std`, a driver keeps one `std::time::Instant` as its origin and passes
 /// `Instant::from(origin.elapsed())`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(u64);
+
+impl fmt::Debug for Instant {
+    /// Shows it as the time since the origin.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.finite() {
+            Some(_) => f.debug_tuple("Instant").field(&self.saturating_since(Self::ORIGIN)).finish(),
+            None => f.write_str("Instant(never)"),
+        }
+    }
+}
 
 impl Instant {
     /// The origin.
@@ -76,5 +87,11 @@ mod tests {
         assert_eq!(Instant::ORIGIN.saturating_since(late), Duration::ZERO);
         assert_eq!(Instant::from(Duration::MAX), Instant::NEVER);
         assert_eq!(Instant::NEVER.finite(), None);
+    }
+
+    #[test]
+    fn it_is_shown_as_a_time() {
+        let shown = [Instant::from(Duration::from_millis(44_867)), Instant::NEVER].map(|at| alloc::format!("{at:?}"));
+        assert_eq!(shown, ["Instant(44.867s)", "Instant(never)"]);
     }
 }

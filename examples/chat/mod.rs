@@ -257,9 +257,10 @@ impl Chat {
         has_length("a text", &text, TEXT_CHARS_MAX)?;
         let whispered = json!({ "from": from, "to": to, "text": text });
         let receipt = hub.emit(now, Target::user(&to), "whispered", (whispered,)).map_err(|error| error.to_string())?;
-        match receipt.queued + receipt.kept {
-            0 => Err("nobody of that name is here".into()),
-            devices => Ok(json!({ "ok": true, "devices": devices })),
+        match (receipt.queued + receipt.kept, receipt.away) {
+            (0, 0) => Err("nobody of that name is here".into()),
+            (0, _) => Err(format!("{to} is away")),
+            (devices, _) => Ok(json!({ "ok": true, "devices": devices })),
         }
     }
 

@@ -96,8 +96,12 @@ function showState(state, { reason, retryAt }) {
     tell();
     countdown = setInterval(tell, 1000);
     nobodyTypes();
+    catchingUp = false;
   }
-  if (state === "closed") toDoor(reason);
+  if (state === "closed") {
+    session.set({}); // it is over, or another tab's
+    toDoor(reason);
+  }
 }
 
 // --- The door ----------------------------------------------------------------------------------
@@ -127,7 +131,9 @@ function arrive(name, room, again) {
   me = { name, room };
   session.set({ ...session.get(), name, room });
   view("inside");
-  const [change, text] = again ? ["returned", `You are back in ${room}`] : ["arrived", `You joined ${room}`];
+  const since = $("log").childElementCount > 0 ? "meanwhile" : "before";
+  const gap = wire.recovered ? "" : `; what was said ${since} is not here`;
+  const [change, text] = again ? ["returned", `You are back in ${room}${gap}`] : ["arrived", `You joined ${room}`];
   line({ kind: "notice", change, user: name, own: true, text });
   address(addressee);
 }
@@ -236,12 +242,22 @@ function person(user, state, own) {
 
 // --- What is said ------------------------------------------------------------------------------
 
+let catchingUp = false; // what comes is what we have missed, and that is said
+
+function meanwhile() {
+  if (wire.state !== "connecting" || catchingUp) return;
+  catchingUp = true;
+  line({ kind: "notice", text: "While you were away:" });
+}
+
 wire.on("said", ({ from, text }) => {
+  meanwhile();
   stopsTyping(from);
   line({ kind: "said", user: from, own: from === me?.name, text });
 });
 
 wire.on("whispered", ({ from, text }) => {
+  meanwhile();
   line({ kind: "whispered", user: from, label: "to you, in private", text });
 });
 

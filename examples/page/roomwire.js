@@ -17,7 +17,8 @@
  *        ▲                   ▲  │         │             accepted us and `prepare` has finished.
  *        │ close(), or       │  ▼ lost    │ lost        `offline` ends by itself: at `retryAt`,
  *        │ the server says   offline ◀────┘             or when the browser wakes up or gets
- *        └─ DISCONNECT or CONNECT_ERROR, from any       its network back.
+ *        └─ DISCONNECT or CONNECT_ERROR, from any,      its network back.
+ *           or another tab came with our token
  *
  * A server with connection state recovery gives us a `pid`, and its events one string more behind their
  * arguments, for handlers too. With both we come back after a loss, and what we have missed comes first,
@@ -46,6 +47,7 @@ export class Roomwire {
   #socket = null; // the WebSocket in use; what any other one still reports is ignored
   #accepted = false; // the server has answered our CONNECT
   #recovery; // { pid, offset }: by which the server knows our session, and what we have of it
+  #recovered = false;
   #patience = 0; // how long the server may be silent, as it told us itself
   #handlers = new Map(); // event name -> functions
   #answers = new Map(); // number -> the request that waits under it
@@ -61,6 +63,11 @@ export class Roomwire {
 
   get state() {
     return this.#state;
+  }
+
+  /** Whether the last connect brought all that we had missed: the server keeps it, and still had it. */
+  get recovered() {
+    return this.#recovered;
   }
 
   /** Calls `handler(...args)` for each event of that name; if the server wants an answer, the last argument is `reply(...args)`. */
@@ -111,7 +118,12 @@ export class Roomwire {
     const socket = new WebSocket(address);
     this.#socket = socket;
     socket.onmessage = ({ data }) => this.#socket === socket && this.#receive(data);
-    socket.onclose = () => this.#socket === socket && this.#lose("the connection ended");
+    socket.onclose = ({ reason }) => {
+      if (this.#socket !== socket) return;
+      // A copy of this tab has our session now. Whoever took it back would be the next to lose it.
+      if (reason === "taken over") this.#dismiss("this goes on in another tab");
+      else this.#lose("the connection ended");
+    };
     this.#watch(this.#options.connectTimeout, "the server does not answer");
     this.#become("connecting");
   }
@@ -158,6 +170,12 @@ export class Roomwire {
     this.#become("closed", { reason });
   }
 
+  /** The server is done with us: there is nothing to say goodbye to. */
+  #dismiss(reason) {
+    this.#accepted = false;
+    this.#finish(reason);
+  }
+
   #hangUp(reason) {
     const socket = this.#socket;
     this.#socket = null; // from here on its events are nobody's
@@ -199,11 +217,11 @@ export class Roomwire {
         return this.#watch(this.#patience, "the server went silent");
       case "40": // CONNECT
         this.#watch(this.#patience, "the server went silent");
-        if (data.pid !== this.#recovery?.pid) this.#recovery = data.pid && { pid: data.pid };
+        this.#recovered = data.pid !== undefined && data.pid === this.#recovery?.pid;
+        if (!this.#recovered) this.#recovery = data.pid && { pid: data.pid };
         return this.#accept();
       case "41": // DISCONNECT
-        this.#accepted = false; // nothing to say goodbye to
-        return this.#finish("the server ended the connection");
+        return this.#dismiss("the server ended the connection");
       case "42": // EVENT
         return this.#dispatch(data, number);
       case "43": // ACK

@@ -114,7 +114,8 @@ pub enum Event<'a> {
     },
     /// The transport of a socket ended, or its client left the namespace.
     Disconnected {
-        /// Which socket. Without `away_until` the id names nothing any more.
+        /// Which socket. Without `away_until` the id names nothing any more: what the application wants to know of it then it
+        /// keeps itself, in a [`SocketMap`](super::SocketMap). (Rooms hear of users by [`Presence`](Self::Presence).)
         socket: SocketId,
         /// Why.
         reason: DisconnectReason,
@@ -137,7 +138,8 @@ pub enum Event<'a> {
         conn: ConnId,
     },
     /// A byte stream is over; the last event of it, exactly once. Its id goes on naming it until everything is
-    /// written.
+    /// written: a driver forgets it when [`Hub::stream`](super::Hub::stream) is [`Closed`](crate::Stream::Closed) and nothing is
+    /// left to write.
     Closed {
         /// Which.
         conn: ConnId,

@@ -349,7 +349,7 @@ impl Hub {
         self.conns.get(conn).and_then(Conn::outbox).into_iter().flat_map(Outbox::chunks)
     }
 
-    /// How many bytes are to be written.
+    /// How many bytes are to be written; none for a connection that the hub does not know (any more).
     #[must_use]
     pub fn outgoing_len(&self, conn: ConnId) -> usize {
         self.conns.get(conn).map_or(0, Conn::outgoing_len)
@@ -424,13 +424,16 @@ impl Hub {
         }
     }
 
-    /// Whether it is worth while to read from the stream of `conn`.
+    /// Whether it is worth while to read from the stream of `conn`: not while its peer leaves too much unread, or has to be
+    /// answered first, nor when it is over. It becomes true only by [`sent`](Self::sent) of this connection, or where
+    /// [`poll_transmit`](Self::poll_transmit) names it.
     #[must_use]
     pub fn wants_read(&self, conn: ConnId) -> bool {
         self.conns.get(conn).is_some_and(Conn::wants_read)
     }
 
-    /// What is to be done with the stream of `conn` once everything is written.
+    /// What is to be done with the stream of `conn` once everything is written. One that the hub does not know (any more) is
+    /// [`Closed`](Stream::Closed).
     #[must_use]
     pub fn stream(&self, conn: ConnId) -> Stream {
         self.conns.get(conn).map_or(Stream::Closed, Conn::stream)

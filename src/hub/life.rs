@@ -31,7 +31,8 @@ pub(super) enum Connected {
 }
 
 impl Hub {
-    /// Accepts a client that was told by [`Event::Connecting`]; [`Event::Connected`] follows.
+    /// Accepts a client that was told by [`Event::Connecting`]; [`Event::Connected`] follows. The socket is live from here on: it
+    /// may be identified, join rooms and be sent to before that is told.
     ///
     /// # Errors
     /// If the socket does not wait for that (any more).

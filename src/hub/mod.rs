@@ -35,14 +35,18 @@
 //! # The run loop
 //! 1. [`connect`](Hub::connect) for each byte stream; its [`ConnId`] names it from then on.
 //! 2. [`receive`](Hub::receive) what was read until it yields `None`; [`receive_eof`](Hub::receive_eof) at its end;
-//!    [`abort`](Hub::abort) when it broke. Read only while [`wants_read`](Hub::wants_read), and at most
-//!    [`pipelined_bytes_max`](crate::http::Config::pipelined_bytes_max) at once.
+//!    [`abort`](Hub::abort) when it broke. Read at most [`pipelined_bytes_max`](crate::http::Config::pipelined_bytes_max) at
+//!    once, and only while [`wants_read`](Hub::wants_read). A reader that waits for that looks again **after
+//!    [`sent`](Hub::sent) of its connection, and when [`poll_transmit`](Hub::poll_transmit) names it**; nothing else makes it
+//!    true.
 //! 3. After each call that may have done something, take the events that are left ([`poll_event`](Hub::poll_event)), then
 //!    serve each connection that [`poll_transmit`](Hub::poll_transmit) names: write its [`outgoing`](Hub::outgoing) and say
 //!    how much with [`sent`](Hub::sent). **What the stream does not take now is yours to remember**: the connection is not
 //!    named again for it. Write on when the stream is writable, until [`outgoing_len`](Hub::outgoing_len) is 0; only then do
 //!    to the stream what [`stream`](Hub::stream) says. Serving may have made events, and events something to serve: go on
-//!    until both have nothing, also after what could be written only later.
+//!    until both have nothing, also after what could be written only later. Where [`stream`](Hub::stream) is
+//!    [`Closed`](crate::Stream::Closed) and nothing is left to write, close the stream and forget its id, which by now the hub
+//!    does not know either: what it says of unknown ids is just that.
 //! 4. Call [`handle_timeout`](Hub::handle_timeout) when [`poll_timeout`](Hub::poll_timeout) has come.
 //!
 //! # What clients send

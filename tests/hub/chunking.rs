@@ -151,7 +151,8 @@ pub fn openings() -> impl Strategy<Value = Vec<u8>> {
             move |nth| [&four[..], &said(&format!("40{{\"resume\":{nth}}}"))].concat()
         }),
         3 => Just([&three[..], &said("42[\"enter\",\"lobby\"]")].concat()),
-        2 => select(vec!["/raw", "/raw?late", BARE, BARE_3]).prop_map(|bare| [opening(bare), said("4hello")].concat()),
+        2 => select(vec!["/raw", "/raw?late", "/raw?tardy", BARE, BARE_3])
+            .prop_map(|bare| [opening(bare), said("4hello")].concat()),
         1 => Just(four),
         1 => Just(opening_with("/socket.io/?EIO=4&transport=websocket", "Content-Length: 1\r\n")),
         3 => requests(),

@@ -231,6 +231,26 @@ export const checks = [
     await ann.lists(bob, 'live');
   }],
 
+  ['a copy of a tab takes the session along, and the tab that had it leaves it there', async (scene) => {
+    const [ann, bob] = await scene.members('ann', 'bob');
+    const copied = ann.context.waitForEvent('page');
+    await ann.page.evaluate(() => void open(location.href)); // with what the tab remembers
+    const copy = await copied;
+    await copy.locator('#inside').waitFor();
+    await ann.atDoor();
+    await ann.page.locator('#door-error', { hasText: 'This goes on in another tab.' }).waitFor();
+    await ann.is('closed');
+    await ann.page.reload();
+    await ann.is('online');
+    await ann.atDoor();
+    await copy.locator('#status[data-state="online"]').waitFor();
+    await copy.fill('#text', 'here I am');
+    await copy.press('#text', 'Enter');
+    await bob.reads('said', ann, 'here I am');
+    await bob.lists(ann, 'live');
+    assert.ok(!(await bob.changes(ann)).includes('left'));
+  }],
+
   ['a name that is taken is refused, with the reason', async (scene) => {
     const ann = await scene.member('ann');
     const eve = await scene.visitor('eve');

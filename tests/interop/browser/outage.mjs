@@ -28,6 +28,8 @@ export const checks = [
     await ann.reads('said', bob, 'it is');
     assert.deepEqual(await ann.texts('said'), ['written while offline', 'is it over?', 'it is']);
     assert.deepEqual(await ann.texts('pending'), []);
+    const back = `You are back in ${scene.room}; what was said meanwhile is not here`;
+    assert.ok((await ann.texts('notice')).includes(back), 'that it does not know what it has missed');
   }],
 
   ['the server stops while somebody is at the door', async (scene) => {
@@ -77,6 +79,9 @@ export const checks = [
     await bob.say('after');
     await ann.reads('said', bob, 'after');
     assert.deepEqual(await ann.texts('said'), ['before', 'meanwhile', 'and again', 'after']);
+    const log = await ann.page.locator('#log li .text').allTextContents();
+    assert.equal(log[log.indexOf('meanwhile') - 1], 'While you were away:');
+    assert.equal(log[log.indexOf('and again') + 1], `You are back in ${scene.room}`);
     for (const one of [ann, bob]) for (const other of [ann, bob]) await one.lists(other, 'live');
     scene.outage = true; // for those who are still there
     assert.equal(await server.stop(), 0, 'exit code');

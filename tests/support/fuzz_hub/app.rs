@@ -14,6 +14,8 @@ pub(super) struct App {
     users: BTreeMap<SocketId, String>,
     connected: usize,
     pub(super) late: Vec<ConnId>,
+    /// Those who are let in when time has passed.
+    pub(super) tardy: Vec<SocketId>,
 }
 
 impl App {
@@ -24,6 +26,9 @@ impl App {
             Event::Connecting { socket, auth, namespace, query } => {
                 if auth.contains("late") || query.contains("late") {
                     return;
+                }
+                if query.contains("tardy") {
+                    return self.tardy.push(socket);
                 }
                 if auth.contains("refuse") || *namespace == *"/admin" {
                     let refusal = Refusal::new("no").data(&[1, 2]).unwrap();

@@ -79,7 +79,10 @@ pub fn decode(mut data: &[u8]) -> Vec<Op> {
                 Op::Bytes(index, Bytes(masked(ws::Opcode::Binary, &take(count))))
             }
             31 => Op::Recover(index, take(1).first().copied().map(usize::from)),
-            30 => Op::Bytes(index, Bytes(opening(["/raw", BARE, BARE_3, "/raw?late"][index % 4]))),
+            30 => {
+                let targets = ["/raw", BARE, BARE_3, "/raw?late", "/raw?tardy", BARE, BARE_3, "/raw?late"];
+                Op::Bytes(index, Bytes(opening(targets[index])))
+            }
             10..=15 => {
                 let count = take(2).iter().fold(0, |sum, byte| sum << 8 | usize::from(*byte));
                 Op::Bytes(index, Bytes(take(count % 5000)))

@@ -68,6 +68,8 @@ pub(super) struct World {
     pollers: Vec<Poller>,
     /// The streams of long polling, which nothing else uses.
     pub(super) polls: Vec<ConnId>,
+    /// Those whose readers look again whether they are to read.
+    woken: BTreeSet<ConnId>,
 }
 
 impl World {
@@ -86,7 +88,16 @@ impl World {
         let hub = Hub::new(config, [7; 32], Instant::ORIGIN).unwrap();
         let trace = Trace { told: Vec::new(), outgoing: Vec::new(), polled: Vec::new() };
         let (pollers, polls) = (Vec::new(), Vec::new());
-        Self { hub, now: Instant::ORIGIN, conns: Vec::new(), trace, app: App::default(), pollers, polls }
+        Self {
+            hub,
+            now: Instant::ORIGIN,
+            conns: Vec::new(),
+            trace,
+            app: App::default(),
+            pollers,
+            polls,
+            woken: BTreeSet::new(),
+        }
     }
 
     fn at(&self, index: usize) -> Option<ConnId> {
@@ -97,6 +108,19 @@ impl World {
     }
 
     pub(super) fn step(&mut self, op: &Op, cuts: &Cuts) {
+        self.woken.clear();
+        let waiting: Vec<ConnId> = self.all().filter(|conn| !self.hub.wants_read(*conn)).collect();
+        self.act(op, cuts);
+        for conn in waiting {
+            assert!(!self.hub.wants_read(conn) || self.woken.contains(&conn), "whoever reads {conn:?} was not told");
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = ConnId> {
+        self.conns.iter().chain(&self.polls).copied()
+    }
+
+    fn act(&mut self, op: &Op, cuts: &Cuts) {
         self.poll();
         match op {
             Op::Connect => {
@@ -119,14 +143,14 @@ impl World {
                 let Some((conn, request)) = self.post(*index, body) else { return };
                 let (first, rest) = request.split_at(count % request.len());
                 self.feed(conn, first, cuts);
-                self.step(&Op::Advance(*millis), cuts);
+                self.act(&Op::Advance(*millis), cuts);
                 self.feed(conn, rest, cuts);
             }
             Op::Upgrade(index, bytes) => {
                 let Some(poller) = self.poller(*index) else { return };
                 let opening = opening(&self.pollers[poller].target("websocket"));
-                self.step(&Op::Connect, cuts);
-                self.step(&Op::Bytes(NEWEST, Bytes([&opening[..], bytes].concat())), cuts);
+                self.act(&Op::Connect, cuts);
+                self.act(&Op::Bytes(NEWEST, Bytes([&opening[..], bytes].concat())), cuts);
             }
             Op::Lose(index, eof) => {
                 let Some(poller) = self.poller(*index) else { return };
@@ -144,8 +168,8 @@ impl World {
                 let offset = offset.map_or(String::new(), |offset| format!(",\"offset\":\"{offset}\""));
                 let claim = masked(ws::Opcode::Text, format!("40{{\"pid\":\"{pid}\"{offset}}}").as_bytes());
                 let opening = opening("/socket.io/?EIO=4&transport=websocket");
-                self.step(&Op::Connect, cuts);
-                self.step(&Op::Bytes(NEWEST, Bytes([opening, claim].concat())), cuts);
+                self.act(&Op::Connect, cuts);
+                self.act(&Op::Bytes(NEWEST, Bytes([opening, claim].concat())), cuts);
             }
             Op::Eof(index) => self.at(*index).into_iter().for_each(|conn| self.hub.receive_eof(self.now, conn)),
             Op::Abort(index) => self.at(*index).into_iter().for_each(|conn| self.hub.abort(self.now, conn)),
@@ -159,6 +183,10 @@ impl World {
                 self.now = self.now.saturating_add(Duration::from_millis(*millis));
                 self.hub.handle_timeout(self.now);
                 assert!(self.hub.poll_timeout().is_none_or(|at| at > self.now), "still due after handle_timeout");
+                for socket in std::mem::take(&mut self.app.tardy) {
+                    // It may have gone meanwhile.
+                    let _ = self.hub.accept(self.now, socket);
+                }
             }
         }
         self.settle();
@@ -207,6 +235,7 @@ impl World {
         while let Some(conn) = self.hub.poll_transmit() {
             assert!(named.insert(conn), "{conn:?} is named twice");
         }
+        self.woken.extend(named);
     }
 
     fn read(&mut self, at: usize, count: usize) {
@@ -214,6 +243,7 @@ impl World {
         let bytes: Vec<u8> = self.hub.outgoing(conn).flatten().copied().take(count).collect();
         assert!(bytes.len() == count || bytes.len() == self.hub.outgoing_len(conn));
         self.hub.sent(self.now, conn, bytes.len());
+        self.woken.insert(conn);
         self.trace.outgoing[at].0.extend(bytes);
     }
 }
@@ -268,6 +298,7 @@ impl World {
             let bytes: Vec<u8> = self.hub.outgoing(conn).flatten().copied().collect();
             any |= !bytes.is_empty();
             self.hub.sent(self.now, conn, bytes.len());
+            self.woken.insert(conn);
             if let Some(poller) = self.pollers.iter_mut().find(|poller| poller.get == conn) {
                 poller.hears(&bytes);
             }
