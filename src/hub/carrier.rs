@@ -1,14 +1,16 @@
 //! What carries a session's packets, and how they get onto it.
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use super::connection::Tie;
 use super::event::{DisconnectReason, Error};
+use super::format::as_text;
 use super::front::Hub;
 use super::ids::{ConnId, SessionId};
 use super::polling::Polling;
 use crate::engineio::Transport;
-use crate::ws::{CloseCode, Prepared, SendError};
+use crate::ws::{CloseCode, Opcode, Prepared, SendError};
 
 /// What carries a session's packets.
 #[derive(Debug)]
@@ -60,6 +62,8 @@ impl Hub {
     /// If there is no room for them now, or never would be, or the session is ending.
     pub(super) fn queue(&mut self, session: u32, packets: &[Prepared]) -> Result<(), SendError> {
         let outbox_bytes_max = self.config.limits.outbox_bytes_max;
+        let text = self.as_text(session, packets);
+        let packets = text.as_deref().unwrap_or(packets);
         // With the most that each may take besides, so that the last has room if the first has.
         let size = |packet: &Prepared| packet.frame().len().saturating_add(FRAME_BYTES);
         let size = packets.iter().fold(0_usize, |sum, packet| sum.saturating_add(size(packet)));
@@ -92,6 +96,14 @@ impl Hub {
             }
         }
         Ok(())
+    }
+
+    /// The same packets for a WebSocket whose client asked for binary data as text, if any of them is binary.
+    fn as_text(&self, session: u32, packets: &[Prepared]) -> Option<Vec<Prepared>> {
+        packets.iter().find(|packet| packet.opcode() == Opcode::Binary)?;
+        let conn = self.sessions.at(session)?.carrier.stream()?;
+        let revision = self.conns.get(conn)?.base64?;
+        Some(packets.iter().map(|packet| as_text(revision, packet)).collect())
     }
 
     /// Queues packets on a session, and cuts it off if that is too much.

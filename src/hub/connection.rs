@@ -9,6 +9,7 @@ use super::handshake::Peer;
 use super::ids::{ConnId, SessionId};
 use super::timers::{Scheduled, Timer};
 use crate::cursor::read_shared;
+use crate::engineio::Revision;
 use crate::http::{self, Response};
 use crate::lines;
 use crate::outbox::Outbox;
@@ -33,6 +34,8 @@ pub(super) struct Conn {
     pub(super) held: bool,
     /// Whether not everything was written since a ping of the session was queued that it carries, or whose packets it delivers.
     pub(super) has_ping: bool,
+    /// The revision of who has a WebSocket and asked for binary data as text.
+    pub(super) base64: Option<Revision>,
     /// What the driver was last asked to do.
     told: Stream,
     /// The answer to the request with which another server's stream became a WebSocket.
@@ -120,6 +123,7 @@ impl Conn {
             ended: false,
             held: false,
             has_ping: false,
+            base64: None,
             told: Stream::Open,
             switched: None,
         }

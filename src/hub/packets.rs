@@ -13,7 +13,7 @@ use super::front::Hub;
 use super::ids::{AckId, ConnId, Reply, SessionId};
 use super::session::{Assembling, session_place};
 use super::socket::Phase;
-use crate::engineio::{Received, Revision, SessionError};
+use crate::engineio::{Received, Revision, SessionError, read_base64};
 use crate::socketio::{self, Args, Assembly, EventData, Packet, PacketType, Protocol, check_object};
 use crate::ws::{CloseCode, Message};
 
@@ -35,6 +35,13 @@ impl Hub {
                 match without_type(bytes) {
                     Some(bytes) => self.packet(conn, session, Message::Binary(bytes)),
                     None => Err(Error::EngineIo(SessionError::Packet)),
+                }
+            }
+            (Format::Engine(revision) | Format::Plain(Some(revision)), Message::Text(text)) => {
+                match read_base64(revision, &text) {
+                    None => self.packet(conn, session, Message::Text(text)),
+                    Some(Ok(bytes)) => self.packet(conn, session, Message::Binary(bytes.into())),
+                    Some(Err(_)) => Err(Error::EngineIo(SessionError::Packet)),
                 }
             }
             (_, message) => self.packet(conn, session, message),
