@@ -1,11 +1,9 @@
 //! What carries a session's packets, and how they get onto it.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
 use super::connection::Tie;
 use super::event::{DisconnectReason, Error};
-use super::format::as_text;
 use super::front::Hub;
 use super::ids::{ConnId, SessionId};
 use super::polling::Polling;
@@ -55,6 +53,12 @@ impl Carrier {
 /// What a frame adds to a message, at the most.
 const FRAME_BYTES: usize = 14;
 
+/// What packets take on a stream, with the most that each may take besides, so that the last has room if the first has.
+pub(super) fn frame_bytes(packets: &[Prepared]) -> usize {
+    let size = |packet: &Prepared| packet.frame().len().saturating_add(FRAME_BYTES);
+    packets.iter().fold(0_usize, |sum, packet| sum.saturating_add(size(packet)))
+}
+
 impl Hub {
     /// Queues packets on a session, all or none: an event and its attachments.
     ///
@@ -62,12 +66,7 @@ impl Hub {
     /// If there is no room for them now, or never would be, or the session is ending.
     pub(super) fn queue(&mut self, session: u32, packets: &[Prepared]) -> Result<(), SendError> {
         let outbox_bytes_max = self.config.limits.outbox_bytes_max;
-        let text = self.as_text(session, packets);
-        let packets = text.as_deref().unwrap_or(packets);
-        // With the most that each may take besides, so that the last has room if the first has.
-        let size = |packet: &Prepared| packet.frame().len().saturating_add(FRAME_BYTES);
-        let size = packets.iter().fold(0_usize, |sum, packet| sum.saturating_add(size(packet)));
-        if size > outbox_bytes_max {
+        if frame_bytes(packets) > outbox_bytes_max {
             return Err(SendError::TooLong);
         }
         let Some(entry) = self.sessions.at_mut(session) else { return Err(SendError::NotOpen) };
@@ -81,29 +80,15 @@ impl Hub {
             Carrier::Stream(conn) => {
                 let conn = *conn;
                 let Some(entry) = self.conns.get_mut(conn) else { return Err(SendError::NotOpen) };
-                if let [packet] = packets {
-                    entry.send(self.now, packet)?;
-                } else {
-                    if entry.outgoing_len().saturating_add(size) > outbox_bytes_max {
-                        return Err(SendError::OutboxFull);
-                    }
-                    for packet in packets {
-                        entry.send(self.now, packet)?;
-                    }
+                match packets {
+                    [packet] if packet.opcode() == Opcode::Text => entry.send(self.now, packet)?,
+                    _ => entry.send_all(self.now, packets, outbox_bytes_max)?,
                 }
                 self.note_congestion(conn);
                 self.touch(conn);
             }
         }
         Ok(())
-    }
-
-    /// The same packets for a WebSocket whose client asked for binary data as text, if any of them is binary.
-    fn as_text(&self, session: u32, packets: &[Prepared]) -> Option<Vec<Prepared>> {
-        packets.iter().find(|packet| packet.opcode() == Opcode::Binary)?;
-        let conn = self.sessions.at(session)?.carrier.stream()?;
-        let revision = self.conns.get(conn)?.base64?;
-        Some(packets.iter().map(|packet| as_text(revision, packet)).collect())
     }
 
     /// Queues packets on a session, and cuts it off if that is too much.

@@ -2,8 +2,11 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
+use super::carrier::frame_bytes;
 use super::event::{DisconnectReason, Error, Event};
+use super::format::as_text;
 use super::front::Hub;
 use super::handshake::Peer;
 use super::ids::{ConnId, SessionId};
@@ -239,6 +242,21 @@ impl Conn {
             }
             Link::Http(_) | Link::Foreign => Err(SendError::NotOpen),
         }
+    }
+
+    /// Queues packets, all or none, within so many bytes: an event and its attachments.
+    pub(super) fn send_all(&mut self, now: Instant, packets: &[Prepared], bytes_max: usize) -> Result<(), SendError> {
+        let text: Option<Vec<_>> =
+            self.base64.map(|revision| packets.iter().map(|packet| as_text(revision, packet)).collect());
+        let packets = text.as_deref().unwrap_or(packets);
+        let size = frame_bytes(packets);
+        if size > bytes_max {
+            return Err(SendError::TooLong);
+        }
+        if self.outgoing_len().saturating_add(size) > bytes_max {
+            return Err(SendError::OutboxFull);
+        }
+        packets.iter().try_for_each(|packet| self.send(now, packet))
     }
 
     pub(super) fn outbox(&self) -> Option<&Outbox> {

@@ -24,7 +24,8 @@ pub(super) struct Form {
 
 /// Whether the client asks for binary data as text, in this request.
 pub(super) fn wants_base64(request: &Request) -> bool {
-    request.query_value("b64").is_some_and(|value| !value.is_empty())
+    // Hardly anybody does, which is seen faster than the queries are told apart.
+    request.query().contains("b64") && request.query_value("b64").is_some_and(|value| !value.is_empty())
 }
 
 impl Form {

@@ -37,12 +37,10 @@ impl Hub {
                     None => Err(Error::EngineIo(SessionError::Packet)),
                 }
             }
-            (Format::Engine(revision) | Format::Plain(Some(revision)), Message::Text(text)) => {
-                match read_base64(revision, &text) {
-                    None => self.packet(conn, session, Message::Text(text)),
-                    Some(Ok(bytes)) => self.packet(conn, session, Message::Binary(bytes.into())),
-                    Some(Err(_)) => Err(Error::EngineIo(SessionError::Packet)),
-                }
+            (Format::Engine(revision) | Format::Plain(Some(revision)), Message::Text(text))
+                if text.starts_with('b') =>
+            {
+                self.binary_text(conn, session, revision, &text)
             }
             (_, message) => self.packet(conn, session, message),
         };
@@ -51,6 +49,21 @@ impl Hub {
             self.fail_session(session, error, if kind { CloseCode::UNSUPPORTED } else { CloseCode::POLICY });
             None
         })
+    }
+
+    /// Binary data as text, which hardly any client sends.
+    #[cold]
+    fn binary_text<'a>(
+        &mut self,
+        conn: ConnId,
+        session: SessionId,
+        revision: Revision,
+        text: &str,
+    ) -> Result<Option<Event<'a>>, Error> {
+        match read_base64(revision, text) {
+            Some(Ok(bytes)) => self.packet(conn, session, Message::Binary(bytes.into())),
+            _ => Err(Error::EngineIo(SessionError::Packet)),
+        }
     }
 
     /// A packet of Engine.IO, on either transport. Binary data stands without a type.
