@@ -13,6 +13,7 @@
 //! assert!(session.receive(now, &config, "2").is_err(), "in revision 4 it is the server that pings");
 //! ```
 
+mod base64;
 mod compression;
 mod config;
 mod cookie;
@@ -22,6 +23,7 @@ mod payload;
 mod request;
 mod session;
 
+pub(crate) use base64::{read_base64, write_base64};
 pub use compression::HttpCompression;
 pub(crate) use compression::takes_gzip;
 pub(crate) use config::is_path_of;

@@ -5,17 +5,8 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::iter;
 
-use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-
+use super::{Revision, read_base64, write_base64};
 use crate::utf8;
-
-/// Written with padding, which some clients leave out.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// One packet of a payload: as it would be a message of the WebSocket transport, but binary data without any type byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,19 +124,17 @@ pub fn write_payload(form: PayloadForm, packet: &PayloadPacket<'_>, out: &mut Ve
             }
             match packet {
                 PayloadPacket::Text(text) => out.extend_from_slice(text.as_bytes()),
-                PayloadPacket::Binary(data) => {
-                    out.push(b'b');
-                    out.extend_from_slice(BASE64.encode(data).as_bytes());
-                }
+                PayloadPacket::Binary(data) => write_base64(Revision::V4, data, out),
             }
         }
         (PayloadForm::V3Text, PayloadPacket::Text(text)) => {
             let units = if text.is_ascii() { text.len() } else { text.encode_utf16().count() };
-            write_text(units, "", text, out);
+            write_text(units, text.as_bytes(), out);
         }
         (PayloadForm::V3Text, PayloadPacket::Binary(data)) => {
-            let text = BASE64.encode(data);
-            write_text(text.len().saturating_add(2), "b4", &text, out);
+            let mut text = Vec::new();
+            write_base64(Revision::V3, data, &mut text);
+            write_text(text.len(), &text, out);
         }
         (PayloadForm::V3Binary, PayloadPacket::Text(text)) => write_binary(0, &[], text.as_bytes(), out),
         (PayloadForm::V3Binary, PayloadPacket::Binary(data)) => write_binary(1, &[MESSAGE], data, out),
@@ -161,9 +150,9 @@ const LENGTH_END: u8 = 255;
 /// No body that anybody keeps in memory needs more.
 const DIGITS_MAX: usize = 10;
 
-fn write_text(units: usize, prefix: &str, text: &str, out: &mut Vec<u8>) {
-    for part in [&units.to_string(), ":", prefix, text] {
-        out.extend_from_slice(part.as_bytes());
+fn write_text(units: usize, text: &[u8], out: &mut Vec<u8>) {
+    for part in [units.to_string().as_bytes(), b":", text] {
+        out.extend_from_slice(part);
     }
 }
 
@@ -215,8 +204,8 @@ fn separated(text: &str) -> Result<Read<'_>, PayloadError> {
         Some((packet, rest)) => (packet, Rest::Separated(rest)),
         None => (text, Rest::End),
     };
-    let packet = match packet.strip_prefix('b') {
-        Some(data) => decode(data)?,
+    let packet = match read_base64(Revision::V4, packet) {
+        Some(data) => PayloadPacket::Binary(data?.into()),
         None if packet.is_empty() => return Err(PayloadError::EmptyPacket),
         None => PayloadPacket::Text(packet.into()),
     };
@@ -233,8 +222,8 @@ fn counted_text(text: &str) -> Result<Read<'_>, PayloadError> {
     let after = after.strip_prefix(':').ok_or(PayloadError::Length)?;
     let units = length(digits.bytes().map(|digit| digit.wrapping_sub(b'0')))?;
     let (packet, rest) = split_units(after, units).ok_or(PayloadError::Truncated)?;
-    let packet = match packet.strip_prefix('b') {
-        Some(data) => Some(decode(data.strip_prefix('4').ok_or(PayloadError::Kind)?)?),
+    let packet = match read_base64(Revision::V3, packet) {
+        Some(data) => Some(PayloadPacket::Binary(data?.into())),
         None if packet.is_empty() => None,
         None => Some(PayloadPacket::Text(packet.into())),
     };
@@ -284,10 +273,6 @@ fn split_units(text: &str, units: usize) -> Option<(&str, &str)> {
         end = end.saturating_add(character.len_utf8());
     }
     if left == 0 { text.split_at_checked(end) } else { None }
-}
-
-fn decode<'a>(data: &str) -> Result<PayloadPacket<'a>, PayloadError> {
-    BASE64.decode(data).map(|data| PayloadPacket::Binary(data.into())).map_err(|_| PayloadError::Base64)
 }
 
 #[cfg(test)]

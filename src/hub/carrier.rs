@@ -8,7 +8,7 @@ use super::front::Hub;
 use super::ids::{ConnId, SessionId};
 use super::polling::Polling;
 use crate::engineio::Transport;
-use crate::ws::{CloseCode, Prepared, SendError};
+use crate::ws::{CloseCode, Opcode, Prepared, SendError};
 
 /// What carries a session's packets.
 #[derive(Debug)]
@@ -53,6 +53,12 @@ impl Carrier {
 /// What a frame adds to a message, at the most.
 const FRAME_BYTES: usize = 14;
 
+/// What packets take on a stream, with the most that each may take besides, so that the last has room if the first has.
+pub(super) fn frame_bytes(packets: &[Prepared]) -> usize {
+    let size = |packet: &Prepared| packet.frame().len().saturating_add(FRAME_BYTES);
+    packets.iter().fold(0_usize, |sum, packet| sum.saturating_add(size(packet)))
+}
+
 impl Hub {
     /// Queues packets on a session, all or none: an event and its attachments.
     ///
@@ -60,10 +66,7 @@ impl Hub {
     /// If there is no room for them now, or never would be, or the session is ending.
     pub(super) fn queue(&mut self, session: u32, packets: &[Prepared]) -> Result<(), SendError> {
         let outbox_bytes_max = self.config.limits.outbox_bytes_max;
-        // With the most that each may take besides, so that the last has room if the first has.
-        let size = |packet: &Prepared| packet.frame().len().saturating_add(FRAME_BYTES);
-        let size = packets.iter().fold(0_usize, |sum, packet| sum.saturating_add(size(packet)));
-        if size > outbox_bytes_max {
+        if frame_bytes(packets) > outbox_bytes_max {
             return Err(SendError::TooLong);
         }
         let Some(entry) = self.sessions.at_mut(session) else { return Err(SendError::NotOpen) };
@@ -77,15 +80,9 @@ impl Hub {
             Carrier::Stream(conn) => {
                 let conn = *conn;
                 let Some(entry) = self.conns.get_mut(conn) else { return Err(SendError::NotOpen) };
-                if let [packet] = packets {
-                    entry.send(self.now, packet)?;
-                } else {
-                    if entry.outgoing_len().saturating_add(size) > outbox_bytes_max {
-                        return Err(SendError::OutboxFull);
-                    }
-                    for packet in packets {
-                        entry.send(self.now, packet)?;
-                    }
+                match packets {
+                    [packet] if packet.opcode() == Opcode::Text => entry.send(self.now, packet)?,
+                    _ => entry.send_all(self.now, packets, outbox_bytes_max)?,
                 }
                 self.note_congestion(conn);
                 self.touch(conn);

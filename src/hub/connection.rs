@@ -2,13 +2,17 @@
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
+use super::carrier::frame_bytes;
 use super::event::{DisconnectReason, Error, Event};
+use super::format::as_text;
 use super::front::Hub;
 use super::handshake::Peer;
 use super::ids::{ConnId, SessionId};
 use super::timers::{Scheduled, Timer};
 use crate::cursor::read_shared;
+use crate::engineio::Revision;
 use crate::http::{self, Response};
 use crate::lines;
 use crate::outbox::Outbox;
@@ -33,6 +37,8 @@ pub(super) struct Conn {
     pub(super) held: bool,
     /// Whether not everything was written since a ping of the session was queued that it carries, or whose packets it delivers.
     pub(super) has_ping: bool,
+    /// The revision of who has a WebSocket and asked for binary data as text.
+    pub(super) base64: Option<Revision>,
     /// What the driver was last asked to do.
     told: Stream,
     /// The answer to the request with which another server's stream became a WebSocket.
@@ -120,6 +126,7 @@ impl Conn {
             ended: false,
             held: false,
             has_ping: false,
+            base64: None,
             told: Stream::Open,
             switched: None,
         }
@@ -235,6 +242,21 @@ impl Conn {
             }
             Link::Http(_) | Link::Foreign => Err(SendError::NotOpen),
         }
+    }
+
+    /// Queues packets, all or none, within so many bytes: an event and its attachments.
+    pub(super) fn send_all(&mut self, now: Instant, packets: &[Prepared], bytes_max: usize) -> Result<(), SendError> {
+        let text: Option<Vec<_>> =
+            self.base64.map(|revision| packets.iter().map(|packet| as_text(revision, packet)).collect());
+        let packets = text.as_deref().unwrap_or(packets);
+        let size = frame_bytes(packets);
+        if size > bytes_max {
+            return Err(SendError::TooLong);
+        }
+        if self.outgoing_len().saturating_add(size) > bytes_max {
+            return Err(SendError::OutboxFull);
+        }
+        packets.iter().try_for_each(|packet| self.send(now, packet))
     }
 
     pub(super) fn outbox(&self) -> Option<&Outbox> {

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 
-use crate::engineio::{PacketType, Revision};
+use crate::engineio::{PacketType, Revision, write_base64};
 use crate::socketio::Packet;
 use crate::ws::{Message, Opcode, Prepared};
 
@@ -88,4 +88,16 @@ impl Format {
             }
         }
     }
+}
+
+/// A message on a WebSocket as text, for who is to get nothing binary.
+pub(super) fn as_text(revision: Revision, message: &Prepared) -> Prepared {
+    let bytes = message.payload();
+    let data = match (message.opcode(), revision) {
+        (Opcode::Binary, Revision::V4) => bytes,
+        // Behind its type byte.
+        (Opcode::Binary, Revision::V3) => bytes.get(1..).unwrap_or_default(),
+        _ => return message.clone(),
+    };
+    Prepared::with(Opcode::Text, data.len().saturating_mul(2), |out| write_base64(revision, data, out))
 }

@@ -13,7 +13,7 @@ use super::front::Hub;
 use super::ids::{AckId, ConnId, Reply, SessionId};
 use super::session::{Assembling, session_place};
 use super::socket::Phase;
-use crate::engineio::{Received, Revision, SessionError};
+use crate::engineio::{Received, Revision, SessionError, read_base64};
 use crate::socketio::{self, Args, Assembly, EventData, Packet, PacketType, Protocol, check_object};
 use crate::ws::{CloseCode, Message};
 
@@ -37,6 +37,11 @@ impl Hub {
                     None => Err(Error::EngineIo(SessionError::Packet)),
                 }
             }
+            (Format::Engine(revision) | Format::Plain(Some(revision)), Message::Text(text))
+                if text.starts_with('b') =>
+            {
+                self.binary_text(conn, session, revision, &text)
+            }
             (_, message) => self.packet(conn, session, message),
         };
         result.unwrap_or_else(|error| {
@@ -44,6 +49,21 @@ impl Hub {
             self.fail_session(session, error, if kind { CloseCode::UNSUPPORTED } else { CloseCode::POLICY });
             None
         })
+    }
+
+    /// Binary data as text, which hardly any client sends.
+    #[cold]
+    fn binary_text<'a>(
+        &mut self,
+        conn: ConnId,
+        session: SessionId,
+        revision: Revision,
+        text: &str,
+    ) -> Result<Option<Event<'a>>, Error> {
+        match read_base64(revision, text) {
+            Some(Ok(bytes)) => self.packet(conn, session, Message::Binary(bytes.into())),
+            _ => Err(Error::EngineIo(SessionError::Packet)),
+        }
     }
 
     /// A packet of Engine.IO, on either transport. Binary data stands without a type.

@@ -7,7 +7,7 @@ use super::config::Content;
 use super::connection::Link;
 use super::event::{Error, Event};
 use super::foreign::Answered;
-use super::form::Form;
+use super::form::{Form, wants_base64};
 use super::front::Hub;
 use super::ids::{ConnId, RequestId, SessionId};
 use crate::engineio::{self, RequestError, Revision, SessionRequest, Transport};
@@ -64,12 +64,14 @@ impl Hub {
             }
             Asked::Open(revision, Transport::WebSocket) => {
                 let request = self.open_websocket(conn, request, self.ws_config.clone(), content)?;
+                self.note_form(conn, &request, revision);
                 return self.open_websocket_session(conn, request, content, revision);
             }
             Asked::Upgrade(session) => {
-                if self.open_websocket(conn, request, self.ws_config.clone(), content).is_some() {
-                    self.begin_upgrade(conn, session);
-                }
+                let revision = self.sessions.get(session)?.engine()?.revision();
+                let request = self.open_websocket(conn, request, self.ws_config.clone(), content)?;
+                self.note_form(conn, &request, revision);
+                self.begin_upgrade(conn, session);
             }
         }
         None
@@ -204,6 +206,13 @@ impl Hub {
         };
         entry.link = Link::WebSocket(ws);
         Some(upgrade.request().clone())
+    }
+
+    /// Notes whether a WebSocket is to carry nothing binary to the client.
+    fn note_form(&mut self, conn: ConnId, request: &Request, revision: Revision) {
+        if let Some(entry) = self.conns.get_mut(conn) {
+            entry.base64 = wants_base64(request).then_some(revision);
+        }
     }
 
     fn refuse_handshake(&mut self, conn: ConnId, error: HandshakeError) {

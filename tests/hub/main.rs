@@ -6,6 +6,7 @@ mod fuzz_hub;
 mod support;
 
 mod acks;
+mod base64;
 mod chunking;
 mod clock;
 mod consumers;

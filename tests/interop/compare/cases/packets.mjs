@@ -245,8 +245,24 @@ const onPolling = (begin) => ([title, ...packets]) => [`polling: ${title}`, asyn
 
 const answersNothing = ([, ...list]) => !list.some((packet) => !Buffer.isBuffer(packet) && packet.includes('ID'));
 
+// Attachments of clients that are set to have no binary messages.
+const asText = (revision, data) => `b${revision === 3 ? '4' : ''}${data.toString('base64')}`;
+
+const TEXT = [['', 'unasked'], ['&b64=1', 'b64=1'], ['&b64=', 'b64 empty']].flatMap(([extra, title]) => [
+  [`WebSocket: attachment as text, ${title}`, asText],
+  [`WebSocket: attachment as text without padding, ${title}`, (...args) => asText(...args).replaceAll('=', '')],
+  [`WebSocket: attachment as text of no bytes, ${title}`, (revision) => asText(revision, bytes())],
+  [`WebSocket: attachment binary, ${title}`, binary],
+].map(([name, form]) => [name, async (side) => {
+  const socket = await side.member(extra);
+  socket.send(`451-["echo",${PLACEHOLDER(0)}]`);
+  socket.send(form(side.revision, bytes(1, 2, 3, 255)));
+  await side.outcome('answers', [...await socket.settled(), socket.end].join(' / '), socket.sid);
+}]));
+
 export const packets = [
   ...MEMBER.map(onWebSocket((side) => side.member())),
+  ...TEXT,
   ...OPENED.map(onWebSocket((side) => side.session())),
   ...MEMBER.filter(answersNothing).map(onPolling((side) => side.joined())),
   ...OPENED.map(onPolling((side) => side.polling())),

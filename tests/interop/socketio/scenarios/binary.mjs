@@ -40,6 +40,13 @@ export const scenarios = [
     await expectBytes(client, 'echo', bytes(5, 6, 7));
   }],
 
+  ['attachments of a client that has no binary messages', async (scene) => {
+    const client = await scene.join({ forceBase64: true });
+    for (const value of VALUES) assert.deepEqual(plain(await client.call('echo', value)), plain([value]));
+    await client.settled();
+    for (const value of VALUES) assert.deepEqual(plain(await client.call('echo', value)), plain([value]));
+  }],
+
   ['attachment of 200 kB', async (scene) => {
     const client = await scene.join();
     client.emit('echo', large);
