@@ -19,7 +19,8 @@ impl<'l> Line<'l> {
         let (asks, line) = line.strip_prefix('?').map_or((false, line), |line| (true, line));
         let (name, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
         match name {
-            "" => return Ok(Self::Nothing),
+            "" if !asks => return Ok(Self::Nothing),
+            "" => return Err("a question wants a name".into()),
             "help" if rest.is_empty() && !asks => return Ok(Self::Help),
             _ => {}
         }

@@ -198,7 +198,10 @@ impl Driver {
                 let how = if recovered { "recovered" } else { "connected" };
                 tell(format_args!("# {how} {}", self.client.namespace(socket).unwrap_or_default()));
             }
-            Event::Refused { message, data, .. } => tell(format!("# refused: {message} {data}").trim_end()),
+            Event::Refused { socket, message, data, .. } => {
+                let namespace = self.client.namespace(socket).unwrap_or_default();
+                tell(format!("# refused {namespace}: {message} {data}").trim_end());
+            }
             Event::Emit { name, args, reply, .. } => {
                 tell_event(&name, &args);
                 if let Some(reply) = reply

@@ -156,7 +156,7 @@ impl fmt::Display for DisconnectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Server => "disconnected by the server",
-            Self::Client => "disconnected by the application",
+            Self::Client => "disconnected here",
             Self::TransportClosed => "transport closed",
             Self::TransportError => "transport error",
             Self::PingTimeout => "ping timeout",

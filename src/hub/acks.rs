@@ -30,6 +30,7 @@ pub(super) struct Asking {
     pub(super) deadline: Instant,
 }
 
+/// For the application: events that ask for an answer, and answers.
 impl Hub {
     /// Sends an event to one socket and asks for an acknowledgement, which comes as [`Event::Ack`]. What
     /// [`emit_with_acks`](Self::emit_with_acks) takes as a target can be volatile or uncompressed.

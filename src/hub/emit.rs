@@ -48,6 +48,7 @@ struct Encoded {
     packets: Vec<Prepared>,
 }
 
+/// For the application: events.
 impl Hub {
     /// Sends an event. Order is kept: every recipient gets it after everything that was emitted before.
     ///

@@ -34,6 +34,7 @@ pub(super) struct Answered {
     pub(super) delivers: Option<SessionId>,
 }
 
+/// For a driver behind another HTTP server.
 impl Hub {
     /// Serves a request that another HTTP server has read whole: see [`Request::from_parts`] and [`Request::with_body`]. The
     /// sessions are the same as those of byte streams. Over HTTP/2 and HTTP/3 a WebSocket is asked for by an extended CONNECT:

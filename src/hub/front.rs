@@ -105,6 +105,7 @@ pub struct Counts {
     pub history_bytes: usize,
 }
 
+/// For the driver: streams, bytes, time (see the run loop of the [module](super)), pages, and the end.
 impl Hub {
     /// A hub without connections. `seed` must be 32 fresh bytes from the operating system's random source (by the crate
     /// `getrandom`, for one): session ids and tokens are drawn from it.

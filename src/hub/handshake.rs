@@ -44,6 +44,7 @@ pub enum KeepHandshakes {
     Always,
 }
 
+/// How the client of a socket came.
 impl Hub {
     /// How the session of a socket began: headers, cookies, query, the peer's address. It is there when
     /// [`Event::Connecting`](super::Event::Connecting) is told, in whichever namespace, until the application has answered; how

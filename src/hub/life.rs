@@ -30,6 +30,7 @@ pub(super) enum Connected {
     Recovered,
 }
 
+/// For the application: who is let in, who comes back, who has to go.
 impl Hub {
     /// Accepts a client that was told by [`Event::Connecting`]; [`Event::Connected`] follows. The socket is live from here on: it
     /// may be identified, join rooms and be sent to before that is told.

@@ -17,6 +17,7 @@ use crate::socketio::{self, Arguments as _, Packet, Placeholder, attach};
 use crate::time::Instant;
 use crate::ws::{CloseCode, Message};
 
+/// For the application: messages that are no events.
 impl Hub {
     /// Sends a message: to [`Plain`](super::Plain) clients and lines as it is, to Socket.IO clients as the event `message`,
     /// which is what their `send` and `on("message")` mean. A line with binary data begins with `b` and is base64. What ends a

@@ -23,6 +23,7 @@ use crate::lines;
 use crate::time::Instant;
 use crate::ws::Prepared;
 
+/// For the driver: streams of lines.
 impl Hub {
     /// Registers a new byte stream that carries Socket.IO packets as lines of text, without HTTP or WebSocket: protocol 5, each
     /// packet on a line of its own and without any framing before it. A binary attachment is a line that begins with `b`, in

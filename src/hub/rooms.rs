@@ -17,6 +17,7 @@ use super::timers::Timer;
 use crate::socketio::write_name;
 use crate::time::Instant;
 
+/// For the application: users, rooms, and who is there.
 impl Hub {
     /// Says who a socket's user is. A user is known by a name of the application's choice, in all namespaces; several sockets of
     /// the same user are its devices.

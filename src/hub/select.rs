@@ -11,6 +11,7 @@ use super::socket::socket_place;
 use super::target::{Target, To};
 use crate::time::Instant;
 
+/// For the application: many at once.
 impl Hub {
     /// The sockets that a target means, live or away.
     pub fn sockets<'t>(&mut self, target: impl Into<Target<'t>>) -> Vec<SocketId> {

@@ -158,6 +158,7 @@ pub(super) fn session_place(id: SessionId) -> u32 {
     Slab::<SessionId, Session>::place(id)
 }
 
+/// For the application: streams, whatever they speak.
 impl Hub {
     /// Closes a byte stream in order, whatever it speaks.
     pub fn close_connection(&mut self, now: Instant, conn: ConnId, code: CloseCode, reason: &str) {

@@ -104,6 +104,7 @@ pub(super) fn socket_place(id: SocketId) -> u32 {
     Sockets::place(id)
 }
 
+/// What is known of a socket.
 impl Hub {
     /// The connection that a socket has now. While it is on long polling it has none of its own.
     #[must_use]

@@ -193,9 +193,9 @@ const namespaces = {
     async "a namespace without its token"(client, { server }) {
         await client.expect("# opened");
         const refusals = {
-            "server-2": '# refused:  {"code":401}',
-            "server-4": '# refused: not authorized {"code":401}',
-            python: '# refused: not authorized {"code":401}',
+            "server-2": '# refused /admin:  {"code":401}',
+            "server-4": '# refused /admin: not authorized {"code":401}',
+            python: '# refused /admin: not authorized {"code":401}',
         };
         await client.expect(refusals[server]);
         await client.expect("# closed");
@@ -284,7 +284,7 @@ for (const [server, [command, args]] of Object.entries(servers)) {
     }
     if (server === "server-4") {
         await check("a namespace that is not there", async (client) => {
-            await client.until("# refused: Invalid namespace");
+            await client.until("# refused /nope: Invalid namespace");
         }, { server, transport: "both" }, [url, "--namespace", "/nope"], 1);
     }
     const refused = ["--namespace", "/admin", ...(server === "server-2" ? ["--protocol", "4"] : [])];

@@ -60,10 +60,11 @@ async fn main() -> io::Result<()> {
     let options =
         Options::parse("axum", &["--raw ADDR", "--lines ADDR", "--admin TOKEN", "--grace SECONDS", "--recover"]);
     let listener = bind(options.listen()).await;
+    let raw = bind_if_asked(options.value("--raw")).await;
+    let lines = bind_if_asked(options.value("--lines")).await;
     let service = start(&options)?;
     println!("listening on http://{}", listener.local_addr()?);
-    if let Some(address) = options.value("--raw") {
-        let listener = bind(address).await;
+    if let Some(listener) = raw {
         println!("byte streams on {}", listener.local_addr()?);
         let service = service.clone();
         tokio::spawn(accept(listener, move |stream, peer| {
@@ -71,8 +72,7 @@ async fn main() -> io::Result<()> {
             async move { service.serve(stream, peer).await }
         }));
     }
-    if let Some(address) = options.value("--lines") {
-        let listener = bind(address).await;
+    if let Some(listener) = lines {
         println!("lines on {}", listener.local_addr()?);
         let service = service.clone();
         tokio::spawn(accept(listener, move |stream, peer| {
@@ -115,6 +115,13 @@ async fn asked_to_end() -> io::Result<()> {
 
 async fn bind(address: &str) -> TcpListener {
     listening(address, TcpListener::bind(address).await)
+}
+
+async fn bind_if_asked(address: Option<&str>) -> Option<TcpListener> {
+    match address {
+        Some(address) => Some(bind(address).await),
+        None => None,
+    }
 }
 
 /// The hub and its chat.
