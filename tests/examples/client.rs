@@ -263,6 +263,7 @@ fn what_it_ends_with() {
         // The server says goodbye to who has said everything.
         (&[&url], "bye", 0),
         (&[&url], "?echo 1\nno \"end", 1),
+        (&[&url], "?", 1),
         (&[&nobody], "", 1),
         (&[&nobody], "echo 1", 1),
         (&[&nobody], &many, 1),
