@@ -52,7 +52,7 @@ fn main() -> io::Result<()> {
     config.parser = options.parser;
     let admin = options.admin.as_ref().map(|_| "/admin".to_owned());
     config.namespaces = Namespaces::Listed([Some("/".to_owned()), admin].into_iter().flatten().collect());
-    let hub = Hub::new(config, seed(), Instant::ORIGIN).map_err(io::Error::other)?;
+    let hub = Hub::new(config, seed(), Instant::ORIGIN).unwrap_or_else(|error| misused(&error.to_string()));
     let server = Arc::new(Server {
         origin: Clock::now(),
         state: Mutex::new(State { hub, chat: Chat::new(options.admin), peers: HashMap::new(), alarm: None }),

@@ -62,7 +62,7 @@ fn main() -> ExitCode {
     match Options::parse().and_then(Driver::start) {
         Ok(driver) => ExitCode::from(u8::from(driver.run())),
         Err(error) => {
-            eprintln!("{error}");
+            eprintln!("{error}\n{USAGE}");
             ExitCode::from(2)
         }
     }

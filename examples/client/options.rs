@@ -37,8 +37,8 @@ impl Options {
                 "--namespace" => namespaces.push(value()?),
                 "--auth" => auth = value()?,
                 "--retries" => retries = value()?.parse().map_err(|_| "--retries is a number")?,
-                _ if arg.starts_with('-') => return Err(format!("unknown option {arg}\n{USAGE}").into()),
-                _ if url.is_some() => return Err(format!("a second URL: {arg}\n{USAGE}").into()),
+                _ if arg.starts_with('-') => return Err(format!("unknown option {arg}").into()),
+                _ if url.is_some() => return Err(format!("a second URL: {arg}").into()),
                 _ => url = Some(arg),
             }
         }

@@ -31,6 +31,23 @@ fn an_option_that_is_understood_does_not_hide_another() {
 }
 
 #[test]
+fn values_that_cannot_be_are_told() {
+    for (name, args, words) in [
+        ("server", &["--listen", "127.0.0.1:0", "--grace", "soon"][..], "--grace is a number of seconds"),
+        ("server", &["--listen", "127.0.0.1:0", "--origin", "foo"], "no origin is written \"foo\""),
+        ("client", &["--protocol", "7"], "--protocol is 4 or 5"),
+        ("client", &["--retries", "x"], "--retries is a number"),
+        ("client", &["127.0.0.1:7700"], "scheme of the URL is not http"),
+        ("client", &["https://localhost"], "no TLS"),
+    ] {
+        let output = run(name, args);
+        let told = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{name} {args:?}: {told}");
+        assert!(told.contains(words) && told.contains(&format!("usage: {name}")), "{name} {args:?}: {told}");
+    }
+}
+
+#[test]
 fn help_is_no_error() {
     for name in ["server", "echo", "client", "ping_pong"] {
         let output = run(name, &["--help"]);

@@ -117,13 +117,15 @@ fn who_reads_late_is_answered_to_the_last() {
 #[test]
 #[cfg(unix)]
 fn it_stops_in_order() {
-    let (server, lines) = start();
-    let mut idle = BufReader::new(connect(lines));
-    ping(&mut idle);
-    let kill = std::process::Command::new("kill").args(["-INT", &server.process.id().to_string()]).status();
-    assert!(kill.unwrap().success());
-    let mut rest = String::new();
-    idle.read_line(&mut rest).unwrap();
-    assert_eq!(rest, "");
-    assert_eq!(server.end().1, Some(0));
+    for signal in ["-INT", "-TERM"] {
+        let (server, lines) = start();
+        let mut idle = BufReader::new(connect(lines));
+        ping(&mut idle);
+        let kill = std::process::Command::new("kill").args([signal, &server.process.id().to_string()]).status();
+        assert!(kill.unwrap().success());
+        let mut rest = String::new();
+        idle.read_line(&mut rest).unwrap();
+        assert_eq!(rest, "");
+        assert_eq!(server.end().1, Some(0), "{signal}");
+    }
 }
