@@ -18,29 +18,6 @@ fn settings() -> Config {
     Config { plain: vec![Plain::new("/raw", "/"), Plain::engine_io("/engine.io/", "/")], ..config() }
 }
 
-/// A client on a WebSocket at `target`, which is let in.
-fn on_websocket(world: &mut World, target: &str) -> (ConnId, SocketId) {
-    let conn = world.open(target);
-    if target.starts_with("/socket.io/?EIO=4") {
-        world.bytes(conn, &masked(Opcode::Text, b"40"));
-    }
-    let told = world.told();
-    let socket = let_in(world, &told);
-    world.hears(conn);
-    (conn, socket)
-}
-
-fn let_in(world: &mut World, told: &[Told]) -> SocketId {
-    let socket = told.iter().find_map(|told| match told {
-        Told::Connecting(socket, ..) => Some(*socket),
-        _ => None,
-    });
-    let socket = socket.unwrap_or_else(|| panic!("{told:?}"));
-    world.hub.accept(world.now, socket).unwrap();
-    world.told();
-    socket
-}
-
 /// Lets time pass while the client reads what it is sent.
 fn pass(world: &mut World, conn: ConnId, span: Duration) {
     let until = world.now.saturating_add(span);
@@ -96,13 +73,13 @@ fn who_sends_a_long_message_slowly_is_not_silent() {
         let parts = [frame(false, Opcode::Text, mask, first), frame(true, Opcode::Continuation, mask, last)];
         for message in [masked(Opcode::Text, &text), parts.concat()] {
             let mut world = World::new(settings());
-            let client = on_websocket(&mut world, target);
+            let client = world.client_at(target);
             send_slowly(&mut world, client, &message, 10, millis(15_000));
             assert!(matches!(&world.told()[..], [Told::Emit(..) | Told::Message(..)]), "{target}");
             is_given_up_after(&mut world, client, patience);
             // Nor is it waited for longer who stops in the middle.
             let mut world = World::new(settings());
-            let client = on_websocket(&mut world, target);
+            let client = world.client_at(target);
             send_slowly(&mut world, client, &message[..40_000], 10, millis(15_000));
             is_given_up_after(&mut world, client, patience);
         }
@@ -119,7 +96,7 @@ fn on_polling(world: &mut World, v3: bool, bare: bool) -> (Poller, SocketId) {
         world.read(post, usize::MAX);
         told = world.told();
     }
-    let socket = let_in(world, &told);
+    let socket = world.let_in(&told);
     poll(world, &mut poller);
     (poller, socket)
 }
@@ -209,7 +186,7 @@ fn a_post_that_does_not_end_gives_no_more_time_than_http_does() {
 #[test]
 fn what_comes_at_once_has_no_parts() {
     let mut world = World::new(settings());
-    let client = on_websocket(&mut world, "/socket.io/?EIO=4&transport=websocket");
+    let client = world.client_at("/socket.io/?EIO=4&transport=websocket");
     pass(&mut world, client.0, millis(30_000));
     for byte in masked(Opcode::Text, b"42[\"say\"]") {
         world.bytes(client.0, &[byte]);
@@ -223,14 +200,14 @@ fn attach_slowly(target: Option<&str>, end: bool) {
     let mut world = World::new(config);
     let packet = r#"51-["file",{"_placeholder":true,"num":0}]"#;
     let (client, bytes) = if let Some(target) = target {
-        let client = on_websocket(&mut world, target);
+        let client = world.client_at(target);
         world.bytes(client.0, &masked(Opcode::Text, format!("4{packet}").as_bytes()));
         (client, masked(Opcode::Binary, &[4; 40_000]))
     } else {
         let conn = world.hub.connect_lines(world.now, Peer::default()).unwrap();
         world.bytes(conn, b"0\n");
         let told = world.told();
-        let socket = let_in(&mut world, &told);
+        let socket = world.let_in(&told);
         world.bytes(conn, format!("{packet}\n").as_bytes());
         ((conn, socket), [b"b", &b"AAAA".repeat(10_000)[..], b"\n"].concat())
     };

@@ -77,6 +77,30 @@ impl World {
         (conn, socket)
     }
 
+    /// A client on a WebSocket at any target that is let in; everything read.
+    pub fn client_at(&mut self, target: &str) -> (ConnId, SocketId) {
+        let conn = self.open(target);
+        if target.starts_with("/socket.io/?EIO=4") {
+            self.bytes(conn, &masked(Opcode::Text, b"40"));
+        }
+        let told = self.told();
+        let socket = self.let_in(&told);
+        self.hears(conn);
+        (conn, socket)
+    }
+
+    /// Lets in who is told to be connecting.
+    pub fn let_in(&mut self, told: &[Told]) -> SocketId {
+        let socket = told.iter().find_map(|told| match told {
+            Told::Connecting(socket, ..) => Some(*socket),
+            _ => None,
+        });
+        let socket = socket.unwrap_or_else(|| panic!("{told:?}"));
+        self.hub.accept(self.now, socket).unwrap();
+        self.told();
+        socket
+    }
+
     /// So many of them in the same room.
     pub fn room(&mut self, count: usize, room: &str) -> Vec<(ConnId, SocketId)> {
         let clients: Vec<_> = (0..count).map(|_| self.client()).collect();
