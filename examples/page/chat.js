@@ -245,7 +245,7 @@ function person(user, state, own) {
 let catchingUp = false; // what comes is what we have missed, and that is said
 
 function meanwhile() {
-  if (wire.state !== "connecting" || catchingUp) return;
+  if (wire.accepted || catchingUp) return;
   catchingUp = true;
   line({ kind: "notice", text: "While you were away:" });
 }

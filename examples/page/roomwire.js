@@ -65,6 +65,11 @@ export class Roomwire {
     return this.#state;
   }
 
+  /** Whether the server has let us in. What comes before that is what we had missed. */
+  get accepted() {
+    return this.#accepted;
+  }
+
   /** Whether the last connect brought all that we had missed: the server keeps it, and still had it. */
   get recovered() {
     return this.#recovered;
