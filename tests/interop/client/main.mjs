@@ -234,12 +234,12 @@ const USAGE = "usage: client [--polling | --websocket] [--protocol 4 | 5] [--nam
 for (const [args, code, said] of [
     [["--help"], 0, USAGE],
     [["--nope"], 2, `unknown option --nope\n${USAGE}`],
-    [["--auth"], 2, "--auth needs a value"],
-    [["--auth", "[]"], 2, "authentication is not a JSON object"],
-    [["--protocol", "6"], 2, "--protocol is 4 or 5"],
-    [["--protocol", "5", "--retries", "x"], 2, "--retries is a number"],
-    [["http://127.0.0.1:8888/chat"], 2, PATH],
-    [["httpx://127.0.0.1"], 2, "scheme of the URL is not http, https, ws or wss"],
+    [["--auth"], 2, `--auth needs a value\n${USAGE}`],
+    [["--auth", "[]"], 2, `authentication is not a JSON object\n${USAGE}`],
+    [["--protocol", "6"], 2, `--protocol is 4 or 5\n${USAGE}`],
+    [["--protocol", "5", "--retries", "x"], 2, `--retries is a number\n${USAGE}`],
+    [["http://127.0.0.1:8888/chat"], 2, `${PATH}\n${USAGE}`],
+    [["httpx://127.0.0.1"], 2, `scheme of the URL is not http, https, ws or wss\n${USAGE}`],
 ]) {
     const title = `options: ${args.join(" ")}`;
     if (!title.includes(only)) continue;
