@@ -1,4 +1,5 @@
-//! Binary data as text: in the bodies of long polling, and on a WebSocket from and to clients that are set to have no binary messages.
+//! Binary data as text: in the bodies of long polling, and on a WebSocket from and to clients that are set to have no binary
+//! messages.
 
 use alloc::vec::Vec;
 

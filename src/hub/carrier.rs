@@ -54,7 +54,7 @@ impl Carrier {
 const FRAME_BYTES: usize = 14;
 
 /// What packets take on a stream, with the most that each may take besides, so that the last has room if the first has.
-pub(super) fn frame_bytes(packets: &[Prepared]) -> usize {
+pub(super) fn bytes_at_most(packets: &[Prepared]) -> usize {
     let size = |packet: &Prepared| packet.frame().len().saturating_add(FRAME_BYTES);
     packets.iter().fold(0_usize, |sum, packet| sum.saturating_add(size(packet)))
 }
@@ -66,7 +66,7 @@ impl Hub {
     /// If there is no room for them now, or never would be, or the session is ending.
     pub(super) fn queue(&mut self, session: u32, packets: &[Prepared]) -> Result<(), SendError> {
         let outbox_bytes_max = self.config.limits.outbox_bytes_max;
-        if frame_bytes(packets) > outbox_bytes_max {
+        if bytes_at_most(packets) > outbox_bytes_max {
             return Err(SendError::TooLong);
         }
         let Some(entry) = self.sessions.at_mut(session) else { return Err(SendError::NotOpen) };

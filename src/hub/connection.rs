@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use super::carrier::frame_bytes;
+use super::carrier::bytes_at_most;
 use super::event::{DisconnectReason, Error, Event};
 use super::format::as_text;
 use super::front::Hub;
@@ -249,7 +249,7 @@ impl Conn {
         let text: Option<Vec<_>> =
             self.base64.map(|revision| packets.iter().map(|packet| as_text(revision, packet)).collect());
         let packets = text.as_deref().unwrap_or(packets);
-        let size = frame_bytes(packets);
+        let size = bytes_at_most(packets);
         if size > bytes_max {
             return Err(SendError::TooLong);
         }

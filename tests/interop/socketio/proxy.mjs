@@ -2,7 +2,10 @@
 // unreachable, so that the client cannot say goodbye; the next session finds the way open.
 import { connect, createServer } from 'node:net';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { within } from './within.mjs';
+
+const SETTLED_MS = 100;
 
 export class Proxy {
   #cut = new Set();
@@ -22,10 +25,14 @@ export class Proxy {
     return `http://127.0.0.1:${this.listener.address().port}`;
   }
 
-  // Cuts the way of a session when it has a GET parked: else its server could not know before the heartbeat is missing.
+  // Cuts the way of a session when it has a GET parked: else its server could not know before the heartbeat is missing. A GET
+  // that has just gone out need not have come to more than the HTTP server, which forgets it with its connection.
   async cut(sid) {
-    const parked = [...this.#ways.values()].some((way) => way.sids.has(sid) && way.parked);
-    if (!parked) await within(new Promise((resolve) => { this.#waiting.set(sid, resolve); }), 'a GET of the session');
+    const parked = () => [...this.#ways.values()].some((way) => way.sids.has(sid) && way.parked);
+    do {
+      if (!parked()) await within(new Promise((resolve) => { this.#waiting.set(sid, resolve); }), 'a GET of the session');
+      await sleep(SETTLED_MS);
+    } while (!parked());
     this.#cut.add(sid);
     for (const [client, { sids }] of this.#ways) if (sids.has(sid)) client.destroy();
   }

@@ -57,6 +57,10 @@ export const scenarios = [
     }
     await seen.expect(lost, 'away');
     assert.deepEqual(seen.list, [[lost, 'away'], [watcher, 'live']].sort());
+    assert.deepEqual(
+      await a.call('whisper', { to: lost, text: 'where are you?' }),
+      [{ ok: false, error: `${lost} is away` }],
+    );
     const rival = await scene.join();
     assert.deepEqual(
       await rival.call('enter', { name: lost, room }),
